@@ -1,0 +1,108 @@
+// What a check asks, how often, and what counts as an answer. Immutable once loaded and shared by all
+// instances of a service, so a hundred thousand instances cost one of these.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "verdict/policy.h"
+
+namespace hale::expect {
+class Conditions;
+}
+
+namespace hale::config {
+
+enum class RedirectPolicy : std::uint8_t { fail, accept, follow };
+enum class ReadMode : std::uint8_t { headers, body };  // headers: an answer is judged at the end of its head.
+enum class ConnectionMode : std::uint8_t { pooled, fresh, both };
+enum class CheckScope : std::uint8_t { instance, service };
+enum class Need : std::uint8_t { all, any, quorum };
+enum class MemberOrder : std::uint8_t { parallel, sequence };
+
+struct HttpCheck {
+    std::string path = "/";  // With query, as sent.
+    std::string method = "GET";
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::string host;  // Empty: the first route's host, else the target's authority.
+    std::string body;
+    RedirectPolicy redirect = RedirectPolicy::fail;
+    std::uint8_t max_redirects = 3;
+    ReadMode read = ReadMode::body;
+    std::uint32_t body_limit = 64 * 1024;
+    bool operator==(const HttpCheck&) const = default;
+};
+
+struct TcpCheck {
+    std::string send;
+    std::string expect_bytes;
+    bool operator==(const TcpCheck&) const = default;
+};
+
+// Nagios exit codes: 0 pass, 1 warn, 2 fail, others error.
+struct ExecCheck {
+    std::vector<std::string> arguments;
+    std::string user;  // Empty: `nobody` when the daemon is root, else its own.
+    bool operator==(const ExecCheck&) const = default;
+};
+
+// Pushed: fails when nothing came for every + grace.
+struct HeartbeatCheck {
+    Duration every{};
+    Duration grace{};
+    std::string token_hash;  // SHA-256 in hex of the check's own token; empty: none.
+    bool operator==(const HeartbeatCheck&) const = default;
+};
+
+struct CompositeCheck {
+    std::vector<std::string> of;        // "service" or "service/check"; critical members.
+    std::vector<std::string> advisory;  // Only degrade.
+    Need need = Need::all;
+    std::uint32_t quorum = 0;
+    MemberOrder run = MemberOrder::parallel;
+    std::optional<Duration> caller_timeout;  // Whoever asks waits this long; a longer worst case is refused.
+    bool operator==(const CompositeCheck&) const = default;
+};
+
+// `check: none` with its reason: eligible without evidence, and says so.
+struct Unchecked {
+    std::string reason;
+    bool operator==(const Unchecked&) const = default;
+};
+
+using CheckKind = std::variant<HttpCheck, TcpCheck, ExecCheck, HeartbeatCheck, CompositeCheck, Unchecked>;
+
+struct CheckSpec {
+    std::string name = "main";
+    CheckKind what;
+    verdict::JudgePolicy timing;
+    ConnectionMode connection = ConnectionMode::pooled;
+    std::optional<std::uint16_t> port;  // Default: the routed port, computed in one place (probe_address).
+    bool critical = true;
+    CheckScope scope = CheckScope::instance;
+    bool insecure_target = false;  // Declared in the file: may reach link-local and the like.
+    // Compiled; never null for http (2xx when nothing else was said), may be null for other kinds.
+    std::shared_ptr<const expect::Conditions> expect;
+    std::vector<std::string> expect_text;  // As declared, for showing and comparing: "warn: [RESPONSE_TIME] < 500".
+
+    // Everything whose change makes earlier answers answers to another question: kind, target, expectations.
+    // Timing, thresholds, critical and weights are not part of it.
+    std::string question() const;
+    std::string_view kind() const;  // "http", "tcp", "exec", "heartbeat", "composite", "none"
+};
+
+using CheckList = std::vector<std::shared_ptr<const CheckSpec>>;
+
+// Two specs with the same effect: same question, timing and flags.
+bool same(const CheckSpec& a, const CheckSpec& b);
+bool same(const CheckList& a, const CheckList& b);
+
+}  // namespace hale::config

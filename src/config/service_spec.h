@@ -1,0 +1,117 @@
+// Services, instances, routes and overrides as declared: by the file, or through the API.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "config/check_spec.h"
+#include "config/target.h"
+#include "verdict/state.h"
+
+namespace hale::config {
+
+enum class Owner : std::uint8_t { file, api };
+std::string_view to_text(Owner owner);
+
+// Where in the file (or "api") something was said. Line 0: nowhere.
+struct Mark {
+    std::string file;
+    int line = 0;
+    int column = 0;
+    std::string text() const;  // "hale.yml:12:5"
+    bool operator==(const Mark&) const = default;
+};
+
+struct InstanceSpec {
+    std::string name;  // Given, or "<service>-<n>".
+    bool named = false;
+    Target target;
+    std::uint32_t weight = 1;
+    Owner owner = Owner::file;
+    // Null: the service's checks. Set: the service's with this instance's overlay merged in.
+    std::shared_ptr<const CheckList> checks;
+    Mark mark;
+};
+
+struct RouteSpec {
+    std::string id;    // Stable: "r-" + hash of host and path.
+    std::string host;  // Lower case, "*.example.org", or "*".
+    std::string path = "/";
+    bool strip = false;
+    std::string service;
+    std::string project;  // A label for people who keep several projects on one host.
+    Owner owner = Owner::file;
+    Mark mark;
+    bool operator==(const RouteSpec&) const = default;
+};
+
+enum class BalanceKind : std::uint8_t { round_robin, least_requests, hash_header, hash_cookie, hash_address };
+struct Balance {
+    BalanceKind kind = BalanceKind::round_robin;
+    std::string name;  // Of the header or cookie.
+    bool operator==(const Balance&) const = default;
+};
+
+struct Timeouts {
+    Duration connect = 1s;
+    Duration first_byte = 30s;
+    Duration idle = 60s;
+    bool operator==(const Timeouts&) const = default;
+};
+
+struct Retry {
+    std::uint32_t max = 1;
+    std::uint32_t budget_percent = 10;  // Of the requests of the last 10 s, at least 3.
+    bool operator==(const Retry&) const = default;
+};
+
+enum class PanicTarget : std::uint8_t { all, last_good };
+struct Panic {
+    std::uint32_t below_percent = 50;
+    std::uint32_t min_instances = 3;
+    PanicTarget to = PanicTarget::all;
+    bool operator==(const Panic&) const = default;
+};
+
+enum class Resolve : std::uint8_t { first, each };
+
+struct ServiceSpec {
+    std::string name;
+    Owner owner = Owner::file;
+    std::vector<InstanceSpec> instances;
+    bool instances_fixed = false;  // The API may not add instances.
+    std::shared_ptr<const CheckList> checks = std::make_shared<const CheckList>();
+    Balance balance;
+    Timeouts timeouts;
+    Retry retry;
+    std::optional<Panic> panic;
+    Resolve resolve = Resolve::first;
+    double degraded_weight = 1.0;  // A degraded instance's share against a healthy one's.
+    Duration replace_timeout = 30s;
+    std::vector<std::pair<std::string, std::string>> labels;
+    Mark mark;
+
+    const std::vector<std::shared_ptr<const CheckSpec>>& checks_of(const InstanceSpec& instance) const {
+        return instance.checks ? *instance.checks : *checks;
+    }
+};
+
+// An operator's layer over a verdict; never a write to it.
+struct Override {
+    std::string service;
+    std::string instance;  // Instance id; empty: the whole service.
+    verdict::OverrideState state = verdict::OverrideState::down;
+    std::string author;
+    std::string reason;
+    Utc created{};
+    Utc expires{};
+    std::uint64_t revision = 0;
+};
+
+}  // namespace hale::config
