@@ -122,7 +122,7 @@ std::string CheckSpec::question() const {
     if (port) add(fmt::format("port {}", *port));
     if (const auto* http = std::get_if<HttpCheck>(&what)) {
         add(http->method), add(http->path), add(http->host), add(http->body);
-        for (const auto& [name, value] : http->headers) add(lower(name)), add(value);
+        for (const auto& [header, value] : http->headers) add(lower(header)), add(value);
         add(fmt::format("{} {} {} {}", std::to_underlying(http->redirect), http->max_redirects,
                         std::to_underlying(http->read), http->body_limit));
     } else if (const auto* tcp = std::get_if<TcpCheck>(&what)) {
