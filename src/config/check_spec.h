@@ -32,6 +32,7 @@ struct HttpCheck {
     std::string path = "/";  // With query, as sent.
     std::string method = "GET";
     std::vector<std::pair<std::string, std::string>> headers;
+    std::vector<std::string> secret_headers;  // Names whose values came from a reference: never shown.
     std::string host;  // Empty: the first route's host, else the target's authority.
     std::string body;
     RedirectPolicy redirect = RedirectPolicy::fail;

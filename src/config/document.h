@@ -60,12 +60,16 @@ struct EffectiveValue {
     std::string origin;  // "default", "hale.yml:12:5", "api", "env HALE_X (hale.yml:3:9)"
 };
 
+// `defaults:` as written, for objects that come through the API later. Private to this folder.
+struct Defaults;
+
 struct Document {
     Settings settings;
     std::vector<ServiceSpec> services;  // In file order.
     std::vector<RouteSpec> routes;
     std::vector<Alias> aliases;
-    std::vector<EffectiveValue> effective;
+    std::vector<EffectiveValue> effective;  // Only when asked for (LoadRequest::effective).
+    std::shared_ptr<const Defaults> defaults;  // Null: built-in ones only.
     std::vector<std::string> warnings;
     std::string source;       // Path of the file or directory.
     std::string fingerprint;  // Equal texts, equal fingerprints.
