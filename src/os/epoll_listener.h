@@ -1,0 +1,41 @@
+// A listening socket on an EpollLoop. Made by EpollNet only.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include "io/loop.h"
+#include "io/stream.h"
+#include "os/descriptor.h"
+#include "os/epoll_loop.h"
+
+namespace hale::os {
+
+class EpollListener final : public io::Listener, private Watcher {
+public:
+    static Result<std::unique_ptr<EpollListener>> open(EpollLoop& loop, const io::ListenOptions& options,
+                                                       io::AcceptHandler& handler);
+    ~EpollListener() override;
+
+    SocketAddress local() const override { return local_; }
+
+private:
+    EpollListener(EpollLoop& loop, io::AcceptHandler& handler)
+        : Watcher(loop), handler_(handler), resume_(loop, io::member_fire<&EpollListener::accept_some>, this) {}
+
+    Result<> bind(const io::ListenOptions& options);
+    Result<> bind_unix(const io::ListenOptions& options);
+    void on_events(std::uint32_t) noexcept override;
+    void accept_some() noexcept;
+    void pause(int error);
+
+    io::AcceptHandler& handler_;
+    Descriptor socket_;
+    SocketAddress local_;
+    io::Timer resume_;
+    Instant said_out_at_ = Instant::min();
+    bool* gone_ = nullptr;  // Set while on_accept runs: it may destroy the listener.
+    ino_t file_ = 0;        // The unix socket's file, so that nobody else's is removed.
+};
+
+}  // namespace hale::os

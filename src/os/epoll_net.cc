@@ -1,0 +1,71 @@
+#include "os/epoll_net.h"
+
+#include <fmt/format.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "os/epoll_listener.h"
+#include "os/epoll_stream.h"
+#include "os/socket_address.h"
+
+namespace hale::os {
+
+namespace {
+
+// What says something about this machine rather than about the target.
+bool our_own(int error, bool unix_socket) {
+    switch (error) {
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+        case EADDRNOTAVAIL:
+        case ENETUNREACH:
+        case EAFNOSUPPORT:
+            return true;
+        case EAGAIN:
+            return unix_socket;
+        default:
+            return false;
+    }
+}
+
+std::unexpected<Error> cannot_connect(const SocketAddress& to, int error) {
+    const Code code = error == ENETUNREACH || error == EAFNOSUPPORT ? Code::unavailable : Code::exhausted;
+    return fail(code, fmt::format("can't begin to connect to {}: {}", to.text(), system_text(error)), error);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<io::Stream>> EpollNet::connect(const SocketAddress& to) {
+    const RawAddress raw = raw_address(to);
+    if (raw.size == 0)
+        return fail(Code::invalid, fmt::format("the path of {} is too long for a socket", to.text()), ENAMETOOLONG);
+    Descriptor socket{::socket(raw.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!socket) return cannot_connect(to, errno);
+    if (!to.is_unix()) {
+        const int one = 1;
+        setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    auto begin = EpollStream::Begin::connected;
+    if (::connect(socket.get(), &raw.address.any, raw.size) != 0) {
+        const int error = errno;
+        if (our_own(error, to.is_unix())) return cannot_connect(to, error);
+        if (error != EINPROGRESS) return EpollStream::failed(loop_, std::move(socket), to, error);
+        begin = EpollStream::Begin::connecting;
+    }
+    // Watched only now: epoll calls a socket that has not begun to connect hung up.
+    auto stream = EpollStream::open(loop_, std::move(socket), to, begin);
+    if (!stream) return std::unexpected(std::move(stream.error()));
+    return std::move(*stream);
+}
+
+Result<std::unique_ptr<io::Listener>> EpollNet::listen(const io::ListenOptions& options, io::AcceptHandler& handler) {
+    auto listener = EpollListener::open(loop_, options, handler);
+    if (!listener) return std::unexpected(std::move(listener.error()));
+    return std::move(*listener);
+}
+
+}  // namespace hale::os

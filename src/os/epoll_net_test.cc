@@ -1,0 +1,433 @@
+// Goal: streams, listeners and connects keep the contract of io/stream.h on real sockets.
+// Method: pairs over loopback and unix sockets with port 0 or a fresh directory, turned by hand through
+// run_until with a deadline; each way a callback may pull the ground from under itself.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "os/test_net.h"
+
+namespace hale::os {
+namespace {
+
+using io::IoStatus;
+
+class Net : public ::testing::Test {
+protected:
+    bool until(const std::function<bool()>& done) { return loop->run_until(done, patience); }
+    // Everything that could still come has come: two turns with nothing to do.
+    void settle() {
+        for (int i = 0; i < 3; ++i) loop->run_once();
+    }
+
+    std::unique_ptr<EpollLoop> loop = make_loop();
+    EpollNet net{*loop};
+};
+
+class TemporaryDirectory {
+public:
+    TemporaryDirectory() {
+        char name[] = "/tmp/hale-os-XXXXXX";
+        path_ = mkdtemp(name);
+    }
+    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+    std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+private:
+    std::string path_;
+};
+
+TEST_F(Net, BytesArriveUnchangedWhateverTheSizesOfWritesAndReads) {
+    const std::uint64_t seed = 7;
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    for (int round = 0; round < 20; ++round) {
+        Pair pair = make_pair(*loop);
+        std::string sent(1 + random.below(3'000'000), '\0'), got;
+        for (char& c : sent) c = static_cast<char>(random.next());
+        std::size_t at = 0;
+        Ready writer, reader;
+        writer.then = [&](io::Stream& stream, io::Readiness) {
+            while (at < sent.size()) {
+                // Up to three slices, one of them often empty.
+                std::vector<io::Slice> slices;
+                std::size_t next = at;
+                for (std::uint64_t n = 1 + random.below(3); n > 0; --n) {
+                    const std::size_t size = std::min<std::size_t>(random.below(200'000), sent.size() - next);
+                    slices.push_back({sent.data() + next, size});
+                    next += size;
+                }
+                if (next == at) continue;
+                const io::IoResult wrote = stream.write(slices);
+                if (wrote.status == IoStatus::would_block) return;
+                ASSERT_EQ(wrote.status, IoStatus::ok);
+                at += wrote.bytes;
+            }
+            stream.shutdown_write();
+        };
+        bool ended = false;
+        reader.then = [&](io::Stream& stream, io::Readiness) {
+            // Stops at a short read, as the contract allows: the end must still be told.
+            std::string buffer(1 + random.below(100'000), '\0');
+            for (;;) {
+                const io::IoResult read = stream.read(buffer);
+                if (read.status == IoStatus::end) ended = true;
+                if (read.status != IoStatus::ok) return;
+                got.append(buffer, 0, read.bytes);
+                if (read.bytes < buffer.size()) return;
+            }
+        };
+        pair.client->set_handler(&writer);
+        pair.server->set_handler(&reader);
+        ASSERT_TRUE(until([&] { return ended; }));
+        ASSERT_EQ(got, sent);
+        // The other direction is still open.
+        ASSERT_EQ(pair.server->write("bye").bytes, 3u);
+    }
+}
+
+TEST_F(Net, LastBytesAndTheEndInOneEdgeAreBothTold) {
+    Pair pair = make_pair(*loop);
+    pair.client->write("last words");
+    pair.client.reset();
+    settle();
+    Ready reader;
+    std::string got;
+    bool ended = false;
+    reader.then = [&](io::Stream& stream, io::Readiness ready) {
+        if (!ready.readable) return;
+        char buffer[100];
+        const io::IoResult read = stream.read(buffer);  // One read per notice.
+        if (read.status == IoStatus::end)
+            ended = true;
+        else
+            got.append(buffer, read.bytes);
+    };
+    pair.server->set_handler(&reader);
+    ASSERT_TRUE(until([&] { return ended; }));
+    EXPECT_EQ(got, "last words");
+}
+
+TEST_F(Net, ReadinessFromBeforeTheHandlerIsTold) {
+    Pair pair = make_pair(*loop);
+    pair.client->write("early");
+    settle();
+    Ready reader;
+    pair.server->set_handler(&reader);
+    EXPECT_EQ(reader.notices, 0) << "never inside set_handler";
+    loop->run_once();
+    EXPECT_EQ(reader.readable, 1);
+    EXPECT_EQ(reader.writable, 1);
+    // Told but not read: the next handler is told again, and none after the bytes are gone.
+    Ready second, third;
+    pair.server->set_handler(&second);
+    loop->run_once();
+    EXPECT_EQ(second.readable, 1);
+    EXPECT_EQ(second.writable, 0);
+    EXPECT_EQ(drain(*pair.server), "early");
+    pair.server->set_handler(&third);
+    settle();
+    EXPECT_EQ(third.notices, 0);
+    pair.client->write("more");
+    ASSERT_TRUE(until([&] { return third.readable == 1; }));
+    EXPECT_EQ(second.readable, 1);
+}
+
+TEST_F(Net, HalfCloseEndsOneDirectionOnly) {
+    Pair pair = make_pair(*loop);
+    Ready server, client;
+    pair.server->set_handler(&server);
+    pair.client->set_handler(&client);
+    settle();
+    pair.client->shutdown_write();
+    const int before = server.readable;
+    ASSERT_TRUE(until([&] { return server.readable > before; }));
+    EXPECT_EQ(drain(*pair.server), ".");
+    EXPECT_EQ(pair.server->write("answer").status, IoStatus::ok);
+    std::string got;
+    ASSERT_TRUE(until([&] { return (got += drain(*pair.client)) == "answer"; }));
+}
+
+TEST_F(Net, ResetReachesThePeerAsAFailure) {
+    Pair pair = make_pair(*loop);
+    Ready server;
+    pair.server->set_handler(&server);
+    settle();
+    pair.client->write("lost");
+    pair.client->reset();
+    EXPECT_EQ(pair.client->read(std::span<char>(std::string(1, 'x').data(), 1)).status, IoStatus::failed);
+    EXPECT_EQ(pair.client->write("x").status, IoStatus::failed);
+    pair.client->reset();
+    std::string got;
+    ASSERT_TRUE(until([&] { return (got += drain(*pair.server)).contains('!'); }));
+    EXPECT_TRUE(got.ends_with("!" + std::to_string(ECONNRESET))) << got;
+}
+
+TEST_F(Net, WritingToAClosedPeerFailsWithoutASignal) {
+    Pair pair = make_pair(*loop);
+    pair.server->reset();
+    settle();
+    ASSERT_TRUE(until([&] { return pair.client->write("x").status == IoStatus::failed; }));
+}
+
+TEST_F(Net, RefusedConnectIsToldLater) {
+    SocketAddress nobody;
+    {
+        Accepted accepted;
+        auto listener = net.listen({.address = loopback()}, accepted);
+        ASSERT_TRUE(listener);
+        nobody = (*listener)->local();
+    }
+    auto stream = net.connect(nobody);
+    ASSERT_TRUE(stream);
+    Ready ready;
+    (*stream)->set_handler(&ready);
+    ASSERT_TRUE(until([&] { return ready.writable > 0; }));
+    EXPECT_EQ((*stream)->connect_error(), ECONNREFUSED);
+    EXPECT_EQ((*stream)->connect_error(), ECONNREFUSED) << "asking does not forget";
+    EXPECT_EQ(drain(**stream), "!" + std::to_string(ECONNREFUSED));
+    EXPECT_EQ((*stream)->peer(), nobody);
+}
+
+TEST_F(Net, ConnectTellsWritableWithoutAnError) {
+    Accepted accepted;
+    auto listener = net.listen({.address = loopback()}, accepted);
+    auto stream = net.connect((*listener)->local());
+    Ready ready;
+    (*stream)->set_handler(&ready);
+    ASSERT_TRUE(until([&] { return ready.writable > 0 && !accepted.streams.empty(); }));
+    EXPECT_EQ((*stream)->connect_error(), 0);
+    EXPECT_EQ((*stream)->local(), accepted.streams[0]->peer());
+    EXPECT_EQ(accepted.streams[0]->local(), (*listener)->local());
+    EXPECT_FALSE((*stream)->credentials());
+}
+
+TEST_F(Net, Ipv6AndMappedIpv4MeetOnOneListener) {
+    Accepted accepted;
+    auto listener = net.listen({.address = {}}, accepted);
+    if (!listener) GTEST_SKIP() << "no IPv6 here";
+    const std::uint16_t port = (*listener)->local().port;
+    auto four = net.connect({.ip = Ip::v4(127, 0, 0, 1), .port = port});
+    auto six = net.connect({.ip = *Ip::parse("::1"), .port = port});
+    ASSERT_TRUE(four);
+    if (!six) GTEST_SKIP() << "no IPv6 loopback here";
+    ASSERT_TRUE(until([&] { return accepted.streams.size() == 2; }));
+    EXPECT_EQ(accepted.streams[0]->peer().ip.is_v4() + accepted.streams[1]->peer().ip.is_v4(), 1);
+}
+
+TEST_F(Net, ReusePortSharesOnePort) {
+    Accepted accepted;
+    auto first = net.listen({.address = loopback(), .reuse_port = true}, accepted);
+    ASSERT_TRUE(first);
+    auto second = net.listen({.address = (*first)->local(), .reuse_port = true}, accepted);
+    EXPECT_TRUE(second);
+    auto third = net.listen({.address = (*first)->local()}, accepted);
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().code, Code::conflict);
+    EXPECT_EQ(third.error().system, EADDRINUSE);
+}
+
+// ── Pulling the ground away ──────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Net, ACallbackMayDestroyAnyStreamOfTheSameTurn) {
+    // Every pair (who destroys, who is destroyed) out of four streams that are all ready in one turn.
+    for (std::size_t killer = 0; killer < 4; ++killer)
+        for (std::size_t victim = 0; victim < 4; ++victim)
+            for (bool handlers_first : {false, true}) {
+                std::vector<Pair> pairs;
+                for (int i = 0; i < 4; ++i) pairs.push_back(make_pair(*loop));
+                settle();
+                std::vector<std::unique_ptr<Ready>> ready(4);
+                bool killed = false;
+                for (std::size_t i = 0; i < 4; ++i) {
+                    ready[i] = std::make_unique<Ready>();
+                    ready[i]->then = [&, i](io::Stream&, io::Readiness) {
+                        ASSERT_FALSE(killed && i == victim) << "told after its end";
+                        if (i != killer || killed) return;
+                        killed = true;
+                        pairs[victim].server.reset();
+                        if (victim != killer) ready[victim].reset();
+                    };
+                }
+                // With handlers set late the notices come from the ring of put-off events, else from epoll.
+                if (handlers_first)
+                    for (std::size_t i = 0; i < 4; ++i) pairs[i].server->set_handler(ready[i].get());
+                if (handlers_first) settle();
+                if (killed) continue;
+                for (Pair& pair : pairs) pair.client->write("x");
+                if (!handlers_first) {
+                    settle();
+                    for (std::size_t i = 0; i < 4; ++i) pairs[i].server->set_handler(ready[i].get());
+                }
+                ASSERT_TRUE(until([&] { return killed; }));
+                settle();
+                for (std::size_t i = 0; i < 4; ++i)
+                    if (i != victim) EXPECT_GE(ready[i]->readable, 1) << killer << victim << i;
+            }
+}
+
+TEST_F(Net, APlaceTakenOverInTheSameTurnGetsNoEventOfItsPredecessor) {
+    std::vector<Pair> pairs;
+    for (int i = 0; i < 2; ++i) pairs.push_back(make_pair(*loop));
+    Ready first, second, fresh;
+    pairs[0].server->set_handler(&first);
+    pairs[1].server->set_handler(&second);
+    settle();
+    first.notices = second.notices = 0;
+    std::unique_ptr<io::Stream> successor;
+    Accepted accepted;
+    auto listener = net.listen({.address = loopback()}, accepted);
+    // Whoever is told first destroys both and connects anew, which takes over place and descriptor.
+    const auto replace = [&](io::Stream&, io::Readiness) {
+        pairs[0].server.reset(), pairs[1].server.reset();
+        successor = std::move(*net.connect((*listener)->local()));
+        successor->set_handler(&fresh);
+    };
+    first.then = replace;
+    second.then = replace;
+    pairs[0].client->write("x"), pairs[1].client->write("x");
+    ASSERT_TRUE(until([&] { return successor != nullptr; }));
+    EXPECT_EQ(first.notices + second.notices, 1);
+    EXPECT_EQ(fresh.notices, 0);
+    ASSERT_TRUE(until([&] { return fresh.writable == 1; }));
+    EXPECT_EQ(fresh.readable, 0);
+}
+
+TEST_F(Net, OnAcceptMayDestroyTheListener) {
+    Accepted accepted;
+    auto listener = net.listen({.address = loopback()}, accepted);
+    std::vector<std::unique_ptr<io::Stream>> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(std::move(*net.connect((*listener)->local())));
+    accepted.then = [&] { listener->reset(); };
+    ASSERT_TRUE(until([&] { return !accepted.streams.empty(); }));
+    settle();
+    EXPECT_EQ(accepted.streams.size(), 1u);
+}
+
+TEST_F(Net, AcceptsAtMost64PerTurnAndLosesNone) {
+    Accepted accepted;
+    auto listener = net.listen({.address = loopback()}, accepted);
+    std::vector<std::unique_ptr<io::Stream>> clients;
+    for (int i = 0; i < 200; ++i) clients.push_back(std::move(*net.connect((*listener)->local())));
+    std::size_t most = 0;
+    ASSERT_TRUE(until([&] {
+        static std::size_t before = 0;
+        most = std::max(most, accepted.streams.size() - before);
+        before = accepted.streams.size();
+        return before == 200;
+    }));
+    EXPECT_EQ(most, 64u);
+}
+
+TEST_F(Net, OutOfDescriptorsItPausesSaysSoOnceAndGoesOn) {
+    Accepted accepted;
+    auto listener = net.listen({.address = loopback()}, accepted);
+    std::vector<std::unique_ptr<io::Stream>> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(std::move(*net.connect((*listener)->local())));
+
+    // UBSan opens a pipe the first time it meets a type, which would fail below: it meets the timer's now.
+    io::Timer timer(*loop, [](void*) noexcept {}, nullptr);
+    timer.arm(loop->now() + 1h);
+    timer.disarm();
+    static int said = 0;
+    said = 0;
+    set_log_sink([](LogLevel level, std::string_view) { said += level == LogLevel::error; });
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    // The next free number is the first one forbidden.
+    const int next = dup(0);
+    close(next);
+    rlimit lowered = before;
+    lowered.rlim_cur = static_cast<rlim_t>(next);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &lowered), 0);
+
+    ASSERT_TRUE(until([&] { return said > 0; }));
+    auto refused = net.connect((*listener)->local());
+    const Instant paused = loop->now();
+    const auto three_pauses = [&] { return loop->now() - paused > 3 * EpollNet::accept_pause; };
+    const bool waited = until(three_pauses);
+    setrlimit(RLIMIT_NOFILE, &before);
+    set_log_sink([](LogLevel, std::string_view) {});
+
+    EXPECT_TRUE(waited);
+    EXPECT_TRUE(accepted.streams.empty());
+    EXPECT_EQ(said, 1);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().system, EMFILE);
+    EXPECT_EQ(refused.error().code, Code::exhausted);
+    ASSERT_TRUE(until([&] { return accepted.streams.size() == 3; }));
+}
+
+// ── Unix sockets ─────────────────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Net, UnixSocketCarriesBytesModeAndCredentials) {
+    const TemporaryDirectory directory;
+    const SocketAddress at{.path = directory / "s"};
+    Accepted accepted;
+    auto listener = net.listen({.address = at, .unix_mode = 0660}, accepted);
+    ASSERT_TRUE(listener) << listener.error().text;
+    struct stat file{};
+    ASSERT_EQ(stat(at.path.c_str(), &file), 0);
+    EXPECT_EQ(file.st_mode & 0777, 0660u);
+    auto client = net.connect(at);
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(until([&] { return !accepted.streams.empty(); }));
+    const auto who = accepted.streams[0]->credentials();
+    ASSERT_TRUE(who);
+    EXPECT_EQ(who->uid, getuid());
+    EXPECT_EQ(who->gid, getgid());
+    EXPECT_EQ(who->groups.size(), static_cast<std::size_t>(getgroups(0, nullptr)));
+    EXPECT_TRUE(accepted.streams[0]->peer().is_unix());
+    (*client)->write("hello");
+    std::string got;
+    ASSERT_TRUE(until([&] { return (got += drain(*accepted.streams[0])) == "hello"; }));
+    listener->reset();
+    EXPECT_NE(access(at.path.c_str(), F_OK), 0) << "the file goes with the listener";
+}
+
+TEST_F(Net, UnixSocketIsReplacedOnlyWhenNobodyAnswers) {
+    const TemporaryDirectory directory;
+    const SocketAddress at{.path = directory / "s"};
+    Accepted accepted;
+    auto alive = net.listen({.address = at}, accepted);
+    auto second = net.listen({.address = at}, accepted);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, Code::conflict);
+    alive->reset();
+
+    // What a killed daemon leaves: a file without a listener.
+    const int dead = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un raw{.sun_family = AF_UNIX, .sun_path = {}};
+    at.path.copy(raw.sun_path, sizeof raw.sun_path - 1);
+    ASSERT_EQ(bind(dead, reinterpret_cast<sockaddr*>(&raw), sizeof raw), 0);
+    close(dead);
+    auto refused = net.connect(at);
+    ASSERT_TRUE(refused) << "a refusal is told later";
+    Ready ready;
+    (*refused)->set_handler(&ready);
+    ASSERT_TRUE(until([&] { return ready.writable == 1; }));
+    EXPECT_EQ((*refused)->connect_error(), ECONNREFUSED);
+    auto replaced = net.listen({.address = at}, accepted);
+    ASSERT_TRUE(replaced) << replaced.error().text;
+
+    // A file that is no socket is nobody's to remove.
+    const std::string plain = directory / "plain";
+    close(open(plain.c_str(), O_CREAT | O_WRONLY, 0600));
+    EXPECT_FALSE(net.listen({.address = {.path = plain}}, accepted));
+    EXPECT_EQ(access(plain.c_str(), F_OK), 0);
+    EXPECT_FALSE(net.listen({.address = {.path = std::string(200, 'x')}}, accepted));
+}
+
+}  // namespace
+}  // namespace hale::os

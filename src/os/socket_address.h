@@ -1,0 +1,35 @@
+// SocketAddress to sockaddr and back: the only place where the two meet.
+
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <netinet/in.h>
+
+#include "base/address.h"
+
+namespace hale::os {
+
+// Room for each family in use; smaller than sockaddr_storage.
+union AnySockaddr {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+    sockaddr_un local;
+};
+
+struct RawAddress {
+    AnySockaddr address{};
+    socklen_t size = 0;
+
+    int family() const { return address.any.sa_family; }
+};
+
+// Needs: a unix path of at most 107 bytes (SocketAddress::parse refuses longer ones); a longer one gives size 0.
+RawAddress raw_address(const SocketAddress& address);
+
+// A unix socket without a name gives an empty address.
+SocketAddress socket_address(const RawAddress& raw);
+
+}  // namespace hale::os
