@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "verdict/judge.h"
 #include "verdict/policy.h"
 #include "verdict/state.h"
 
@@ -35,9 +36,13 @@ struct NextProbe {
     bool fresh = false;                    // On a connection of its own, whatever the check's default.
 };
 
-// The earlier of the next slot and `last_end` + pace. `interval` is Judge::interval_in_force, `pace` is
-// Judge::pace. A slot wins a tie, so that m_of_n sees it.
-NextProbe next_probe(PhaseKey key, Duration interval, std::optional<Duration> pace, Instant last_end);
+// The earlier of the next slot and `last_end` + pace. A slot wins a tie, so that m_of_n sees it.
+// `guard`: a confirmation that could last this long is not begun when it might meet the next slot.
+NextProbe next_probe(PhaseKey key, Duration interval, std::optional<Duration> pace, Instant last_end,
+                     Duration guard = Duration{0});
+// The same, with what the judge wants now. While m_of_n counts failing slots, its confirmations are guarded
+// by the timeout: otherwise a silent target's confirmations would swallow the very slots that must convict it.
+NextProbe next_probe(const JudgePolicy& policy, const Judge& judge, PhaseKey key, Instant last_end);
 
 // First probes after a restart: the index-th of n checks, spread evenly over max(1 s, n / 10,000 s). A new
 // instance is not spread: probe it at once.

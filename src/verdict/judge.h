@@ -129,28 +129,42 @@ public:
     Duration stale_after(const JudgePolicy& policy) const;  // `unknown` at twice that.
 
 private:
-    struct Shown;
+    // A rule that fired, whether or not it says anything new.
+    struct Decision {
+        State to;
+        Rule rule;
+        std::uint32_t length;
+        std::uint32_t needed;
+    };
+    // What readers see; compared before and after to say what became visible.
+    struct Shown {
+        State state;
+        Flags flags;
+        Reason reason;
+    };
+    bool up() const { return kept_ == State::healthy || kept_ == State::degraded; }
+    bool in_start_period(const JudgePolicy& policy, Instant at) const;
     bool counts(const JudgePolicy& policy, const Probed& probed) const;
-    bool in_start_period(const JudgePolicy& policy, Instant now) const;
-    Instant quiet_since(const JudgePolicy& policy) const;
-    void count(Outcome outcome);
-    void fill_slot(std::uint64_t failed, std::uint64_t not_passed, std::uint64_t missing);
-    void miss_slot(const MofN& rule);
-    std::uint32_t slots(std::uint64_t bits, const MofN& rule) const;
-    std::uint32_t rise_in_force(const JudgePolicy& policy) const;
-    std::optional<Change> decide(const JudgePolicy& policy, bool slot) const;
-    void settle(const JudgePolicy& policy, const std::optional<Change>& decided, Instant at);
+    void count(const JudgePolicy& policy, const Probed& probed);
+    void fill_slot(bool failed, bool not_passed, bool missing);
+    bool miss_slot(const JudgePolicy& policy, Instant at, Reason reason);
+    std::optional<Decision> decide(const JudgePolicy& policy, bool slot) const;
+    void obey(const JudgePolicy& policy, const Decision& decision, Instant at);
+    std::optional<Decision> pass_time(const JudgePolicy& policy, Instant now);
     void remember_change(const JudgePolicy& policy, Instant at);
     void end_flapping(const JudgePolicy& policy, Instant now);
-    void explain_by(const Probed& probed, bool counted);
-    Shown shown() const;
-    Judgement compare(const Shown& before, Rule rule) const;
+    void forget_runs();
+    std::uint32_t rise_in_force(const JudgePolicy& policy) const;
+    Instant quiet_since(const JudgePolicy& policy) const;
+    Instant last_change() const { return changes_[(change_at_ + flapping_changes - 1) % flapping_changes]; }
+    Shown shown() const { return {state(), flags(), reason()}; }
+    Judgement compare(const Shown& before, const std::optional<Decision>& decided) const;
 
     Instant started_;
     Instant clock_from_;                 // The last counted observation, or when this judge began.
     Instant counted_at_ = Instant::min();
     Instant hold_until_ = Instant::min();
-    std::array<Instant, flapping_changes> changes_;  // The latest changes of the kept state, a ring.
+    std::array<Instant, flapping_changes> changes_;  // The latest changes of the kept state, a ring; min: none.
     // The latest scheduled slots, newest in bit 0.
     std::uint64_t failed_slots_ = 0;
     std::uint64_t not_passed_slots_ = 0;
@@ -162,8 +176,8 @@ private:
     std::uint32_t passes_ = 0;
     State kept_ = State::pending;
     Reason reason_ = Reason::never_checked;
+    Reason not_pass_reason_ = Reason::never_checked;  // Of the last counted warn or fail.
     Outcome last_ = Outcome::error;  // Counted; error: none yet.
-    std::uint8_t slots_used_ = 0;
     std::uint8_t change_at_ = 0;          // Where in the ring the next change goes.
     std::uint8_t doublings_ = 0;          // Of the interval, while unhealthy.
     std::uint8_t flapping_doublings_ = 0;  // Of `rise`, while flapping.

@@ -65,11 +65,10 @@ Eligibility eligibility(const Standing& s) {
         case State::healthy:
         case State::degraded: return {true, 5};
         case State::unhealthy:
-        case State::pending: return {s.unchecked && s.word.state == State::pending, s.unchecked ? 8 : 6};
+        case State::pending: return {false, 6};
         case State::unknown:
-            if (s.unchecked) return {true, 8};
-            // Never judged and judged-but-down both read false here; the flag `held` tells them apart.
-            return {s.word.was_eligible, s.word.flags.has(Flag::held) || s.word.was_eligible ? 7 : 8};
+            if (s.word.flags.has(Flag::held)) return {s.word.was_eligible, 7};
+            return {s.unchecked, 8};
     }
     std::unreachable();
 }

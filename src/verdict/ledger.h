@@ -18,8 +18,9 @@
 
 namespace hale::verdict {
 
-// The unpacked word. `was_eligible` is kept beside the state because `unknown` serves as it did before
-// (semantics: our own blindness never takes a service down).
+// The unpacked word. `was_eligible` is read only while the flag `held` is set: the state is unknown, but the
+// instance was judged before and serves as it did then (our own blindness never takes a service down).
+// InstanceVerdict has both. An instance with `check: none` is written as unknown, not left pending.
 struct Word {
     State state = State::pending;
     bool was_eligible = false;
