@@ -117,6 +117,7 @@ EpollLoop::~EpollLoop() {
     // Tasks may own streams and timers of this loop, and their destructors may post: all go while it still stands.
     for (bool any = true; any;) {
         auto own = std::exchange(own_, {});
+        auto adopted = std::exchange(adopted_.tasks, {});
         auto own_batch = std::exchange(own_batch_.tasks, {});
         auto foreign_batch = std::exchange(foreign_batch_.tasks, {});
         std::vector<io::Task> foreign;
@@ -124,17 +125,19 @@ EpollLoop::~EpollLoop() {
             const std::scoped_lock lock(foreign_guard_);
             foreign.swap(foreign_);
         }
-        any = !own.empty() || !own_batch.empty() || !foreign_batch.empty() || !foreign.empty();
+        any = !adopted.empty() || !own.empty() || !own_batch.empty() || !foreign_batch.empty() || !foreign.empty();
     }
 }
 
 void EpollLoop::adopt_thread() {
     if (here()) return;
     owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-    // What this thread posted before it was the loop's comes before what it posts from now on.
+    // What waits was posted before what anybody posts from now on, by whichever way: it goes first.
     const std::scoped_lock lock(foreign_guard_);
-    own_.insert(own_.begin(), std::make_move_iterator(foreign_.begin()), std::make_move_iterator(foreign_.end()));
-    foreign_.clear();
+    adopted_.take(foreign_batch_);
+    adopted_.take(foreign_);
+    adopted_.take(own_batch_);
+    adopted_.take(own_);
 }
 
 void EpollLoop::run() {
@@ -144,7 +147,7 @@ void EpollLoop::run() {
     // Two rounds: the rest of what was taken already, then what had been posted when stop() was called.
     for (int round = 0; round < 2; ++round) {
         do run_posted();
-        while (!own_batch_.empty() || !foreign_batch_.empty());
+        while (!adopted_.empty() || !own_batch_.empty() || !foreign_batch_.empty());
     }
 }
 
@@ -182,7 +185,8 @@ void EpollLoop::turn(Duration at_most) {
 }
 
 bool EpollLoop::something_to_do() const {
-    return put_off_.next_ != &put_off_ || !own_.empty() || !own_batch_.empty() || !foreign_batch_.empty();
+    return put_off_.next_ != &put_off_ || !adopted_.empty() || !own_.empty() || !own_batch_.empty() ||
+           !foreign_batch_.empty();
 }
 
 int EpollLoop::wait(Duration at_most) {
@@ -261,7 +265,18 @@ void EpollLoop::Batch::run(std::size_t most) {
     if (empty()) tasks.clear(), next = 0;
 }
 
+void EpollLoop::Batch::take(std::vector<io::Task>& more) {
+    for (io::Task& task : more) tasks.push_back(std::move(task));
+    more.clear();
+}
+
+void EpollLoop::Batch::take(Batch& more) {
+    more.tasks.erase(more.tasks.begin(), more.tasks.begin() + static_cast<std::ptrdiff_t>(std::exchange(more.next, 0)));
+    take(more.tasks);
+}
+
 void EpollLoop::run_posted() {
+    if (!adopted_.empty()) return adopted_.run(posts_per_turn);
     if (foreign_batch_.empty() && foreign_waiting_.load(std::memory_order_relaxed)) {
         const std::scoped_lock lock(foreign_guard_);
         foreign_batch_.tasks.swap(foreign_);

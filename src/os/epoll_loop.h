@@ -97,6 +97,8 @@ private:
 
         bool empty() const { return next == tasks.size(); }
         void run(std::size_t most);
+        void take(std::vector<io::Task>& more);
+        void take(Batch& more);
     };
     struct Place {
         Watcher* watcher = nullptr;
@@ -146,6 +148,7 @@ private:
     // Posted by the loop's own thread: no lock.
     std::vector<io::Task> own_;
     Batch own_batch_;
+    Batch adopted_;  // Posted before this thread became the loop's; runs before anything else.
 
     // Guards `foreign_`. Posting is what every other thread does instead of locking, so here the lock is; it is
     // held for one push or one swap.

@@ -401,6 +401,7 @@ TEST_F(Net, UnixSocketIsReplacedOnlyWhenNobodyAnswers) {
     const SocketAddress at{.path = directory / "s"};
     Accepted accepted;
     auto alive = net.listen({.address = at}, accepted);
+    ASSERT_TRUE(alive) << alive.error().text;
     auto second = net.listen({.address = at}, accepted);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, Code::conflict);

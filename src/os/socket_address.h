@@ -11,12 +11,13 @@
 
 namespace hale::os {
 
-// Room for each family in use; smaller than sockaddr_storage.
+// Room for each family in use; smaller than sockaddr_storage. The largest comes first, because that is the
+// member that {} fills with zeros.
 union AnySockaddr {
+    sockaddr_un local;
     sockaddr any;
     sockaddr_in v4;
     sockaddr_in6 v6;
-    sockaddr_un local;
 };
 
 struct RawAddress {
