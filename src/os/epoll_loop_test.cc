@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "os/testing.h"
+#include "os/test_net.h"
 
 namespace hale::os {
 namespace {
