@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "sim/seed.h"
+#include "sim/echo_test.h"
 #include "sim/world.h"
 
 namespace hale::sim {
@@ -201,62 +201,6 @@ TEST_F(Pipe, ATouchFromAnotherLoopEndsTheTest) {
     foreign.post([&] { left->write("x"); });
     EXPECT_DEATH(world.run_until_idle(), "here");
 }
-
-// Sends back what it reads, at most `held` bytes of it waiting, and closes at the end; reads until would_block.
-struct Echo : io::StreamHandler {
-    explicit Echo(std::unique_ptr<io::Stream> on) : stream(std::move(on)) { stream->set_handler(this); }
-    void on_ready(io::Stream&, io::Readiness) noexcept override {
-        char buffer[7];
-        for (;;) {
-            if (!waiting.empty()) {
-                const auto sent = stream->write(waiting);
-                if (sent.status == IoStatus::would_block) return;
-                if (sent.status != IoStatus::ok) return stream.reset();
-                waiting.erase(0, sent.bytes);
-                continue;
-            }
-            const auto got = stream->read(buffer);
-            if (got.status == IoStatus::would_block) return;
-            if (got.status != IoStatus::ok) return stream.reset();
-            waiting.append(buffer, got.bytes);
-        }
-    }
-    std::unique_ptr<io::Stream> stream;
-    std::string waiting;
-};
-
-// Sends a text and collects what comes back; stops at short reads, as a thrifty reader may.
-struct Asker : io::StreamHandler {
-    Asker(std::unique_ptr<io::Stream> on, std::string text)
-        : stream(std::move(on)), unsent(std::move(text)), wanted(unsent.size()) {
-        stream->set_handler(this);
-    }
-    void on_ready(io::Stream&, io::Readiness) noexcept override {
-        while (!unsent.empty()) {
-            const auto sent = stream->write(unsent);
-            if (sent.status == IoStatus::would_block) break;
-            if (sent.status != IoStatus::ok) return fail();
-            unsent.erase(0, sent.bytes);
-        }
-        char buffer[5];
-        for (;;) {
-            const auto got = stream->read(buffer);
-            if (got.status == IoStatus::would_block) return;
-            if (got.status != IoStatus::ok) return fail();
-            answer.append(buffer, got.bytes);
-            if (answer.size() == wanted) return stream.reset();
-            if (got.bytes < sizeof(buffer)) return;
-        }
-    }
-    void fail() {
-        failed = true;
-        stream.reset();
-    }
-    std::unique_ptr<io::Stream> stream;
-    std::string unsent, answer;
-    std::size_t wanted;
-    bool failed = false;
-};
 
 struct Outcome {
     std::string answer;
