@@ -5,13 +5,10 @@
 
 namespace hale::catalog {
 
-namespace {
-// "/api" covers "/api" and "/api/x", not "/apix"; "/api/" covers "/api/x" only.
 bool covers(std::string_view prefix, std::string_view path) {
     if (!path.starts_with(prefix)) return false;
     return prefix.ends_with('/') || path.size() == prefix.size() || path[prefix.size()] == '/';
 }
-}  // namespace
 
 RouteTable::RouteTable(std::vector<Route> routes) : routes_(std::move(routes)) {
     for (std::uint32_t i = 0; i < routes_.size(); ++i) {

@@ -69,6 +69,9 @@ struct PublicHealth {
     std::string shape;
 };
 
+// "/api" covers "/api" and "/api/x", not "/apix"; "/api/" covers "/api/x" only.
+bool covers(std::string_view prefix, std::string_view path);
+
 class RouteTable {
 public:
     // Routes of one host are tried longest prefix first; exact host before one-level wildcard before "*".

@@ -1,0 +1,480 @@
+#include "catalog/control.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+
+namespace hale::catalog {
+
+Control::Control(Parts parts)
+    : parts_(parts),
+      random_(parts.seed),
+      membership_(parts.ledger, random_),
+      folding_(membership_),
+      names_(
+          parts.loop, parts.resolver,
+          [this](const std::string& name, std::vector<Ip> addresses) {
+              internally([this, name, addresses = std::move(addresses)](Moment at, Effects& effects) {
+                  membership_.resolved(name, addresses, at, effects);
+              });
+          },
+          [this](const std::string& name, const Error& error) {
+              log(LogLevel::warning, fmt::format("resolving {} failed ({}); its last addresses stay in use", name, error.text));
+              Effects effects;
+              effects.tell.emplace_back(Notice{"dns.failed", name, error.text});
+              tell(effects, moment());
+          }),
+      gates_(
+          parts.loop, membership_, [this](std::vector<CheckerCommand> commands) { parts_.checking.send(std::move(commands), [] {}); },
+          [this] { return revision_; }),
+      house_(parts.loop, io::member_fire<&Control::keep_house>, this),
+      adoption_(parts.loop, io::member_fire<&Control::adoption_late>, this) {}
+
+Control::~Control() = default;
+
+void Control::start(config::Restored restored, std::shared_ptr<const config::Document> document, MutationReply done) {
+    revision_ = reserved_ = restored.revisions_reserved;
+    versions_reserved_ = restored.versions_reserved;
+    membership_.options.first_version = restored.versions_reserved;
+    membership_.options.drain_timeout = document->settings.drain_timeout;
+    membership_.options.last_known_max_age = document->settings.last_known_max_age;
+    membership_.remember(std::move(restored.verdicts));
+    declared_.restore(restored.objects, document);
+
+    const Moment at = moment();
+    UnderWay start;
+    start.reply = std::move(done);
+    // Numbers first: nothing may be handed out that is not reserved on disk.
+    std::vector<config::Change> journal{config::ReserveRevisions{revision_ + revision_block},
+                                        config::ReserveVersions{versions_reserved_ + version_block}};
+    reserved_ = revision_ + revision_block;
+    versions_reserved_ += version_block;
+    start.revision = ++revision_;
+    Effects& effects = start.effects;
+    // Overrides and drains before instances, so that every instance is first told with them.
+    for (const auto& name : declared_.service_names()) {
+        const auto spec = declared_.merged(name);
+        membership_.put(spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name), at, effects);
+    }
+    for (const auto& stored : restored.overrides) {
+        if (stored.expires <= at.utc) {
+            journal.emplace_back(config::RemoveOverride{stored.service, stored.instance});
+            continue;
+        }
+        const auto layer = std::make_shared<const config::Override>(stored);
+        if (Instance* instance = membership_.instance(stored.instance)) instance->override = layer, membership_.touch(*instance, effects);
+        else if (Service* service = stored.instance.empty() ? membership_.service(stored.service) : nullptr) {
+            service->override = layer;
+            membership_.touch(*service, effects);
+            for (const auto& one : service->instances) membership_.touch(*one, effects);
+        }
+    }
+    for (const auto& stored : restored.traffic) {
+        if (Instance* instance = membership_.instance(stored.key)) {
+            instance->weight = stored.weight;
+            if (stored.draining) instance->lifecycle = verdict::Lifecycle::draining;
+            membership_.touch(*instance, effects);
+        } else if (Service* service = membership_.service(stored.key)) {
+            service->draining = stored.draining;
+            if (stored.paused_until && *stored.paused_until > at.utc) service->paused_until = stored.paused_until;
+            membership_.touch(*service, effects);
+        }
+    }
+    std::ranges::move(membership_.forget_unclaimed(), std::back_inserter(journal));
+    folding_.rebuild_dependents();
+    folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
+    effects.tell.emplace_back(RoutesPut{std::make_shared<const std::vector<RouteFacts>>(declared_.routes())});
+    effects.tell.emplace_back(DocumentPut{document, ReloadState{true, at.utc, {}, document->source}});
+    effects.tell.emplace_back(ShadowedPut{declared_.shadowed()});
+    effects.routes = true;
+    under_way_ = std::move(start);
+    committing_ = true;
+    parts_.journal.commit(std::move(journal), true, [this](Result<> result) {
+        committing_ = false;
+        if (!result) {
+            MutationReply reply = std::move(under_way_->reply);
+            under_way_.reset();
+            return reply(std::unexpected(MutationFailed{result.error(), {}}));
+        }
+        names_.want(membership_.names());
+        house_.arm(parts_.loop.now() + housekeeping_interval);
+        carry_out("", std::move(under_way_->reply));
+    });
+}
+
+void Control::mutate(Mutation mutation, MutationReply reply) {
+    if (stopped_) return reply(std::unexpected(MutationFailed{{Code::unavailable, "the daemon is stopping"}, {}}));
+    if (waiting_.size() >= most_waiting_mutations)
+        return reply(std::unexpected(MutationFailed{{Code::exhausted, fmt::format("{} mutations wait already; try again", waiting_.size())}, {}}));
+    waiting_.push_back({std::move(mutation), std::move(reply), {}});
+    begin_next();
+}
+
+void Control::internally(std::move_only_function<void(Moment, Effects&)> change) {
+    if (stopped_) return;
+    waiting_.push_back({{}, {}, std::move(change)});
+    begin_next();
+}
+
+void Control::refuse(MutationReply& reply, Error error) {
+    if (reply) reply(std::unexpected(MutationFailed{std::move(error), {}}));
+}
+
+void Control::begin_next() {
+    while (!under_way_ && !committing_ && !waiting_.empty()) {
+        Pending pending = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (pending.internal) {
+            const Moment at = moment();
+            under_way_.emplace();
+            pending.internal(at, under_way_->effects);
+            if (under_way_->effects.tell.empty() && under_way_->effects.commands.empty()) {
+                under_way_.reset();  // Nothing came of it: no revision, no publication.
+                continue;
+            }
+            under_way_->revision = next_revision();
+            carry_out("", {});
+        } else {
+            commit(std::move(pending));
+        }
+    }
+    if (!under_way_ && !committing_)
+        if (auto report = reports_.pop()) take(std::move(*report));
+}
+
+// Validates against everything in force and puts it on disk; the model changes only once it is there.
+void Control::commit(Pending pending) {
+    const Moment at = moment();
+    if (auto* rejected = std::get_if<RejectDocument>(&pending.mutation.change)) {
+        parts_.own.reload_failed.store(true);
+        Effects effects;
+        effects.tell.emplace_back(DocumentPut{nullptr, ReloadState{false, at.utc, rejected->problems, rejected->source}});
+        effects.tell.emplace_back(Notice{"config.rejected", rejected->source, rejected->problems.empty() ? "" : rejected->problems.front()});
+        tell(effects, at);
+        return pending.reply(MutationDone{revision_, ""});
+    }
+    if (auto valid = check_target(pending.mutation.change); !valid) return refuse(pending.reply, valid.error());
+    if (pending.mutation.if_match && *pending.mutation.if_match != declared_.revision_of(pending.mutation.change))
+        return refuse(pending.reply, {Code::conflict, fmt::format("the object is at revision {}, not {}: somebody changed it in between",
+                                                                  declared_.revision_of(pending.mutation.change), *pending.mutation.if_match)});
+    const std::uint64_t revision = next_revision();
+    auto planned = declared_.plan(pending.mutation.change, revision);
+    if (!planned) return refuse(pending.reply, planned.error());
+    std::size_t rows = 0;
+    for (const auto& [name, spec] : planned->services) rows += spec ? spec->instances.size() * 2 + 1 : 0;
+    if (parts_.ledger.in_use() + rows > (1u << 20))
+        return refuse(pending.reply, {Code::exhausted, "more than 1,048,576 ledger rows would be needed"});
+
+    std::vector<config::Change> journal = planned->journal;
+    if (const auto* set = std::get_if<SetOverride>(&pending.mutation.change))
+        journal.emplace_back(config::PutOverride{override_of(*set, pending.mutation.actor, revision, at)});
+    std::ranges::move(journal_of(pending.mutation.change, revision, at), std::back_inserter(journal));
+    journal.emplace_back(config::PutAudit{{revision, at.utc, pending.mutation.actor, pending.mutation.action, pending.mutation.object,
+                                           pending.mutation.detail}});
+    if (pending.mutation.idempotent) journal.emplace_back(*pending.mutation.idempotent);
+    committing_ = true;
+    auto kept = std::make_shared<Pending>(std::move(pending));
+    auto redeclared = std::make_shared<Redeclared>(std::move(*planned));
+    parts_.journal.commit(std::move(journal), true, [this, kept, redeclared, revision](Result<> result) {
+        committing_ = false;
+        if (!result) {
+            refuse(kept->reply, result.error());
+            return begin_next();
+        }
+        committed(kept, redeclared, revision);
+    });
+}
+
+void Control::committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redeclared> redeclared, std::uint64_t revision) {
+    const Moment at = moment();
+    under_way_.emplace();
+    under_way_->revision = revision;
+    Effects& effects = under_way_->effects;
+    Mutation& mutation = pending->mutation;
+    if (redeclared->next) apply_declared(*redeclared, mutation.change, at);
+    if (const auto* set = std::get_if<SetOverride>(&mutation.change)) {
+        const auto layer = std::make_shared<const config::Override>(override_of(*set, mutation.actor, revision, at));
+        if (Instance* instance = set->instance.empty() ? nullptr : membership_.instance(set->instance)) instance->override = layer;
+        else if (Service* service = membership_.service(set->service)) service->override = layer;
+    }
+    apply_traffic(mutation.change, revision, at, effects);
+    effects.tell.emplace_back(AuditPut{{revision, at.utc, mutation.actor, mutation.action, mutation.object, mutation.detail}});
+    folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
+    carry_out(redeclared->id, std::move(pending->reply));
+}
+
+void Control::apply_declared(const Redeclared& redeclared, const Change& change, Moment at) {
+    Effects& effects = under_way_->effects;
+    declared_ = *redeclared.next;
+    for (const auto& [name, spec] : redeclared.services) {
+        if (!spec) membership_.remove(name, at, effects);
+        // An unchanged service of a new document is put too: its specs live in the document that goes away.
+        else membership_.put(spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name), at, effects);
+    }
+    if (redeclared.routes) {
+        effects.routes = true;
+        effects.tell.emplace_back(RoutesPut{std::make_shared<const std::vector<RouteFacts>>(declared_.routes())});
+    }
+    if (!redeclared.services.empty()) folding_.rebuild_dependents();
+    names_.want(membership_.names());
+    if (const auto* document = std::get_if<ApplyDocument>(&change)) {
+        parts_.own.reload_failed.store(false);
+        effects.routes = true;
+        membership_.options.drain_timeout = document->document->settings.drain_timeout;
+        effects.tell.emplace_back(DocumentPut{document->document, ReloadState{true, at.utc, {}, document->document->source}});
+        effects.tell.emplace_back(Notice{"config.reloaded", document->document->source,
+                                         fmt::format("{} of {} services changed", redeclared.changed.size(), redeclared.services.size())});
+        effects.tell.emplace_back(ShadowedPut{declared_.shadowed()});
+    }
+}
+
+// Publishes and sends, then waits for everybody: `finish` tells the readers and replies.
+void Control::carry_out(std::string id, MutationReply reply) {
+    UnderWay& now = *under_way_;
+    now.id = std::move(id);
+    now.reply = std::move(reply);
+    now.awaited = 2;
+    const bool publishes = !now.effects.services.empty() || now.effects.routes;
+    adoption_.arm(parts_.loop.now() + adoption_timeout);
+    auto commands = std::exchange(now.effects.commands, {});
+    if (publishes) {
+        auto snapshot = publishing_.build(membership_, declared_.routes(), now.effects.services, *declared_.document(), now.revision, moment());
+        parts_.routing.publish(std::move(snapshot), [this] { adopted(); });
+    }
+    if (commands.empty()) adopted();
+    else parts_.checking.send(std::move(commands), [this] { adopted(); });
+    if (!publishes) adopted();
+}
+
+void Control::adopted() {
+    if (HALE_BUG_IF(!under_way_)) return;
+    if (--under_way_->awaited == 0) finish();
+}
+
+void Control::adoption_late() noexcept {
+    if (!under_way_ || under_way_->late) return;
+    under_way_->late = true;
+    bug("a worker did not adopt a snapshot, or a checker did not acknowledge, within 2 s");
+    parts_.own.adoption_failed.store(true);
+    if (MutationReply reply = std::move(under_way_->reply))
+        reply(std::unexpected(MutationFailed{{Code::timed_out, fmt::format("revision {} is committed, but not every worker took it within {}; "
+                                                                           "it is not undone",
+                                                                           under_way_->revision, human(adoption_timeout))},
+                                             under_way_->revision}));
+    under_way_->reply = {};
+}
+
+void Control::finish() {
+    adoption_.disarm();
+    UnderWay done = std::move(*under_way_);
+    under_way_.reset();
+    if (done.late) parts_.own.adoption_failed.store(false);
+    std::vector<Delta> deltas;
+    deltas.reserve(done.effects.tell.size());
+    const Utc at = parts_.loop.utc();
+    for (auto& what : done.effects.tell) deltas.push_back({done.revision, at, std::move(what)});
+    tell(std::move(deltas));
+    if (!done.effects.remember.empty()) parts_.journal.commit(std::move(done.effects.remember), false, [](Result<>) {});
+    std::ranges::copy(done.effects.retired, std::back_inserter(retired_));
+    sweep_at_ = parts_.loop.now();
+    house_.arm(parts_.loop.now());
+    if (done.reply) done.reply(MutationDone{done.revision, std::move(done.id)});
+    begin_next();
+}
+
+void Control::on_report(CheckReport report) {
+    reports_.push(std::move(report));
+    if (under_way_ || committing_) return;
+    if (auto all = reports_.pop()) take(std::move(*all));
+}
+
+void Control::take(CheckReport report) {
+    const Moment at = moment();
+    Effects effects;
+    auto first_failures = std::move(report.first_failures);
+    std::vector<Instance*> changed;
+    for (const auto& change : report.changes)
+        if (Instance* instance = membership_.by_row(change.row, change.generation).instance) changed.push_back(instance);
+    folding_.take(std::move(report), at, effects);
+
+    if (!first_failures.empty()) {
+        std::size_t passing = first_failures.size();
+        for (const auto& [name, service] : membership_.services()) passing += service->standing.counts.healthy + service->standing.counts.degraded;
+        for (const auto& failure : first_failures) {
+            const auto [instance, generation] = membership_.by_row(failure.row, generation_of(failure.row));
+            if (instance == nullptr) continue;
+            verdict::FirstFailure seen{.service = instance->service->slot, .address = hash64(failure.address.text()), .at = failure.at};
+            if (!instance->checks().empty()) {
+                seen.timeout = instance->checks().front()->timing.timeout;
+                seen.confirm_interval = instance->checks().front()->timing.confirm_interval;
+            }
+            const auto suspicion = self_protection_.first_failure(seen, passing);
+            if (!suspicion) continue;
+            effects.commands.emplace_back(SuspectSelf{suspicion->until - at.now});
+            const auto text = fmt::format("{} of {} passing checks of {} services at {} addresses failed at once: new unhealthy verdicts are held "
+                                          "for {}",
+                                          suspicion->failures, suspicion->passing, suspicion->services, suspicion->addresses,
+                                          human(suspicion->until - at.now));
+            log(LogLevel::warning, text);
+            effects.tell.emplace_back(Notice{"suspect_self", "", text});
+        }
+    }
+    if (!effects.commands.empty()) parts_.checking.send(std::exchange(effects.commands, {}), [] {});
+    tell(effects, at);
+
+    std::vector<config::Change> remember;
+    for (Instance* instance : changed) {
+        if (instance->scope_only) continue;
+        remember.emplace_back(config::PutVerdict{stored(*instance)});
+        instance->stored_at = at.now;
+    }
+    if (!remember.empty()) parts_.journal.commit(std::move(remember), false, [](Result<>) {});
+    for (const auto& name : folding_.take_doubted()) names_.doubt(name);
+    const auto ready = folding_.take_ready();
+    if (!ready.empty()) {
+        std::vector<std::string> ids;
+        for (const Instance* instance : ready) ids.push_back(instance->id);
+        internally([this, ids](Moment then, Effects& more) {
+            for (const auto& id : ids)
+                if (Instance* instance = membership_.instance(id)) membership_.replace(*instance, then, more);
+            folding_.refold({more.services.begin(), more.services.end()}, then, more);
+        });
+    }
+    if (folding_.highest_version() + version_block / 2 > versions_reserved_) reserve();
+}
+
+std::uint16_t Control::generation_of(verdict::RowId row) const {
+    return verdict::Word::unpack(parts_.ledger.row(row).word.load(std::memory_order_relaxed)).generation;
+}
+
+// What verdicts and time brought: each gets its own revision, except probes that changed nothing.
+void Control::tell(Effects& effects, Moment at) {
+    std::vector<Delta> deltas;
+    deltas.reserve(effects.tell.size());
+    for (auto& what : effects.tell) {
+        const bool visible = !std::holds_alternative<SeenPut>(what);
+        deltas.push_back({visible ? next_revision() : 0, at.utc, std::move(what)});
+    }
+    effects.tell.clear();
+    tell(std::move(deltas));
+}
+
+void Control::tell(std::vector<Delta> deltas) {
+    if (deltas.empty()) return;
+    parts_.audience.tell(std::move(deltas));
+    parts_.own.revision.store(revision_, std::memory_order_relaxed);
+}
+
+void Control::publish_own_health() {
+    std::uint32_t healthy = 0, degraded = 0, unhealthy = 0;
+    for (const auto& [name, service] : membership_.services()) {
+        if (service->standing.state == verdict::State::healthy) ++healthy;
+        else if (service->standing.state == verdict::State::degraded) ++degraded;
+        else if (service->standing.state == verdict::State::unhealthy) ++unhealthy;
+    }
+    parts_.own.services.store(static_cast<std::uint32_t>(membership_.services().size()), std::memory_order_relaxed);
+    parts_.own.services_healthy.store(healthy, std::memory_order_relaxed);
+    parts_.own.services_degraded.store(degraded, std::memory_order_relaxed);
+    parts_.own.services_unhealthy.store(unhealthy, std::memory_order_relaxed);
+}
+
+std::uint64_t Control::next_revision() {
+    if (revision_ + revision_block / 2 > reserved_) reserve();
+    HALE_CHECK(revision_ < reserved_);
+    return ++revision_;
+}
+
+void Control::reserve() {
+    if (std::exchange(reserving_, true)) return;
+    const std::uint64_t revisions = revision_ + 2 * revision_block;
+    const std::uint32_t versions = std::max(versions_reserved_, folding_.highest_version() + 2 * version_block);
+    parts_.journal.commit({config::ReserveRevisions{revisions}, config::ReserveVersions{versions}}, true, [this, revisions, versions](Result<> done) {
+        reserving_ = false;
+        if (!done) return log(LogLevel::error, fmt::format("reserving revisions failed: {}; trying again", done.error().text));
+        reserved_ = revisions;
+        versions_reserved_ = versions;
+    });
+}
+
+void Control::probe_now(const std::string& id, std::string check, std::optional<Duration> max_age, ProbeReply reply) {
+    Instance* instance = membership_.instance(id);
+    if (instance == nullptr) return reply(fail(Code::not_found, fmt::format("there is no instance \"{}\"", id)));
+    ProbeNow probe{instance->current.row, instance->current.number, std::move(check), max_age, {}};
+    probe.reply = [this, reply = std::move(reply)](std::vector<ProbeAnswer> answers) mutable {
+        parts_.loop.post([reply = std::move(reply), answers = std::move(answers)]() mutable { reply(std::move(answers)); });
+    };
+    std::vector<CheckerCommand> one;
+    one.emplace_back(std::move(probe));
+    parts_.checking.send(std::move(one), [] {});
+}
+
+void Control::heartbeat(const std::string& name, std::string check, verdict::Outcome outcome, std::string text,
+                        std::move_only_function<void(Result<>)> reply) {
+    const auto carries = [&](const Instance& instance) {
+        return std::ranges::any_of(instance.checks(), [&](const auto& one) {
+            return one->kind() == "heartbeat" && (check.empty() || one->name == check);
+        });
+    };
+    std::vector<CheckerCommand> commands;
+    if (Service* service = membership_.service(name)) {
+        for (const auto& instance : service->instances)
+            if (carries(*instance)) commands.emplace_back(HeartbeatSeen{instance->current.row, instance->current.number, check, outcome, text});
+        if (service->scope && carries(*service->scope))
+            commands.emplace_back(HeartbeatSeen{service->scope->current.row, service->scope->current.number, check, outcome, text});
+    }
+    if (commands.empty())
+        return reply(fail(Code::not_found, fmt::format("service \"{}\" has no heartbeat check{}", name, check.empty() ? "" : fmt::format(" \"{}\"", check))));
+    parts_.checking.send(std::move(commands), [reply = std::move(reply)]() mutable { reply({}); });
+}
+
+void Control::passive(std::vector<Passive> signals) {
+    std::vector<CheckerCommand> commands;
+    for (auto& signal : signals) {
+        const auto [instance, generation] = membership_.by_row(signal.row, signal.generation);
+        if (instance != nullptr && needs_lookup(*instance->spec)) names_.doubt(instance->spec->target.host);
+        commands.emplace_back(std::move(signal));
+    }
+    parts_.checking.send(std::move(commands), [] {});
+}
+
+void Control::keep_house() noexcept {
+    const Moment at = moment();
+    if (!stopped_) house_.arm(at.now + housekeeping_interval);
+    recycle({});
+    publish_own_health();
+    expire_overrides(at);
+    if (at.now >= sweep_at_ && !under_way_ && !committing_) {
+        sweep_at_ = never;
+        internally([this](Moment then, Effects& effects) {
+            sweep_at_ = membership_.sweep(then, effects);
+            folding_.refold({effects.services.begin(), effects.services.end()}, then, effects);
+        });
+    }
+    remember_some(at, false, {});
+}
+
+void Control::recycle(std::vector<verdict::RowId> rows) {
+    std::ranges::copy(rows, std::back_inserter(retired_));
+    // Adopted everywhere already; a request that began before may still hold the row.
+    std::erase_if(retired_, [&](verdict::RowId row) {
+        if (parts_.ledger.row(row).in_flight.load(std::memory_order_acquire) != 0) return false;
+        parts_.ledger.recycle(row);
+        return true;
+    });
+}
+
+void Control::stop(io::Task done) {
+    stopped_ = true;
+    house_.disarm();
+    names_.stop();
+    gates_.stop();
+    remember_some(moment(), true, std::move(done));
+}
+
+}  // namespace hale::catalog

@@ -1,0 +1,149 @@
+// Control: the one thread that decides. Owns services, instances, routes, overrides and the revision; takes
+// mutations one at a time and reports as they come, and says what became true.
+//
+//   mutation:  validate ▶ commit (fsync) ▶ change the model ▶ publish ▶ all workers adopted, all checkers
+//              acknowledged ▶ tell the readers ▶ reply
+//
+// While a mutation is under way, reports wait (bounded), so revisions are told in order and no reader is ever
+// ahead of the router. All methods run on control's loop unless they say otherwise.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "catalog/declared.h"
+#include "catalog/folding.h"
+#include "catalog/gates.h"
+#include "catalog/membership.h"
+#include "catalog/mutation.h"
+#include "catalog/names.h"
+#include "catalog/own_health.h"
+#include "catalog/publishing.h"
+#include "catalog/report_queue.h"
+#include "config/journal.h"
+#include "io/loop.h"
+#include "io/resolver.h"
+#include "verdict/ledger.h"
+#include "verdict/self_protection.h"
+
+namespace hale::catalog {
+
+inline constexpr std::size_t most_waiting_mutations = 1'024;
+inline constexpr Duration adoption_timeout = 2s;
+inline constexpr Duration housekeeping_interval = 250ms;
+inline constexpr Duration remember_every = 2min;  // How old the stored evidence of a last verdict may be.
+inline constexpr std::uint64_t revision_block = 1'000'000;
+inline constexpr std::uint32_t version_block = 1'000'000;
+
+// The mutation that control is carrying out.
+struct UnderWay {
+    std::uint64_t revision = 0;
+    Effects effects;
+    MutationReply reply;
+    std::string id;
+    int awaited = 0;  // Workers' adoption, checkers' acknowledgement.
+    bool late = false;
+};
+
+class Control {
+public:
+    struct Parts {
+        io::Loop& loop;
+        io::Resolver& resolver;
+        config::Journal& journal;
+        Checking& checking;
+        Routing& routing;
+        Audience& audience;
+        OwnHealth& own;
+        verdict::Ledger& ledger;
+        std::uint64_t seed;
+    };
+    explicit Control(Parts parts);
+    ~Control();
+
+    // Everything the store held and the file declares is in force when `done` runs. Call once.
+    void start(config::Restored restored, std::shared_ptr<const config::Document> document, MutationReply done);
+    // Stops timers, remembers the last verdicts, then `done`.
+    void stop(io::Task done);
+
+    void mutate(Mutation mutation, MutationReply reply);
+    void verify(VerifyRequest request, VerifyReply reply) { gates_.open(std::move(request), std::move(reply)); }
+    // Answers per check, in the order of the instance's checks; Code::not_found without such an instance.
+    using ProbeReply = std::move_only_function<void(Result<std::vector<ProbeAnswer>>)>;
+    void probe_now(const std::string& instance, std::string check, std::optional<Duration> max_age, ProbeReply reply);
+    void heartbeat(const std::string& service, std::string check, verdict::Outcome outcome, std::string text,
+                   std::move_only_function<void(Result<>)> reply);
+    // From workers: live traffic met trouble at these rows.
+    void passive(std::vector<Passive> signals);
+
+    void on_report(CheckReport report);
+
+    std::uint64_t revision() const { return revision_; }
+
+private:
+    struct Pending {
+        Mutation mutation;
+        MutationReply reply;
+        // An internal change of the model that needs no journal: an address that moved, an instance that left.
+        std::move_only_function<void(Moment, Effects&)> internal;
+    };
+    Moment moment() const { return {parts_.loop.now(), parts_.loop.utc()}; }
+    void begin_next();
+    void refuse(MutationReply& reply, Error error);
+    Result<> check_target(const Change& change) const;
+    void commit(Pending pending);
+    void committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redeclared> redeclared, std::uint64_t revision);
+    void carry_out(std::string id, MutationReply reply);
+    void adopted();
+    void finish();
+    void apply_declared(const Redeclared& redeclared, const Change& change, Moment at);
+    void apply_traffic(const Change& change, std::uint64_t revision, Moment at, Effects& effects);
+    std::vector<config::Change> journal_of(const Change& change, std::uint64_t revision, Moment at) const;
+    config::Override override_of(const SetOverride& set, const std::string& actor, std::uint64_t revision, Moment at) const;
+
+    void internally(std::move_only_function<void(Moment, Effects&)> change);
+    void take(CheckReport report);
+    void tell(Effects& effects, Moment at);
+    void tell(std::vector<Delta> deltas);
+    std::uint64_t next_revision();
+    void reserve();
+    void publish_own_health();
+    void keep_house() noexcept;
+    void adoption_late() noexcept;
+    void expire_overrides(Moment at);
+    void remember_some(Moment at, bool all, io::Task done);
+    config::StoredVerdict stored(const Instance& instance) const;
+    std::uint16_t generation_of(verdict::RowId row) const;
+    void recycle(std::vector<verdict::RowId> rows);
+
+    Parts parts_;
+    Random random_;
+    Declared declared_;
+    Membership membership_;
+    Folding folding_;
+    Publishing publishing_;
+    Names names_;
+    Gates gates_;
+    verdict::SelfProtection self_protection_;
+    ReportQueue reports_;
+    std::deque<Pending> waiting_;
+    std::optional<UnderWay> under_way_;
+    bool committing_ = false;
+    bool stopped_ = false;
+    std::uint64_t revision_ = 0, reserved_ = 0;
+    std::uint32_t versions_reserved_ = 0;
+    bool reserving_ = false;
+    std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.
+    Instant sweep_at_ = never;
+    io::Timer house_;
+    io::Timer adoption_;
+};
+
+}  // namespace hale::catalog

@@ -1,0 +1,133 @@
+// What control tells the readers: immutable facts and the ordered deltas that carry them. Everything that
+// lists, explains, streams or measures reads a View built from these deltas, and nothing else.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "catalog/checking.h"
+#include "config/document.h"
+#include "config/journal.h"
+#include "config/service_spec.h"
+#include "verdict/state.h"
+
+namespace hale::catalog {
+
+using Slot = std::uint32_t;  // Small stable number of an instance or of a service while it exists.
+
+// A generation that is being probed beside the one that serves (make before break).
+struct NextGeneration {
+    std::uint16_t generation = 0;
+    std::string address;
+    verdict::State state = verdict::State::pending;
+};
+
+// What mutations decide of an instance; replaced whole when one changes it.
+struct InstanceFacts {
+    Slot slot = 0;
+    Slot service_slot = 0;
+    std::string id;
+    std::string service;
+    std::string name;
+    std::string declared;
+    std::string resolved;  // Address text, empty while unresolved or watched-only.
+    std::uint16_t generation = 0;
+    verdict::Lifecycle lifecycle = verdict::Lifecycle::serving;
+    std::uint32_t weight = 1;
+    config::Owner owner = config::Owner::file;
+    bool unchecked = false;
+    bool routed = false;
+    std::shared_ptr<const config::Override> override;  // In force: the stronger of the instance's and the service's.
+    std::shared_ptr<const config::CheckList> checks;
+    std::optional<NextGeneration> next;
+};
+
+struct ServiceFacts {
+    Slot slot = 0;
+    std::string name;
+    config::Owner owner = config::Owner::file;
+    std::shared_ptr<const config::ServiceSpec> spec;  // As declared, API additions merged in.
+    std::shared_ptr<const config::Override> override;
+    bool draining = false;
+    std::optional<Utc> paused_until;
+    std::uint64_t revision = 0;  // Of the last mutation: its ETag.
+};
+
+struct Counts {
+    std::uint32_t total = 0, eligible = 0, healthy = 0, degraded = 0, unhealthy = 0, pending = 0, unknown = 0, draining = 0;
+    bool operator==(const Counts&) const = default;
+};
+
+// The folded verdict of a service.
+struct ServiceStanding {
+    verdict::State state = verdict::State::unknown;
+    verdict::Reason reason = verdict::Reason::no_instances;
+    std::string text;
+    Counts counts;
+    bool panic = false;
+    bool suppressed = false;
+    std::uint32_t version = 0;
+    Utc since{};
+};
+
+struct RouteFacts {
+    config::RouteSpec spec;
+    std::uint64_t revision = 0;
+};
+
+// ---- Deltas, in the order in which they became true ----
+
+struct ServicePut { std::shared_ptr<const ServiceFacts> facts; };
+struct ServiceGone { Slot slot; };
+struct InstancePut { std::shared_ptr<const InstanceFacts> facts; };
+struct InstanceGone { Slot slot; };
+// The current generation's verdict changed, or its eligibility did (rule: of the eligibility table).
+struct VerdictPut {
+    Slot slot;
+    std::shared_ptr<const InstanceRecord> record;
+    bool eligible = false;
+    std::uint8_t rule = 0;
+};
+struct SeenPut { Slot slot; Seen seen; };
+struct StandingPut { Slot slot; ServiceStanding standing; };
+struct RoutesPut { std::shared_ptr<const std::vector<RouteFacts>> routes; };
+// Something that happened and is no object's state: reload results, suspicion, expiry, audit.
+struct Notice {
+    std::string kind;     // "config.reloaded", "suspect_self", "override.expired", …
+    std::string subject;  // Name of the object, or empty.
+    std::string text;
+};
+struct AuditPut { config::AuditEntry entry; };
+struct ReloadState {
+    bool ok = true;
+    Utc at{};
+    std::vector<std::string> problems;  // file:line:column lines when not ok.
+    std::string source;
+};
+struct DocumentPut { std::shared_ptr<const config::Document> document; ReloadState reload; };
+// Stored and shadowed objects that `doctor` reports.
+struct ShadowedPut { std::vector<std::string> lines; };
+
+struct Delta {
+    std::uint64_t revision = 0;  // 0: moves nothing visible (SeenPut).
+    Utc at{};
+    std::variant<ServicePut, ServiceGone, InstancePut, InstanceGone, VerdictPut, SeenPut, StandingPut, RoutesPut, Notice,
+                 AuditPut, DocumentPut, ShadowedPut>
+        what;
+};
+
+// Where control posts its folded deltas: `app` carries them to the api thread in this order.
+class Audience {
+public:
+    virtual ~Audience() = default;
+    virtual void tell(std::vector<Delta> deltas) = 0;
+};
+
+}  // namespace hale::catalog

@@ -1,0 +1,214 @@
+#include "catalog/folding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace hale::catalog {
+
+namespace {
+
+bool is_connect_trouble(verdict::Reason reason) {
+    using enum verdict::Reason;
+    return reason == connect_refused || reason == connect_timeout || reason == connect_failed || reason == connect_reset;
+}
+
+const config::CompositeCheck* composite_of(const config::CheckSpec& check) { return std::get_if<config::CompositeCheck>(&check.what); }
+
+std::string member_service(const std::string& member) { return member.substr(0, member.find('/')); }
+
+// The worst of a check's states over a service's instances: what a composite sees of "service/check".
+int badness(verdict::State state) {
+    using enum verdict::State;
+    switch (state) {
+        case healthy: return 0;
+        case degraded: return 1;
+        case pending: return 2;
+        case unknown: return 3;
+        case unhealthy: return 4;
+    }
+    std::unreachable();
+}
+
+}  // namespace
+
+verdict::Standing standing_of(const Instance& instance) {
+    const auto own = instance.override ? std::optional{instance.override->state} : std::nullopt;
+    const auto whole = instance.service->override ? std::optional{instance.service->override->state} : std::nullopt;
+    return verdict::Standing{.lifecycle = instance.service->draining && instance.lifecycle == verdict::Lifecycle::serving
+                                              ? verdict::Lifecycle::draining
+                                              : instance.lifecycle,
+                             .override = verdict::stronger(own, whole),
+                             .word = instance.current.word(),
+                             .unchecked = instance.unchecked()};
+}
+
+bool Folding::judge_eligibility(Instance& instance) {
+    const auto now = verdict::eligibility(standing_of(instance));
+    const bool changed = now.eligible != instance.eligible || now.rule != instance.rule;
+    instance.eligible = now.eligible;
+    instance.rule = static_cast<std::uint8_t>(now.rule);
+    return changed;
+}
+
+void Folding::tell_verdict(Instance& instance, Effects& effects) {
+    effects.tell.emplace_back(VerdictPut{instance.slot, instance.current.record, instance.eligible, instance.rule});
+}
+
+void Folding::take(CheckReport report, Moment at, Effects& effects) {
+    discarded_ += report.discarded;
+    std::vector<Service*> touched;
+    for (auto& change : report.changes) {
+        const auto [instance, generation] = membership_.by_row(change.row, change.generation);
+        if (instance == nullptr) {
+            ++discarded_;
+            continue;
+        }
+        highest_version_ = std::max(highest_version_, change.record->word.version);
+        generation->record = std::move(change.record);
+        if (std::ranges::find(touched, instance->service) == touched.end()) touched.push_back(instance->service);
+        if (generation == instance->next.get()) {
+            // Eligible by its own verdict: an override is the instance's and stays on it.
+            if (verdict::eligibility({.word = generation->word(), .unchecked = instance->unchecked()}).eligible) ready_.push_back(instance);
+            else membership_.touch(*instance, effects);
+            continue;
+        }
+        judge_eligibility(*instance);
+        if (!instance->scope_only) tell_verdict(*instance, effects);
+        if (is_connect_trouble(generation->record->reason) && needs_lookup(*instance->spec)) doubted_.insert(instance->spec->target.host);
+    }
+    for (auto& seen : report.seen) {
+        const auto [instance, generation] = membership_.by_row(seen.row, seen.generation);
+        if (instance == nullptr) {
+            ++discarded_;
+            continue;
+        }
+        if (seen.counted) instance->observed = seen.at;
+        if (instance->scope_only || generation != &instance->current) continue;
+        effects.tell.emplace_back(SeenPut{instance->slot, std::move(seen)});
+    }
+    for (Service* service : touched) fold(*service, at, effects);
+}
+
+void Folding::refold(const std::vector<std::string>& services, Moment at, Effects& effects) {
+    for (const auto& name : services) {
+        Service* service = membership_.service(name);
+        if (service == nullptr) continue;
+        for (const auto& instance : service->instances)
+            if (judge_eligibility(*instance) || !service->told) tell_verdict(*instance, effects);
+        fold(*service, at, effects);
+        // Members of a composite declared just now have long been judged: say so.
+        for (const auto& instance : service->instances) send_members(*instance, effects);
+        if (service->scope) send_members(*service->scope, effects);
+    }
+}
+
+void Folding::fold(Service& service, Moment at, Effects& effects) {
+    std::vector<verdict::InstanceView> instances;
+    instances.reserve(service.instances.size());
+    for (const auto& instance : service.instances)
+        instances.push_back({standing_of(*instance),
+                             instance->current.record ? instance->current.record->reason : verdict::Reason::never_checked});
+    std::vector<verdict::CheckView> checks;
+    if (service.scope && service.scope->current.record)
+        for (const auto& check : service.scope->current.record->checks)
+            checks.push_back({.state = check.state, .kept = check.state, .judged = true, .critical = check.critical,
+                              .reason = service.scope->current.record->reason});
+    const verdict::ServiceVerdict folded = verdict::fold_service(instances, checks);
+
+    ServiceStanding next;
+    next.state = folded.state;
+    next.reason = folded.reason;
+    if (folded.check && service.scope) next.text = service.scope->current.record->text;
+    else if (folded.instance && folded.state != verdict::State::healthy) {
+        const Instance& one = *service.instances[*folded.instance];
+        next.text = fmt::format("{}: {}", one.name, one.current.record && !one.current.record->text.empty() ? one.current.record->text
+                                                                                                        : std::string{code(folded.reason)});
+    }
+    next.counts = {folded.counts.total,     folded.counts.eligible, folded.counts.healthy, folded.counts.degraded,
+                   folded.counts.unhealthy, folded.counts.pending,  folded.counts.unknown, folded.counts.draining};
+    const ServiceStanding& last = service.standing;
+    const bool same_state = service.told && last.state == next.state;
+    next.since = same_state ? last.since : at.utc;
+    next.version = last.version;
+    tell_last_eligible(service, effects);
+    if (same_state && last.reason == next.reason && last.counts == next.counts && last.text == next.text) return;
+    if (!same_state || last.reason != next.reason) ++next.version;
+    service.standing = std::move(next);
+    service.told = true;
+    effects.tell.emplace_back(StandingPut{service.slot, service.standing});
+    tell_members(service.name, effects);
+}
+
+// Flapping must never keep the last one down: each checker knows which of its instances have no eligible sibling.
+void Folding::tell_last_eligible(Service& service, Effects& effects) {
+    const auto eligible = std::ranges::count_if(service.instances, [](const auto& one) { return one->eligible; });
+    for (const auto& instance : service.instances) {
+        const bool last = eligible - (instance->eligible ? 1 : 0) == 0;
+        if (std::exchange(instance->last_eligible, last) != last) effects.commands.emplace_back(LastEligible{instance->current.row, last});
+    }
+}
+
+void Folding::rebuild_dependents() {
+    dependents_.clear();
+    for (const auto& [name, service] : membership_.services()) {
+        const auto depend = [&](const Instance& instance) {
+            for (const auto& check : instance.checks()) {
+                const auto* composite = composite_of(*check);
+                if (composite == nullptr || (check->scope == config::CheckScope::service) != instance.scope_only) continue;
+                for (const auto* list : {&composite->of, &composite->advisory})
+                    for (const auto& member : *list) {
+                        auto& ids = dependents_[member_service(member)];
+                        if (ids.empty() || ids.back() != instance.id) ids.push_back(instance.id);
+                    }
+            }
+        };
+        for (const auto& instance : service->instances) depend(*instance);
+        if (service->scope) depend(*service->scope);
+    }
+}
+
+MemberState Folding::member_state(const std::string& member) {
+    MemberState out{.member = member};
+    const Service* service = membership_.service(member_service(member));
+    if (service == nullptr) return out;
+    const auto slash = member.find('/');
+    if (slash == std::string::npos) {
+        out.state = service->standing.state;
+        return out;
+    }
+    const std::string_view wanted = std::string_view{member}.substr(slash + 1);
+    int worst = -1;
+    const auto look = [&](const Instance& instance) {
+        if (!instance.current.record) return;
+        for (const auto& check : instance.current.record->checks) {
+            if (check.name != wanted || badness(check.state) <= worst) continue;
+            worst = badness(check.state);
+            out.state = check.state;
+            out.stale = instance.current.record->word.flags.has(verdict::Flag::stale);
+        }
+    };
+    for (const auto& instance : service->instances) look(*instance);
+    if (service->scope) look(*service->scope);
+    return out;
+}
+
+void Folding::tell_members(const std::string& service, Effects& effects) {
+    const auto found = dependents_.find(service);
+    if (found == dependents_.end()) return;
+    for (const auto& id : found->second)
+        if (Instance* instance = membership_.instance(id)) send_members(*instance, effects);
+}
+
+void Folding::send_members(Instance& instance, Effects& effects) {
+    MembersChanged changed{instance.current.row, instance.current.number, {}};
+    for (const auto& check : instance.checks())
+        if (const auto* composite = composite_of(*check))
+            for (const auto* list : {&composite->of, &composite->advisory})
+                for (const auto& member : *list) changed.members.push_back(member_state(member));
+    if (!changed.members.empty()) effects.commands.emplace_back(std::move(changed));
+}
+
+}  // namespace hale::catalog

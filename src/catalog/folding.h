@@ -1,0 +1,58 @@
+// From checkers' reports to what everybody reads: keeps each generation's record, folds services and
+// composites, and says which deltas and commands follow. Control's thread; changes the model only in what
+// belongs to verdicts (record, eligible, standing).
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "catalog/membership.h"
+#include "catalog/model.h"
+#include "verdict/fold.h"
+
+namespace hale::catalog {
+
+class Folding {
+public:
+    explicit Folding(Membership& membership) : membership_(membership) {}
+
+    // One report, in its order. Touched services are folded once, at the end.
+    void take(CheckReport report, Moment at, Effects& effects);
+    // After a mutation: eligibility and standings of these services again.
+    void refold(const std::vector<std::string>& services, Moment at, Effects& effects);
+    // Composites by member, made anew after a mutation changed declarations.
+    void rebuild_dependents();
+
+    std::uint64_t discarded() const { return discarded_; }
+    std::uint32_t highest_version() const { return highest_version_; }
+    // Instances whose next generation became eligible: control replaces them.
+    std::vector<Instance*> take_ready() { return std::exchange(ready_, {}); }
+    // Names that a connect failure wants resolved again.
+    std::unordered_set<std::string> take_doubted() { return std::exchange(doubted_, {}); }
+
+private:
+    void fold(Service& service, Moment at, Effects& effects);
+    void tell_verdict(Instance& instance, Effects& effects);
+    void tell_members(const std::string& service, Effects& effects);
+    void send_members(Instance& instance, Effects& effects);
+    void tell_last_eligible(Service& service, Effects& effects);
+    MemberState member_state(const std::string& member);
+    bool judge_eligibility(Instance& instance);
+
+    Membership& membership_;
+    std::unordered_map<std::string, std::vector<std::string>> dependents_;  // Member service → composite instances (ids).
+    std::vector<Instance*> ready_;
+    std::unordered_set<std::string> doubted_;
+    std::uint64_t discarded_ = 0;
+    std::uint32_t highest_version_ = 0;
+};
+
+// The standing of an instance as eligibility() wants it.
+verdict::Standing standing_of(const Instance& instance);
+
+}  // namespace hale::catalog

@@ -1,0 +1,487 @@
+#include "catalog/membership.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/id.h"
+#include "base/log.h"
+
+namespace hale::catalog {
+
+namespace {
+
+std::string claim_key(std::string_view service, std::string_view identity) { return fmt::format("{}\n{}", service, identity); }
+
+// The same instance spec, with the service's lifetime: specs live inside the ServiceSpec.
+std::shared_ptr<const config::InstanceSpec> within(const std::shared_ptr<const config::ServiceSpec>& service, std::size_t index) {
+    return {service, &service->instances[index]};
+}
+
+bool has_scope_checks(const config::ServiceSpec& spec) {
+    return std::ranges::any_of(*spec.checks, [](const auto& check) { return check->scope == config::CheckScope::service; });
+}
+
+std::shared_ptr<const config::CheckList> of_scope(const config::CheckList& checks, config::CheckScope scope) {
+    auto list = std::make_shared<config::CheckList>();
+    std::ranges::copy_if(checks, std::back_inserter(*list), [&](const auto& check) { return check->scope == scope; });
+    return list;
+}
+
+}  // namespace
+
+void Membership::remember(std::vector<config::StoredVerdict> verdicts) {
+    restored_total_ = static_cast<std::uint32_t>(verdicts.size());
+    for (auto& verdict : verdicts) {
+        // Both ways in: an instance that has a name now may have been listed by its address before.
+        auto by_name = claim_key(verdict.service, "name " + verdict.name);
+        auto by_address = claim_key(verdict.service, "address " + verdict.declared);
+        restored_.emplace(std::move(by_name), verdict);
+        restored_.emplace(std::move(by_address), std::move(verdict));
+    }
+}
+
+std::vector<config::Change> Membership::forget_unclaimed() {
+    std::set<std::string> gone;
+    for (const auto& [key, verdict] : restored_)
+        if (!by_id_.contains(verdict.instance)) gone.insert(verdict.instance);
+    restored_.clear();
+    std::vector<config::Change> changes;
+    for (const auto& id : gone) changes.emplace_back(config::RemoveVerdict{id});
+    return changes;
+}
+
+std::optional<config::StoredVerdict> Membership::claim(const Service& service, const config::InstanceSpec& spec, std::string_view name) {
+    if (restored_.empty()) return std::nullopt;
+    auto found = restored_.find(claim_key(service.name, spec.named || spec.target.declared.empty()
+                                                            ? fmt::format("name {}", name)
+                                                            : identity(spec)));
+    if (found == restored_.end()) return std::nullopt;
+    config::StoredVerdict verdict = std::move(found->second);
+    restored_.erase(found);
+    if (by_id_.contains(verdict.instance)) return std::nullopt;
+    return verdict;
+}
+
+std::string Membership::free_name(const Service& service) const {
+    for (std::size_t n = 1;; ++n) {
+        std::string name = fmt::format("{}-{}", service.name, n);
+        const bool taken = std::ranges::any_of(service.instances, [&](const auto& i) { return i->name == name; }) ||
+                           std::ranges::any_of(service.spec->instances, [&](const auto& s) { return s.named && s.name == name; });
+        if (!taken) return name;
+    }
+}
+
+void Membership::put(std::shared_ptr<const config::ServiceSpec> spec, std::string_view host, bool routed, std::uint64_t revision,
+                     Moment at, Effects& effects) {
+    auto& place = services_[spec->name];
+    if (!place) {
+        place = std::make_unique<Service>();
+        place->name = spec->name;
+        if (free_service_slots_.empty()) place->slot = next_service_slot_++;
+        else place->slot = free_service_slots_.back(), free_service_slots_.pop_back();
+    }
+    Service& service = *place;
+    const auto before = std::exchange(service.spec, std::move(spec));
+    const bool host_changed = std::exchange(hosts_[service.name], std::string{host}) != host;
+    const bool routed_changed = std::exchange(service.routed, routed) != routed;
+    service.revision = revision;
+    touch(service, effects);
+
+    // Match by identity; then a listed address that got (or lost) a name.
+    std::vector<Instance*> unmatched;
+    std::unordered_map<std::string, std::size_t> by_identity, by_address;
+    for (const auto& instance : service.instances) {
+        if (instance->leaving) continue;
+        if (!instance->each) {
+            by_identity.emplace(identity(*instance->spec), unmatched.size());
+            by_address.emplace(instance->spec->target.declared, unmatched.size());
+        }
+        unmatched.push_back(instance.get());
+    }
+    const auto take = [&](const auto& index, const std::string& key) -> Instance* {
+        const auto found = index.find(key);
+        return found == index.end() ? nullptr : std::exchange(unmatched[found->second], nullptr);
+    };
+
+    std::vector<std::size_t> fresh;
+    for (std::size_t i = 0; i < service.spec->instances.size(); ++i) {
+        auto next = within(service.spec, i);
+        if (service.spec->resolve == config::Resolve::each && needs_lookup(*next) && routed) {
+            // resolved() makes and ends these; here only their declaration moves on.
+            for (auto& one : unmatched) {
+                if (one == nullptr || !one->each || one->spec->target.declared != next->target.declared) continue;
+                keep(*std::exchange(one, nullptr), next, before.get(), host_changed || routed_changed, at, effects);
+            }
+            continue;
+        }
+        Instance* instance = take(by_identity, identity(*next));
+        if (instance == nullptr && !next->target.declared.empty()) instance = take(by_address, next->target.declared);
+        if (instance == nullptr) fresh.push_back(i);
+        else keep(*instance, next, before.get(), host_changed || routed_changed, at, effects);
+    }
+    for (Instance* instance : unmatched)
+        if (instance != nullptr) leave(*instance, at, effects);
+    for (const std::size_t i : fresh) {
+        auto next = within(service.spec, i);
+        const bool taken = std::ranges::any_of(service.instances, [&](const auto& one) { return one->name == next->name; });
+        std::string name = next->name.empty() || (taken && !next->named) ? free_name(service) : next->name;
+        add(service, std::move(next), std::move(name), at, effects);
+    }
+    if (routed && service.spec->resolve == config::Resolve::each)
+        for (const auto& one : service.spec->instances)
+            if (const auto answer = last_answers_.find(one.target.host); answer != last_answers_.end())
+                resolved(one.target.host, std::vector<Ip>(answer->second), at, effects);
+
+    if (has_scope_checks(*service.spec)) {
+        const bool same_checks = before && config::same(*before->checks, *service.spec->checks);
+        if (!service.scope) add_scope(service, at, effects);
+        else if (!same_checks || host_changed) assign(*service.scope, service.scope->current, at, effects);
+    } else if (service.scope) {
+        close(service.scope->current, effects);
+        by_id_.erase(service.scope->id);
+        service.scope.reset();
+    }
+}
+
+// An instance that kept its identity: id, row and verdict stay.
+void Membership::keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const config::ServiceSpec* before,
+                      bool surroundings_changed, Moment at, Effects& effects) {
+    const config::ServiceSpec& now = *instance.service->spec;
+    const auto old = std::exchange(instance.spec, std::move(next));
+    const bool moved = old->target != instance.spec->target;
+    const bool renamed = instance.spec->named && instance.name != instance.spec->name && !instance.each;
+    if (renamed) instance.name = instance.spec->name;
+    if (moved) move_to(instance, instance.spec->target.literal, at, effects);
+    const bool same_checks = before != nullptr && config::same(before->checks_of(*old), now.checks_of(*instance.spec));
+    if (!same_checks || surroundings_changed) {
+        assign(instance, instance.current, at, effects);
+        if (instance.next) assign(instance, *instance.next, at, effects);
+    }
+    if (!same_checks || surroundings_changed || moved || renamed || old->weight != instance.spec->weight || old->owner != instance.spec->owner)
+        touch(instance, effects);
+}
+
+void Membership::remove(std::string_view name, Moment at, Effects& effects) {
+    const auto found = services_.find(name);
+    if (found == services_.end()) return;
+    Service& service = *found->second;
+    (void)at;
+    while (!service.instances.empty()) drop(service, *service.instances.back(), effects);
+    if (service.scope) {
+        close(service.scope->current, effects);
+        by_id_.erase(service.scope->id);
+    }
+    effects.tell.emplace_back(ServiceGone{service.slot});
+    effects.services.insert(service.name);
+    free_service_slots_.push_back(service.slot);
+    hosts_.erase(service.name);
+    services_.erase(found);
+}
+
+Instance& Membership::add(Service& service, std::shared_ptr<const config::InstanceSpec> spec, std::string name, Moment at,
+                          Effects& effects, std::optional<SocketAddress> address) {
+    auto made = std::make_unique<Instance>();
+    Instance& instance = *made;
+    instance.service = &service;
+    instance.spec = std::move(spec);
+    instance.name = std::move(name);
+    if (free_instance_slots_.empty()) instance.slot = next_instance_slot_++;
+    else instance.slot = free_instance_slots_.back(), free_instance_slots_.pop_back();
+
+    std::optional<LastKnown> last_known;
+    const auto stored = claim(service, *instance.spec, instance.name);
+    if (stored) {
+        instance.id = stored->instance;
+        instance.current.number = stored->generation;
+        if (!instance.spec->named && !stored->name.empty() && !address) instance.name = stored->name;
+        instance.observed = stored->observed;
+        LastKnown known{.state = stored->state,
+                        .was_eligible = stored->was_eligible,
+                        .reason = verdict::parse_reason(stored->reason).value_or(verdict::Reason::never_checked),
+                        .text = stored->text,
+                        .since = stored->since,
+                        .observed = stored->observed,
+                        .age = at.utc - stored->observed};
+        last_known = std::move(known);
+        // Route where it was verified, until a look-up says otherwise.
+        if (!address && needs_lookup(*instance.spec) && service.routed) address = SocketAddress::parse(stored->resolved);
+    } else {
+        do instance.id = make_instance_id(random_);
+        while (by_id_.contains(instance.id));
+        instance.current.number = 1;
+    }
+    instance.current.address = address ? address : instance.spec->target.literal;
+    if (!instance.current.address && service.routed)
+        if (const auto answer = last_answers_.find(instance.spec->target.host); answer != last_answers_.end())
+            instance.current.address = SocketAddress{answer->second.front(), instance.spec->target.port, {}};
+    instance.current.started = at.now;
+    by_id_.emplace(instance.id, &instance);
+    service.instances.push_back(std::move(made));
+    open(instance.current, instance);
+    assign(instance, instance.current, at, effects, std::move(last_known));
+    touch(instance, effects);
+    return instance;
+}
+
+// Judged like an instance, on a row of its own; lists and routers never see it.
+void Membership::add_scope(Service& service, Moment at, Effects& effects) {
+    service.scope = std::make_unique<Instance>();
+    Instance& scope = *service.scope;
+    scope.service = &service;
+    scope.scope_only = true;
+    scope.name = service.name;
+    scope.id = make_instance_id(random_);
+    scope.slot = ~Slot{0};
+    scope.spec = service.spec->instances.empty() ? std::make_shared<const config::InstanceSpec>() : within(service.spec, 0);
+    scope.current.number = 1;
+    scope.current.started = at.now;
+    scope.current.address = scope.spec->target.literal;
+    by_id_.emplace(scope.id, &scope);
+    open(scope.current, scope);
+    assign(scope, scope.current, at, effects);
+}
+
+void Membership::open(Generation& generation, Instance& instance) {
+    const auto row = ledger_.allocate(generation.number);
+    HALE_CHECK(row);  // Validation counted the rows before.
+    generation.row = *row;
+    generation.cell = &ledger_.row(*row);
+    if (by_row_.size() <= *row) by_row_.resize(*row + 1);
+    by_row_[*row] = &instance;
+}
+
+void Membership::close(Generation& generation, Effects& effects) {
+    effects.commands.emplace_back(Unassign{generation.row, generation.number});
+    by_row_[generation.row] = nullptr;
+    effects.retired.push_back(generation.row);
+}
+
+void Membership::assign(Instance& instance, Generation& generation, Moment at, Effects& effects, std::optional<LastKnown> last_known) {
+    const Service& service = *instance.service;
+    const auto scope = instance.scope_only ? config::CheckScope::service : config::CheckScope::instance;
+    const auto& shared = instance.spec->checks && !instance.scope_only ? instance.spec->checks : service.spec->checks;
+    Assignment to;
+    to.row = generation.row;
+    to.cell = generation.cell;
+    to.epoch = service.epoch.get();
+    to.generation = generation.number;
+    to.first_version = options.first_version;
+    to.id = instance.id;
+    to.service = service.name;
+    to.name = instance.name;
+    to.target = instance.spec->target;
+    if (service.routed || generation.address) to.address = generation.address;
+    if (!service.routed && needs_lookup(*instance.spec)) to.address.reset();
+    to.host = hosts_[service.name];
+    to.file_owned = instance.spec->owner == config::Owner::file;
+    to.checks = has_scope_checks(*service.spec) ? of_scope(*shared, scope) : shared;
+    if (last_known) {
+        to.restored_rank = restored_rank_++;
+        to.restored_total = restored_total_;
+    }
+    to.last_known = std::move(last_known);
+    to.generation_age = at.now - generation.started;
+    effects.commands.emplace_back(std::move(to));
+}
+
+void Membership::leave(Instance& instance, Moment at, Effects& effects) {
+    instance.leaving = true;
+    instance.lifecycle = verdict::Lifecycle::draining;
+    instance.leave_by = at.now + options.drain_timeout;
+    touch(instance, effects);
+}
+
+void Membership::drop(Service& service, Instance& instance, Effects& effects) {
+    if (instance.next) close(*instance.next, effects);
+    close(instance.current, effects);
+    effects.tell.emplace_back(InstanceGone{instance.slot});
+    effects.services.insert(service.name);
+    effects.remember.emplace_back(config::RemoveVerdict{instance.id});
+    free_instance_slots_.push_back(instance.slot);
+    by_id_.erase(instance.id);
+    std::erase_if(service.instances, [&](const auto& one) { return one.get() == &instance; });
+}
+
+// Make before break: the next generation is probed beside the current one, which goes on serving.
+void Membership::move_to(Instance& instance, std::optional<SocketAddress> address, Moment at, Effects& effects) {
+    if (instance.next && instance.next->address == address) return;
+    const auto latest = instance.next ? instance.next->number : instance.current.number;
+    if (instance.next) close(*instance.next, effects), instance.next.reset();
+    if (instance.current.address == address && address) return;  // Back where it was.
+    if (!address && needs_lookup(*instance.spec) && instance.service->routed) {
+        // The new name is not resolved yet: the old address serves until it is.
+        if (const auto answer = last_answers_.find(instance.spec->target.host); answer != last_answers_.end())
+            address = SocketAddress{answer->second.front(), instance.spec->target.port, {}};
+        else return;
+    }
+    auto next = std::make_unique<Generation>();
+    next->number = static_cast<std::uint16_t>(latest + 1);
+    next->address = address;
+    next->started = at.now;
+    instance.next = std::move(next);
+    open(*instance.next, instance);
+    instance.replace_by = at.now + instance.service->spec->replace_timeout;
+    assign(instance, *instance.next, at, effects);
+    touch(instance, effects);
+}
+
+void Membership::replace(Instance& instance, Moment at, Effects& effects) {
+    if (!instance.next) return;
+    (void)at;
+    close(instance.current, effects);
+    instance.current = std::move(*instance.next);
+    instance.next.reset();
+    instance.replace_by = never;
+    instance.eligible = false;  // Folding decides it anew from the new word.
+    touch(instance, effects);
+}
+
+void Membership::resolved(std::string_view name, const std::vector<Ip>& addresses, Moment at, Effects& effects) {
+    if (addresses.empty()) return;
+    last_answers_.insert_or_assign(std::string{name}, addresses);
+    for (const auto& [service_name, service] : services_) {
+        if (!service->routed) continue;
+        for (std::size_t i = 0; i < service->spec->instances.size(); ++i) {
+            const auto& spec = service->spec->instances[i];
+            if (!needs_lookup(spec) || spec.target.host != name) continue;
+            if (service->spec->resolve == config::Resolve::first) continue;
+            // One instance per address; an address that vanished drains at once.
+            const auto at_ip = [&](const Ip& ip) {
+                return std::ranges::find_if(service->instances, [&](const auto& one) {
+                    return one->each && !one->leaving && one->spec->target.declared == spec.target.declared &&
+                           one->current.address && one->current.address->ip == ip;
+                });
+            };
+            for (const auto& one : service->instances)
+                if (one->each && !one->leaving && one->spec->target.declared == spec.target.declared && one->current.address &&
+                    std::ranges::find(addresses, one->current.address->ip) == addresses.end())
+                    leave(*one, at, effects);
+            const std::string base = spec.name.empty() ? fmt::format("{}-{}", service->name, i + 1) : spec.name;
+            for (const Ip& ip : addresses)
+                if (at_ip(ip) == service->instances.end())
+                    add(*service, within(service->spec, i), fmt::format("{}@{}", base, ip.text()), at, effects,
+                        SocketAddress{ip, spec.target.port, {}})
+                        .each = true;
+        }
+        for (const auto& instance : service->instances) {
+            if (instance->each || instance->leaving || !needs_lookup(*instance->spec) || instance->spec->target.host != name) continue;
+            auto& current = instance->current;
+            const auto keeps = [&](const std::optional<SocketAddress>& address) {
+                return address && address->port == instance->spec->target.port &&
+                       std::ranges::find(addresses, address->ip) != addresses.end();
+            };
+            const SocketAddress first{addresses.front(), instance->spec->target.port, {}};
+            if (!current.address) {
+                // It was never routed: nothing to keep beside it.
+                current.address = first;
+                assign(*instance, current, at, effects);
+                touch(*instance, effects);
+            } else if (instance->next ? !keeps(instance->next->address) : !keeps(current.address)) {
+                move_to(*instance, first, at, effects);
+            } else if (instance->next && keeps(current.address)) {
+                move_to(*instance, current.address, at, effects);
+                touch(*instance, effects);
+            }
+        }
+    }
+}
+
+Instant Membership::sweep(Moment at, Effects& effects) {
+    Instant again = never;
+    for (const auto& [name, service] : services_) {
+        for (std::size_t i = service->instances.size(); i-- > 0;) {
+            Instance& instance = *service->instances[i];
+            if (instance.leaving) {
+                const bool idle = instance.current.cell->in_flight.load(std::memory_order_relaxed) == 0;
+                if (idle || at.now >= instance.leave_by) drop(*service, instance, effects);
+                else again = std::min(again, at.now + 100ms);
+            } else if (instance.next) {
+                if (at.now >= instance.replace_by) {
+                    log(LogLevel::warning, fmt::format("instance {}: its new address {} did not become eligible within {}; it "
+                                                       "replaces the old one all the same",
+                                                       instance.name, instance.next->address ? instance.next->address->text() : "",
+                                                       human(service->spec->replace_timeout)));
+                    replace(instance, at, effects);
+                } else again = std::min(again, instance.replace_by);
+            }
+        }
+    }
+    return again;
+}
+
+void Membership::touch(Instance& instance, Effects& effects) {
+    if (instance.scope_only) return;
+    const Service& service = *instance.service;
+    effects.services.insert(service.name);
+    auto facts = std::make_shared<InstanceFacts>();
+    facts->slot = instance.slot;
+    facts->service_slot = service.slot;
+    facts->id = instance.id;
+    facts->service = service.name;
+    facts->name = instance.name;
+    facts->declared = instance.spec->target.declared;
+    if (instance.current.address) facts->resolved = instance.current.address->text();
+    facts->generation = instance.current.number;
+    facts->lifecycle = instance.lifecycle;
+    facts->weight = instance.weight.value_or(instance.spec->weight);
+    facts->owner = instance.spec->owner;
+    facts->unchecked = instance.unchecked();
+    facts->routed = service.routed;
+    const auto own = instance.override ? std::optional{instance.override->state} : std::nullopt;
+    const auto whole = service.override ? std::optional{service.override->state} : std::nullopt;
+    const auto strongest = verdict::stronger(own, whole);
+    if (strongest) facts->override = own == strongest ? instance.override : service.override;
+    facts->checks = has_scope_checks(*service.spec)
+                        ? of_scope(service.spec->checks_of(*instance.spec), config::CheckScope::instance)
+                        : (instance.spec->checks ? instance.spec->checks : service.spec->checks);
+    if (instance.next)
+        facts->next = NextGeneration{instance.next->number, instance.next->address ? instance.next->address->text() : "",
+                                     instance.next->word().state};
+    effects.tell.emplace_back(InstancePut{std::move(facts)});
+}
+
+void Membership::touch(Service& service, Effects& effects) {
+    effects.services.insert(service.name);
+    auto facts = std::make_shared<ServiceFacts>();
+    facts->slot = service.slot;
+    facts->name = service.name;
+    facts->owner = service.spec->owner;
+    facts->spec = service.spec;
+    facts->override = service.override;
+    facts->draining = service.draining;
+    facts->paused_until = service.paused_until;
+    facts->revision = service.revision;
+    effects.tell.emplace_back(ServicePut{std::move(facts)});
+}
+
+Service* Membership::service(std::string_view name) {
+    const auto found = services_.find(name);
+    return found == services_.end() ? nullptr : found->second.get();
+}
+
+Instance* Membership::instance(std::string_view id) {
+    const auto found = by_id_.find(std::string{id});
+    return found == by_id_.end() ? nullptr : found->second;
+}
+
+Membership::Found Membership::by_row(verdict::RowId row, std::uint16_t generation) {
+    Instance* instance = row < by_row_.size() ? by_row_[row] : nullptr;
+    if (instance == nullptr) return {};
+    if (instance->current.row == row && instance->current.number == generation) return {instance, &instance->current};
+    if (instance->next && instance->next->row == row && instance->next->number == generation) return {instance, instance->next.get()};
+    return {};
+}
+
+std::set<std::string> Membership::names() const {
+    std::set<std::string> names;
+    for (const auto& [name, service] : services_)
+        if (service->routed)
+            for (const auto& spec : service->spec->instances)
+                if (needs_lookup(spec)) names.insert(spec.target.host);
+    return names;
+}
+
+}  // namespace hale::catalog

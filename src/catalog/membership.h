@@ -1,0 +1,114 @@
+// Which services and instances there are: turns declarations into ids, generations and rows, and says what
+// has to be told to checkers, workers and readers. Belongs to control's thread; touches nothing but the model
+// and the ledger, so a mutation is: change the model here, then carry out the Effects.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "catalog/model.h"
+#include "config/journal.h"
+#include "verdict/ledger.h"
+
+namespace hale::catalog {
+
+// What follows from a change of the model, in the order in which it is carried out.
+struct Effects {
+    std::vector<CheckerCommand> commands;
+    std::vector<decltype(Delta::what)> tell;
+    std::set<std::string> services;       // To be published anew.
+    bool routes = false;                  // The route table changed.
+    std::vector<verdict::RowId> retired;  // To be recycled once no worker and no request knows them.
+    std::vector<config::Change> remember; // Not durable: last verdicts of what came and went.
+};
+
+struct Moment {
+    Instant now{};
+    Utc utc{};
+};
+
+class Membership {
+public:
+    struct Options {
+        Duration drain_timeout = 30s;
+        Duration last_known_max_age = 10min;
+        std::uint32_t first_version = 0;
+    };
+
+    Membership(verdict::Ledger& ledger, Random& random) : ledger_(ledger), random_(random) {}
+    Options options;
+
+    // Verdicts of an earlier life, consumed as instances with the same identity appear.
+    void remember(std::vector<config::StoredVerdict> verdicts);
+    // What is left was not declared any more; call once after the first document.
+    std::vector<config::Change> forget_unclaimed();
+
+    // Makes the service what `spec` says: instances that kept their identity keep id, row and verdict.
+    // `hosts`: what health checks send as Host (the first route's), empty when not routed.
+    void put(std::shared_ptr<const config::ServiceSpec> spec, std::string_view host, bool routed, std::uint64_t revision,
+             Moment at, Effects& effects);
+    void remove(std::string_view service, Moment at, Effects& effects);
+
+    // A look-up answered for `name`. Make-before-break for `resolve: first`, one instance each for `each`.
+    void resolved(std::string_view name, const std::vector<Ip>& addresses, Moment at, Effects& effects);
+
+    // The next generation takes over (it is eligible, or its time is up).
+    void replace(Instance& instance, Moment at, Effects& effects);
+    // Instances that may go now, and replacements whose time is up. Says when to come again.
+    Instant sweep(Moment at, Effects& effects);
+
+    // Tells readers (and through `services` the workers) what an instance or service now is.
+    void touch(Instance& instance, Effects& effects);
+    void touch(Service& service, Effects& effects);
+
+    Service* service(std::string_view name);
+    Instance* instance(std::string_view id);
+    // By row of its current or next generation; `next` says which.
+    struct Found {
+        Instance* instance = nullptr;
+        Generation* generation = nullptr;
+    };
+    Found by_row(verdict::RowId row, std::uint16_t generation);
+    std::map<std::string, std::unique_ptr<Service>, std::less<>>& services() { return services_; }
+    // Names that routed instances need resolved now.
+    std::set<std::string> names() const;
+
+private:
+    Instance& add(Service& service, std::shared_ptr<const config::InstanceSpec> spec, std::string name, Moment at,
+                  Effects& effects, std::optional<SocketAddress> address = std::nullopt);
+    void keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const config::ServiceSpec* before,
+              bool surroundings_changed, Moment at, Effects& effects);
+    void add_scope(Service& service, Moment at, Effects& effects);
+    void leave(Instance& instance, Moment at, Effects& effects);
+    void drop(Service& service, Instance& instance, Effects& effects);
+    void open(Generation& generation, Instance& instance);
+    void close(Generation& generation, Effects& effects);
+    void assign(Instance& instance, Generation& generation, Moment at, Effects& effects,
+                std::optional<LastKnown> last_known = std::nullopt);
+    void move_to(Instance& instance, std::optional<SocketAddress> address, Moment at, Effects& effects);
+    std::optional<config::StoredVerdict> claim(const Service& service, const config::InstanceSpec& spec, std::string_view name);
+    std::string free_name(const Service& service) const;
+
+    verdict::Ledger& ledger_;
+    Random& random_;
+    std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
+    std::unordered_map<std::string, Instance*> by_id_;
+    std::vector<Instance*> by_row_;
+    std::vector<Slot> free_instance_slots_, free_service_slots_;
+    Slot next_instance_slot_ = 0, next_service_slot_ = 0;
+    std::unordered_map<std::string, config::StoredVerdict> restored_;  // By service and identity.
+    std::uint32_t restored_total_ = 0, restored_rank_ = 0;
+    std::unordered_map<std::string, std::string> hosts_;  // Host for checks, by service.
+    std::map<std::string, std::vector<Ip>, std::less<>> last_answers_;
+};
+
+}  // namespace hale::catalog

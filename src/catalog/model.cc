@@ -1,0 +1,23 @@
+#include "catalog/model.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace hale::catalog {
+
+bool Instance::unchecked() const {
+    const config::CheckList& list = checks();
+    return list.size() == 1 && std::holds_alternative<config::Unchecked>(list.front()->what);
+}
+
+const config::CheckList& Instance::checks() const { return service->spec->checks_of(*spec); }
+
+std::string identity(const config::InstanceSpec& spec) {
+    return spec.named ? "name " + spec.name : "address " + spec.target.declared;
+}
+
+bool needs_lookup(const config::InstanceSpec& spec) {
+    return !spec.target.literal && spec.target.unix_path.empty() && !spec.target.host.empty();
+}
+
+}  // namespace hale::catalog

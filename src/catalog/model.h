@@ -1,0 +1,84 @@
+// Control's own picture of services and instances: mutable, and touched by control's thread alone.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/time.h"
+#include "catalog/facts.h"
+#include "catalog/routing.h"
+#include "config/service_spec.h"
+#include "verdict/ledger.h"
+
+namespace hale::catalog {
+
+struct Service;
+
+// One address of an instance, judged on its own row. Generations of an instance count up and wrap at 16 bits;
+// a late observation names its generation and row, so a wrap confuses nobody.
+struct Generation {
+    std::uint16_t number = 0;
+    verdict::RowId row = 0;
+    verdict::Row* cell = nullptr;
+    std::optional<SocketAddress> address;
+    std::shared_ptr<const InstanceRecord> record;
+    Instant started{};
+
+    verdict::Word word() const { return record ? record->word : verdict::Word{.generation = number}; }
+};
+
+struct Instance {
+    Slot slot = 0;
+    Service* service = nullptr;
+    std::string id;
+    std::string name;
+    std::shared_ptr<const config::InstanceSpec> spec;
+    Generation current;
+    std::unique_ptr<Generation> next;  // Probed beside the current one; takes over when eligible, or at replace_by.
+    Instant replace_by = never;
+    verdict::Lifecycle lifecycle = verdict::Lifecycle::serving;
+    std::shared_ptr<const config::Override> override;
+    std::optional<std::uint32_t> weight;  // Set at run time, over the declared one.
+    bool scope_only = false;   // Carries the service's service-scope checks; neither listed nor routed.
+    bool each = false;         // One of the addresses of a name (`resolve: each`).
+    bool leaving = false;      // Drains, then goes.
+    Instant leave_by = never;
+    bool eligible = false;
+    std::uint8_t rule = 6;
+    bool last_eligible = false;  // As last told to its checker.
+    Utc observed{};              // Last counted evidence.
+    Instant stored_at{};         // When its last verdict was last handed to the journal.
+
+    bool unchecked() const;
+    const config::CheckList& checks() const;
+};
+
+struct Service {
+    Slot slot = 0;
+    std::string name;
+    std::shared_ptr<const config::ServiceSpec> spec;
+    std::unique_ptr<verdict::Epoch> epoch = std::make_unique<verdict::Epoch>();
+    std::vector<std::unique_ptr<Instance>> instances;
+    std::unique_ptr<Instance> scope;  // Where service-scope checks are judged.
+    std::shared_ptr<const config::Override> override;
+    bool draining = false;
+    std::optional<Utc> paused_until;
+    std::uint64_t revision = 0;
+    bool routed = false;
+    ServiceStanding standing;
+    bool told = false;  // Has a standing been told at all?
+    std::shared_ptr<const RoutedService> published;
+};
+
+// Where an instance's checks and identity key live: by its name when one was given, else by its address.
+std::string identity(const config::InstanceSpec& spec);
+// Does this target need a look-up before it can be routed?
+bool needs_lookup(const config::InstanceSpec& spec);
+
+}  // namespace hale::catalog

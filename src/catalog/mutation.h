@@ -1,0 +1,99 @@
+// What may be asked of control, and what it answers. Everything that changes anything goes through these.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "catalog/checking.h"
+#include "config/document.h"
+#include "config/journal.h"
+#include "config/service_spec.h"
+
+namespace hale::catalog {
+
+// The file (or what took its place) after it loaded without problems.
+struct ApplyDocument { std::shared_ptr<const config::Document> document; };
+// The file did not load: changes nothing, is told everywhere.
+struct RejectDocument { std::vector<std::string> problems; std::string source; };
+
+// API-owned objects: parsed by config, with the JSON that is stored.
+struct PutApiService { config::ServiceSpec spec; std::vector<config::RouteSpec> routes; std::string json; };
+struct RemoveApiService { std::string name; };
+struct PutApiInstance { std::string service; config::InstanceSpec spec; std::string json; };
+struct RemoveApiInstance { std::string service, name; };  // Name or id.
+struct PutApiRoute { config::RouteSpec spec; std::string json; };
+struct RemoveApiRoute { std::string id; };
+struct PutApiCheck { std::string service; std::shared_ptr<const config::CheckSpec> spec; std::string json; };
+struct RemoveApiCheck { std::string service, name; };
+// `hale route add`: service (made when missing), its instances and the route in one step.
+struct AddRoute {
+    std::optional<PutApiService> service;
+    std::vector<PutApiInstance> instances;
+    PutApiRoute route;
+};
+
+// instance: id, or empty for the service.
+struct SetOverride { std::string service, instance; verdict::OverrideState state; Duration lasts{}; std::string reason; };
+struct ClearOverride { std::string service, instance; };
+struct Drain { std::string service, instance; };
+struct Pause { std::string service; Duration most{}; };
+struct Resume { std::string service, instance; };  // Ends pause and drain.
+struct SetWeight { std::string instance; std::uint32_t weight = 1; };
+struct PutApiToken { config::StoredToken token; };
+struct RemoveApiToken { std::string name; };
+
+using Change = std::variant<ApplyDocument, RejectDocument, PutApiService, RemoveApiService, PutApiInstance, RemoveApiInstance,
+                            PutApiRoute, RemoveApiRoute, PutApiCheck, RemoveApiCheck, AddRoute, SetOverride, ClearOverride,
+                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken>;
+
+struct Mutation {
+    Change change;
+    std::string actor;   // Token name, "uid:0", "file", "hale".
+    std::string action;  // For the audit: "PUT /api/v1/services/web/override".
+    std::string object;
+    std::string detail;  // Redacted JSON.
+    std::optional<std::uint64_t> if_match;  // The object's revision as the caller knew it.
+    std::optional<config::PutIdempotent> idempotent;  // Stored in the same commit.
+};
+
+struct MutationDone {
+    std::uint64_t revision = 0;  // Everything at or after it holds what was asked.
+    std::string id;              // Of the object made, where one was.
+};
+
+// A failed reply's Error codes: invalid, not_found, conflict (also if_match), unavailable (store), timed_out
+// (committed, but a worker did not adopt in time; the revision is in `system`-free text and in adoption_revision).
+struct MutationFailed {
+    Error error;
+    std::optional<std::uint64_t> adoption_revision;  // Set when it was committed all the same.
+};
+using MutationResult = std::expected<MutationDone, MutationFailed>;
+using MutationReply = std::move_only_function<void(MutationResult)>;
+
+// Immediate probes of every serving instance of the named objects, and what came of them.
+struct VerifyRequest {
+    std::string service;    // Set: all its serving instances.
+    std::string instance;   // Set: this one (id).
+    Duration timeout = 30s;
+};
+struct Verified {
+    std::string instance;  // Id.
+    std::string name;
+    GateOutcome outcome;
+    bool eligible = false;
+};
+enum class VerifyEnd : std::uint8_t { eligible, not_eligible, nothing_to_verify, timed_out };
+struct VerifyResult {
+    VerifyEnd end = VerifyEnd::nothing_to_verify;
+    std::vector<Verified> instances;
+    std::uint64_t revision = 0;
+};
+using VerifyReply = std::move_only_function<void(VerifyResult)>;
+
+}  // namespace hale::catalog

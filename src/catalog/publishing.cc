@@ -1,0 +1,68 @@
+#include "catalog/publishing.h"
+
+#include <utility>
+
+#include "catalog/folding.h"
+
+namespace hale::catalog {
+
+verdict::Lifecycle lifecycle_of(const Instance& instance) { return standing_of(instance).lifecycle; }
+
+std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::uint64_t revision, Moment at) {
+    auto out = std::make_shared<RoutedService>();
+    out->name = service.name;
+    out->epoch = service.epoch.get();
+    out->balance = service.spec->balance;
+    out->timeouts = service.spec->timeouts;
+    out->retry = service.spec->retry;
+    out->panic = service.spec->panic;
+    out->degraded_weight = service.spec->degraded_weight;
+    out->override = service.override ? std::optional{service.override->state} : std::nullopt;
+    if (service.paused_until) out->paused_until = at.now + (*service.paused_until - at.utc);
+    out->revision = revision;
+    out->index = service.slot;
+    for (const auto& instance : service.instances) {
+        if (!instance->current.address) continue;  // Not resolved yet, or nothing that can be routed to.
+        Endpoint endpoint;
+        endpoint.row_id = instance->current.row;
+        endpoint.row = instance->current.cell;
+        endpoint.generation = instance->current.number;
+        const verdict::Standing standing = standing_of(*instance);
+        endpoint.lifecycle = standing.lifecycle;
+        endpoint.override = standing.override;
+        endpoint.unchecked = standing.unchecked;
+        endpoint.weight = instance->weight.value_or(instance->spec->weight);
+        endpoint.address = *instance->current.address;
+        endpoint.id = instance->id;
+        endpoint.name = instance->name;
+        endpoint.address_text = endpoint.address.text();
+        if (instance->spec->target.url) endpoint.authority = instance->spec->target.authority();
+        out->endpoints.push_back(std::move(endpoint));
+    }
+    return out;
+}
+
+Snapshot Publishing::build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<std::string>& touched,
+                           const config::Document& document, std::uint64_t revision, Moment at) {
+    for (const auto& name : touched)
+        if (Service* service = membership.service(name))
+            service->published = service->routed ? routed(*service, revision, at) : nullptr;
+    auto snapshot = std::make_shared<RoutingSnapshot>();
+    snapshot->revision = revision;
+    std::vector<Route> table;
+    table.reserve(routes.size());
+    for (const auto& route : routes) {
+        Service* service = membership.service(route.spec.service);
+        if (service == nullptr) continue;
+        if (!service->published) service->published = routed(*service, revision, at);
+        table.push_back({route.spec.id, route.spec.host, route.spec.path, route.spec.strip, service->published});
+    }
+    snapshot->table = RouteTable(std::move(table));
+    snapshot->trusted_proxies = document.settings.trusted_proxies;
+    snapshot->errors_detail_for = document.settings.errors_detail_for;
+    for (const auto& alias : document.aliases)
+        if (alias.on_public) snapshot->public_health.push_back({alias.method, alias.path, alias.action, alias.shape});
+    return snapshot;
+}
+
+}  // namespace hale::catalog

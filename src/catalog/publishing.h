@@ -1,0 +1,29 @@
+// From the model to the snapshot that workers route by. Copy-on-write: only touched services are built anew.
+
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "catalog/facts.h"
+#include "catalog/membership.h"
+#include "catalog/routing.h"
+
+namespace hale::catalog {
+
+class Publishing {
+public:
+    // `wall_offset`: now − utc, to turn a pause's end into the workers' clock.
+    Snapshot build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<std::string>& touched,
+                   const config::Document& document, std::uint64_t revision, Moment at);
+
+private:
+    static std::shared_ptr<const RoutedService> routed(Service& service, std::uint64_t revision, Moment at);
+};
+
+// How the router and the folding see a service's drain: an instance that serves is draining with it.
+verdict::Lifecycle lifecycle_of(const Instance& instance);
+
+}  // namespace hale::catalog

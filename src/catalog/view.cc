@@ -1,0 +1,149 @@
+#include "catalog/view.h"
+
+#include "catalog/routing.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hale::catalog {
+
+namespace {
+
+std::int32_t microseconds(Duration d) {
+    if (d < Duration{0}) return -1;
+    return static_cast<std::int32_t>(std::min<std::int64_t>(d / 1us, INT32_MAX));
+}
+
+void see(InstanceView& instance, const Seen& seen) {
+    instance.last = LastProbe{.any = true,
+                              .check = seen.check,
+                              .outcome = seen.outcome,
+                              .reason = seen.reason,
+                              .phase = seen.phase,
+                              .trigger = seen.trigger,
+                              .vehicle = seen.vehicle,
+                              .status = seen.status,
+                              .dns_us = microseconds(seen.timings.dns),
+                              .connect_us = microseconds(seen.timings.connect),
+                              .first_byte_us = microseconds(seen.timings.first_byte),
+                              .total_us = microseconds(seen.timings.total),
+                              .at = seen.at};
+    instance.detail = seen.detail;
+    if (seen.counted) instance.observed = seen.at;
+    instance.next_probe = seen.next_probe;
+}
+
+template <class T>
+T& at_slot(std::vector<T>& list, Slot slot) {
+    if (slot >= list.size()) list.resize(slot + 1);
+    return list[slot];
+}
+
+}  // namespace
+
+void View::apply(const Delta& delta) {
+    if (delta.revision != 0) revision_ = delta.revision;
+    if (const auto* seen_put = std::get_if<SeenPut>(&delta.what)) {  // By far the most frequent.
+        if (seen_put->slot < instances_.size() && instances_[seen_put->slot].facts) see(instances_[seen_put->slot], seen_put->seen);
+    } else if (const auto* verdict = std::get_if<VerdictPut>(&delta.what)) {
+        InstanceView& instance = at_slot(instances_, verdict->slot);
+        instance.record = verdict->record;
+        instance.eligible = verdict->eligible;
+        instance.rule = verdict->rule;
+        instance.revision = delta.revision;
+    } else if (const auto* standing = std::get_if<StandingPut>(&delta.what)) {
+        ServiceView& service = at_slot(services_, standing->slot);
+        service.standing = standing->standing;
+        service.revision = delta.revision;
+    } else if (const auto* instance_put = std::get_if<InstancePut>(&delta.what)) put(*instance_put, delta);
+    else if (const auto* instance_gone = std::get_if<InstanceGone>(&delta.what)) gone(*instance_gone);
+    else if (const auto* service_put = std::get_if<ServicePut>(&delta.what)) put(*service_put, delta);
+    else if (const auto* service_gone = std::get_if<ServiceGone>(&delta.what)) gone(*service_gone);
+    else if (const auto* routes_put = std::get_if<RoutesPut>(&delta.what)) routes_ = routes_put->routes;
+    else if (const auto* document_put = std::get_if<DocumentPut>(&delta.what)) {
+        if (document_put->document) document_ = document_put->document;
+        reload_ = document_put->reload;
+    } else if (const auto* shadowed_put = std::get_if<ShadowedPut>(&delta.what)) shadowed_ = shadowed_put->lines;
+}
+
+void View::put(const ServicePut& put, const Delta& delta) {
+    ServiceView& service = at_slot(services_, put.facts->slot);
+    service.facts = put.facts;
+    service.revision = delta.revision;
+    services_by_name_[put.facts->name] = put.facts->slot;
+}
+
+void View::put(const InstancePut& put, const Delta& delta) {
+    const Slot slot = put.facts->slot;
+    InstanceView& instance = at_slot(instances_, slot);
+    if (instance.facts) {
+        // The keys point into the facts that go away.
+        instances_by_id_.erase(instance.facts->id);
+        if (const auto found = instances_by_name_.find(instance.facts->name); found != instances_by_name_.end() && found->second == slot)
+            instances_by_name_.erase(found);
+    } else {
+        at_slot(services_, put.facts->service_slot).instances.push_back(slot);
+    }
+    instance.facts = put.facts;
+    instance.revision = delta.revision;
+    instances_by_id_[instance.facts->id] = slot;
+    // Erased first, so that the key never points into another instance's facts.
+    instances_by_name_.erase(instance.facts->name);
+    instances_by_name_.emplace(instance.facts->name, slot);
+}
+
+void View::gone(const InstanceGone& gone) {
+    if (gone.slot >= instances_.size() || !instances_[gone.slot].facts) return;
+    InstanceView& instance = instances_[gone.slot];
+    instances_by_id_.erase(instance.facts->id);
+    if (const auto found = instances_by_name_.find(instance.facts->name); found != instances_by_name_.end() && found->second == gone.slot)
+        instances_by_name_.erase(found);
+    std::erase(at_slot(services_, instance.facts->service_slot).instances, gone.slot);
+    instance = InstanceView{};
+}
+
+void View::gone(const ServiceGone& gone) {
+    if (gone.slot >= services_.size() || !services_[gone.slot].facts) return;
+    services_by_name_.erase(services_[gone.slot].facts->name);
+    services_[gone.slot] = ServiceView{};
+}
+
+const InstanceView* View::instance(Slot slot) const {
+    return slot < instances_.size() && instances_[slot].facts ? &instances_[slot] : nullptr;
+}
+
+const ServiceView* View::service(Slot slot) const {
+    return slot < services_.size() && services_[slot].facts ? &services_[slot] : nullptr;
+}
+
+const ServiceView* View::service(std::string_view name) const {
+    const auto found = services_by_name_.find(name);
+    return found == services_by_name_.end() ? nullptr : service(found->second);
+}
+
+const InstanceView* View::instance(std::string_view id_or_name) const {
+    if (const auto found = instances_by_id_.find(id_or_name); found != instances_by_id_.end()) return instance(found->second);
+    if (const auto found = instances_by_name_.find(id_or_name); found != instances_by_name_.end()) return instance(found->second);
+    return nullptr;
+}
+
+const RouteFacts* View::route(std::string_view host, std::string_view path) const {
+    // The same order as RouteTable::find: exact, one-level wildcard, any; longest prefix within each.
+    const RouteFacts* best = nullptr;
+    int best_rank = 0;
+    const auto dot = host.find('.');
+    const std::string_view rest = dot == std::string_view::npos ? std::string_view{} : host.substr(dot + 1);
+    for (const RouteFacts& route : *routes_) {
+        const std::string_view declared = route.spec.host;
+        int rank = 0;
+        if (declared == host) rank = 3;
+        else if (declared.starts_with("*.") && !rest.empty() && declared.substr(2) == rest) rank = 2;
+        else if (declared == "*") rank = 1;
+        if (rank == 0 || !covers(route.spec.path, path)) continue;
+        if (best == nullptr || rank > best_rank || (rank == best_rank && route.spec.path.size() > best->spec.path.size()))
+            best = &route, best_rank = rank;
+    }
+    return best;
+}
+
+}  // namespace hale::catalog
