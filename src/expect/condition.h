@@ -12,6 +12,7 @@
 //
 // A literal is bare as in Gatus and ends before a comparator, `and`, `or`, `matches` or a closing
 // parenthesis; "quoted" or 'quoted' it may hold anything.
+// `[STATUS] == 2xx` is a class, `[BODY].x == null` asks for a null.
 
 #pragma once
 
