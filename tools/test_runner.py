@@ -1,0 +1,132 @@
+"""Runs the suites one after another, says how far it is, and counts every single test.
+
+A suite is a build preset plus the ctest labels it runs, or a command. The last line printed is
+"N passed, N failed, N skipped"; the exit code is 0 only when nothing failed and something passed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+JOBS = str(os.cpu_count() or 2)
+
+passed, failed, skipped = [], [], []
+started = time.monotonic()
+
+
+def say(line):
+    print(f"[{time.monotonic() - started:6.1f} s] {line}", flush=True)
+
+
+def run(command, log, seconds):
+    """Runs a command with its output in build/logs; returns its exit code, 124 when it ran out of time."""
+    path = os.path.join(ROOT, "build", "logs", log)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as out:
+        try:
+            return subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                  timeout=seconds).returncode, path
+        except subprocess.TimeoutExpired:
+            return 124, path
+
+
+def tail(path, lines=40):
+    with open(path, errors="replace") as text:
+        print("".join(text.readlines()[-lines:]), flush=True)
+
+
+def build(preset, targets=()):
+    say(f"building {preset}")
+    for command in (["cmake", "--preset", preset],
+                    ["cmake", "--build", "--preset", preset, "--parallel", JOBS] + (["--target", *targets] if targets else [])):
+        code, path = run(command, f"build-{preset}.log", 3000)
+        if code != 0:
+            failed.append(f"build {preset}")
+            tail(path)
+            return False
+    return True
+
+
+def ctest(preset, name, options, seconds=2400):
+    """One ctest run; its JUnit file says what passed, failed and was skipped."""
+    say(f"running {name}")
+    report = os.path.join(ROOT, "build", "logs", f"{name}.xml")
+    if os.path.exists(report):
+        os.remove(report)
+    code, path = run(["ctest", "--test-dir", os.path.join("build", preset), "--output-on-failure", "--no-tests=error",
+                      "--output-junit", report, "--timeout", "600", *options], f"{name}.log", seconds)
+    if not os.path.exists(report):
+        failed.append(f"{name}: no report (exit code {code})")
+        tail(path)
+        return
+    bad = 0
+    for case in xml.parse(report).getroot().iter("testcase"):
+        title = f"{name}: {case.get('name')}"
+        status = case.get("status")
+        if status == "run":
+            passed.append(title)
+        elif status in ("notrun", "disabled") or case.find("skipped") is not None:
+            skipped.append(title)
+        else:
+            failed.append(title)
+            bad += 1
+    if bad or code == 124:
+        if code == 124:
+            failed.append(f"{name}: out of time")
+        tail(path, 120)
+
+
+def command(name, argv, seconds):
+    say(f"running {name}")
+    code, path = run(argv, f"{name}.log", seconds)
+    if code == 77:
+        skipped.append(name)
+        tail(path, 3)
+    elif code == 0:
+        passed.append(name)
+    else:
+        failed.append(f"{name} (exit code {code})")
+        tail(path)
+
+
+def fuzz():
+    """Each target for a while over its kept corpus; new inputs stay in the build folder."""
+    folder = os.path.join(ROOT, "build", "fuzz", "tests", "fuzz")
+    seconds = int(os.environ.get("HALE_FUZZ_SECONDS", "20"))
+    for target in sorted(name for name in os.listdir(folder) if name.endswith("_fuzz")):
+        new = os.path.join(ROOT, "build", "fuzz-corpus", target)
+        os.makedirs(new, exist_ok=True)
+        corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", target.removesuffix("_fuzz"))
+        command(f"fuzz {target}", [os.path.join(folder, target), f"-max_total_time={seconds}", "-rss_limit_mb=3000", "-timeout=10",
+                                   new, *([corpus] if os.path.isdir(corpus) else [])], seconds + 120)
+
+
+def main():
+    quick = sys.argv[1] == "yes"
+    os.makedirs(os.path.join(ROOT, "build", "logs"), exist_ok=True)
+    command("house_lint", ["/usr/bin/python3", "tools/house_lint.py"], 120)
+    if build("dev"):
+        ctest("dev", "unit", ["-L", "unit|simulation", "-j", JOBS])
+        if not quick:
+            ctest("dev", "integration", ["-L", "integration|conformance", "-j", "1"])
+    if not quick:
+        if build("tsan"):
+            ctest("tsan", "threads", ["-L", "threads", "-j", "1"])
+        if build("release", ["hale", "demo_backend"]):
+            passed.append("build release")
+        if build("fuzz"):
+            fuzz()
+    for line in skipped:
+        print(f"skipped: {line}")
+    for line in failed:
+        print(f"FAILED: {line}")
+    say("done")
+    print(f"{len(passed)} passed, {len(failed)} failed, {len(skipped)} skipped", flush=True)
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
