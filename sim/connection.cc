@@ -64,6 +64,7 @@ void Connection::send_open(io::Task arrived) { send(Side::client, Kind::open, {}
 void Connection::refuse_opened() {
     EndState& e = end(Side::server);
     if (!e.broken) break_by(Side::server);
+    totals_->dropped_by_close += e.unread.drop();  // It may have been broken while it waited.
     e.closed = true;
 }
 

@@ -368,6 +368,17 @@ TEST(Network, AListenerThatGoesResetsWhatItNeverAccepted) {
     EXPECT_EQ(town.close_all(), "");
 }
 
+TEST(Network, AConnectionThatBrokeBeforeItWasAcceptedIsAccountedForToo) {
+    Town town(1);
+    town.network.set_faults({.reset_request_at = 3});
+    town.serve();
+    town.serving.stall(1s);
+    EXPECT_EQ(town.ask("hello", 100ms), std::nullopt);
+    EXPECT_EQ(town.error(), ECONNRESET);
+    EXPECT_EQ(town.network.bytes_held(), 3u);
+    EXPECT_EQ(town.close_all(), "");
+}
+
 TEST(Network, UnixSocketsSayWhoAsks) {
     Town town(1);
     const SocketAddress path{.path = "/run/hale/hale.sock"};
