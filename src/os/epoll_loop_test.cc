@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "os/test_net.h"
+#include "os/testing.h"
 
 namespace hale::os {
 namespace {

@@ -11,12 +11,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "os/test_net.h"
+#include "os/testing.h"
 
 namespace hale::os {
 namespace {
@@ -33,19 +31,6 @@ protected:
 
     std::unique_ptr<EpollLoop> loop = make_loop();
     EpollNet net{*loop};
-};
-
-class TemporaryDirectory {
-public:
-    TemporaryDirectory() {
-        char name[] = "/tmp/hale-os-XXXXXX";
-        path_ = mkdtemp(name);
-    }
-    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-    std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-
-private:
-    std::string path_;
 };
 
 TEST_F(Net, BytesArriveUnchangedWhateverTheSizesOfWritesAndReads) {

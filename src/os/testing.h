@@ -1,9 +1,11 @@
-// What the tests of this folder share: a loop with its net, handlers that record, and pairs of streams.
+// What the tests of this folder share: a loop, handlers that record, pairs of streams, a directory that goes away.
 
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -75,5 +77,19 @@ inline std::string drain(io::Stream& stream) {
         all.append(buffer, got.bytes);
     }
 }
+
+class TemporaryDirectory {
+public:
+    TemporaryDirectory() {
+        char name[] = "/tmp/hale-os-XXXXXX";
+        path_ = mkdtemp(name);
+    }
+    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+    std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
 
 }  // namespace hale::os
