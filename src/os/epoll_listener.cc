@@ -49,7 +49,7 @@ Result<std::unique_ptr<EpollListener>> EpollListener::open(EpollLoop& loop, cons
     std::unique_ptr<EpollListener> listener(new EpollListener(loop, handler));
     HALE_TRY(options.address.is_unix() ? listener->bind_unix(options) : listener->bind(options));
     if (::listen(listener->socket_.get(), options.backlog) != 0) return cannot_listen(options, errno);
-    HALE_TRY(listener->watch(listener->socket_.get(), EPOLLIN));
+    HALE_TRY(listener->watch(listener->socket_.get(), EPOLLIN | EPOLLET));
     return listener;
 }
 

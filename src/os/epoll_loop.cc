@@ -46,8 +46,13 @@ Watcher::~Watcher() {
 
 Result<> Watcher::watch(int fd, std::uint32_t events) {
     HALE_CHECK(place_ == nowhere);
-    HALE_ASSIGN(place_, loop_.add(fd, events | EPOLLET, *this));
+    HALE_ASSIGN(place_, loop_.add(fd, events, *this));
     return {};
+}
+
+void Watcher::change(int fd, std::uint32_t events) {
+    HALE_CHECK(place_ != nowhere);
+    loop_.change(fd, events, place_);
 }
 
 void Watcher::unwatch() {
@@ -80,6 +85,11 @@ Result<std::uint32_t> EpollLoop::add(int fd, std::uint32_t events, Watcher& watc
     free_place_ = places_[place].next_free;
     places_[place].watcher = &watcher;
     return place;
+}
+
+void EpollLoop::change(int fd, std::uint32_t events, std::uint32_t place) {
+    epoll_event event{.events = events, .data = {.u64 = event_key(place, places_[place].generation)}};
+    HALE_CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0);
 }
 
 void EpollLoop::remove(std::uint32_t place) {

@@ -40,8 +40,10 @@ protected:
     ~Watcher();
 
     EpollLoop& loop() const { return loop_; }
-    // Edge-triggered for those EPOLL… bits. Needs: watches nothing yet.
+    // `events` are EPOLL… bits, EPOLLET among them for all but foreign libraries. Needs: watches nothing yet.
     Result<> watch(int fd, std::uint32_t events);
+    // For level-triggered ones, which must say when they want to write.
+    void change(int fd, std::uint32_t events);
     // Needs: before the descriptor is closed. Closing it takes it out of epoll; no system call is made.
     void unwatch();
     // on_events(events) comes again in the next turn, together with what else was put off until then.
@@ -126,6 +128,7 @@ private:
 
     Result<std::uint32_t> add(int fd, std::uint32_t events, Watcher& watcher);
     void remove(std::uint32_t place);
+    void change(int fd, std::uint32_t events, std::uint32_t place);
 
     struct Events;  // struct epoll_event[events_per_turn], without the system header.
 

@@ -14,7 +14,7 @@ namespace hale::os {
 
 namespace {
 
-constexpr std::uint32_t everything = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+constexpr std::uint32_t everything = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t reading = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t writing = EPOLLOUT | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t ending = EPOLLRDHUP | EPOLLHUP | EPOLLERR;

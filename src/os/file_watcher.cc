@@ -34,7 +34,7 @@ Result<std::unique_ptr<FileWatcher>> FileWatcher::watch_path(EpollLoop& loop, co
     const int fd = descriptor.get();
     std::unique_ptr<FileWatcher> made(
         new FileWatcher(loop, std::move(descriptor), std::move(name), std::move(changed)));
-    HALE_TRY(made->watch(fd, EPOLLIN));
+    HALE_TRY(made->watch(fd, EPOLLIN | EPOLLET));
     return made;
 }
 

@@ -33,7 +33,7 @@ Result<std::unique_ptr<Signals>> Signals::listen(EpollLoop& loop, std::initializ
     if (!descriptor) return fail(Code::exhausted, fmt::format("can't receive signals: {}", system_text(errno)), errno);
     const int fd = descriptor.get();
     std::unique_ptr<Signals> made(new Signals(loop, std::move(descriptor), std::move(received)));
-    HALE_TRY(made->watch(fd, EPOLLIN));
+    HALE_TRY(made->watch(fd, EPOLLIN | EPOLLET));
     return made;
 }
 
