@@ -1,0 +1,60 @@
+// What the api asks of the rest of the daemon. `app` implements it by posting to control, checkers, workers and
+// the store; every reply comes back on the api's loop, never inside the call.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "catalog/mutation.h"
+#include "config/journal.h"
+#include "io/loop.h"
+#include "probe/stats.h"
+#include "proxy/stats.h"
+#include "verdict/observation.h"
+
+namespace hale::api {
+
+// Counters copied from their threads, for /metrics.
+struct Measurements {
+    std::vector<proxy::WorkerStats> workers;
+    std::vector<probe::CheckerStats> checkers;
+    std::uint64_t store_dropped = 0;
+    std::uint64_t store_waiting = 0;
+    std::uint64_t changes_skipped = 0;  // Coalesced while a mutation was under way.
+    std::uint64_t late_discarded = 0;   // Observations of older generations.
+};
+
+// A probe of a target that is no instance: /probe?target= and nothing else.
+struct AdHocProbe {
+    std::string target;  // "http://host:port/path" or "host:port"
+    std::shared_ptr<const config::CheckSpec> check;
+};
+
+class Backend {
+public:
+    virtual ~Backend() = default;
+
+    virtual void mutate(catalog::Mutation mutation, catalog::MutationReply reply) = 0;
+    virtual void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) = 0;
+    using ProbeReply = std::move_only_function<void(Result<std::vector<catalog::ProbeAnswer>>)>;
+    virtual void probe_now(std::string instance, std::string check, std::optional<Duration> max_age, ProbeReply reply) = 0;
+    virtual void probe_target(AdHocProbe probe, std::move_only_function<void(Result<verdict::Observation>)> reply) = 0;
+    virtual void heartbeat(std::string service, std::string check, verdict::Outcome outcome, std::string text,
+                           std::move_only_function<void(Result<>)> reply) = 0;
+    // Reads the configuration again and applies it; a file with problems is Code::invalid with one per line.
+    virtual void reload(std::string actor, catalog::MutationReply reply) = 0;
+    virtual void audit(std::size_t most, std::optional<std::uint64_t> before_revision,
+                       std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) = 0;
+    // The answer already given for this Idempotency-Key.
+    virtual void answered(std::string key, std::string actor,
+                          std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) = 0;
+    virtual void measure(std::move_only_function<void(Measurements)> reply) = 0;
+};
+
+}  // namespace hale::api
