@@ -257,8 +257,10 @@ Result<HealthBody> read_health_body(std::string_view text) {
         for (const dom::element note : *notes) {
             std::string_view line;
             if (note.get_string().get(line) != simdjson::SUCCESS) continue;
-            if (body.notes.size() == max_health_components) body.cut = true;
-            else body.notes.emplace_back(line);
+            if (body.notes.size() == max_health_components)
+                body.cut = true;
+            else
+                body.notes.emplace_back(line);
         }
     read_components(*root, body);
     return body;

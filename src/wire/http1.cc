@@ -10,8 +10,8 @@
 
 // One pass over the bytes, line by line; whatever is refused is refused at the first offending byte in reading
 // order, so an early verdict on a part equals the verdict on the whole. When bytes run out, HeadScan notes
-// where, and the next call only looks for the end of the head from there before it parses once more: two
-// passes at most, however the bytes come.
+// where, and the next calls only look for line ends from there; they parse again when the start line is
+// complete and when the head is: a few passes at most, however the bytes come.
 
 namespace hale::wire {
 
@@ -222,9 +222,9 @@ Refusal read_request_line(std::string_view line, RequestHead& head) {
     line.remove_prefix(method + 1);
     std::size_t target = 0;
     while (target < line.size() && chars::is(line[target], chars::target)) ++target;
-    if (target == 0) return {400, "the request line has no target"};
     if (target == line.size()) return {400, "the request line has no HTTP version"};
     if (line[target] != ' ') return {400, "a character in the request target that is not allowed there"};
+    if (target == 0) return {400, "the request line has no target"};
     head.target = line.substr(0, target);
     if (const Refusal refusal = read_version(line.substr(target + 1), head.minor)) return refusal;
     return read_target(head);
@@ -249,13 +249,12 @@ Refusal read_content_length(std::string_view value, std::uint64_t& length) {
     return {};
 }
 
+// Exactly the one word: ",chunked" is a list of one to the grammar and something else to many readers.
 Refusal check_coding(std::string_view value) {
-    int chunked = 0;
-    for (auto coding = next_element(value); !coding.empty(); coding = next_element(value)) {
+    if (equal_ignoring_case(value, "chunked")) return {};
+    for (auto coding = next_element(value); !coding.empty(); coding = next_element(value))
         if (!equal_ignoring_case(coding, "chunked")) return {501, "a transfer coding other than chunked"};
-        ++chunked;
-    }
-    return chunked == 1 ? Refusal{} : Refusal{400, "Transfer-Encoding is not exactly one chunked"};
+    return {400, "Transfer-Encoding is not exactly one chunked"};
 }
 
 // RFC 9112 section 6.3 as far as the fields alone decide. `length` stays empty without Content-Length.
@@ -336,7 +335,14 @@ Refusal read_status_line(std::string_view line, ResponseHead& head) {
     return {};
 }
 
-// After a call that ran out of bytes: may parsing once more decide anything?
+// Reading the start line, behind the empty line that may come before it.
+bool in_start_line(std::string_view bytes, const HeadScan& scan) {
+    return scan.line_start == 0 || (scan.line_start == 2 && bytes[0] == '\r');
+}
+
+// After a call that ran out of bytes: may parsing once more decide anything? It may at the end of the head, at
+// a bare line feed, at a limit, and when the start line is complete: a stranger speaking another protocol in
+// small pieces should not have to send an empty line to be told.
 bool worth_parsing(std::string_view bytes, std::size_t max_head, std::size_t max_start_line, HeadScan& scan) {
     while (scan.scanned < bytes.size()) {
         const char* from = bytes.data() + scan.scanned;
@@ -344,13 +350,14 @@ bool worth_parsing(std::string_view bytes, std::size_t max_head, std::size_t max
         if (lf == nullptr) break;
         const auto at = static_cast<std::uint32_t>(lf - bytes.data());
         const bool bare = at == 0 || bytes[at - 1] != '\r';
-        const bool empty_line = scan.line_start != 0 && at == scan.line_start + 1;
-        if (bare || empty_line) return true;
+        const bool empty_line_before = at == 1;
+        const bool empty_line = !empty_line_before && at == scan.line_start + 1;
+        if (bare || empty_line || (in_start_line(bytes, scan) && !empty_line_before)) return true;
         scan.line_start = scan.scanned = at + 1;
     }
     scan.scanned = static_cast<std::uint32_t>(bytes.size());
-    const bool in_start_line = scan.line_start == 0 || (scan.line_start == 2 && bytes[0] == '\r');
-    return bytes.size() >= max_head || (in_start_line && bytes.size() - scan.line_start > max_start_line + 1);
+    return bytes.size() >= max_head ||
+           (in_start_line(bytes, scan) && bytes.size() - scan.line_start > max_start_line + 1);
 }
 
 HeadResult conclude(const Refusal& refusal, const Cursor& in, std::string_view bytes, const HeadLimits& limits,
