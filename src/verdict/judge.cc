@@ -249,6 +249,8 @@ void Judge::obey(const JudgePolicy& policy, const Decision& decision, Instant at
     if (decision.to == kept_) return;
     kept_ = decision.to;
     if (kept_ != State::healthy) reason_ = not_pass_reason_;
+    // Only what comes after it may contradict a fall: answers from before breaching slots don't.
+    if (kept_ == State::unhealthy) answers_ = passes_ = 0;
     doublings_ = 0;
     remember_change(policy, at);
 }
