@@ -23,9 +23,9 @@ struct Answer {
 };
 
 struct Course {
-    Instant down = never;        // When it became unhealthy.
-    Instant first_bad = never;   // When the first failing probe began.
-    int transitions = 0;         // After it had become healthy.
+    Instant down = never;       // When it became unhealthy.
+    Instant first_bad = never;  // When the first failing probe began.
+    int transitions = 0;        // After it had become healthy.
     long probes = 0;
 };
 
@@ -152,7 +152,8 @@ TEST(Cadence, NoPolicyTakesLongerThanItsPrintedWorstCase) {
     for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
         Random random(seed);
         const auto some = [&](std::int64_t least, std::int64_t most) {
-            return Duration{1ms} * (least + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(most - least))));
+            return Duration{1ms} *
+                   (least + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(most - least))));
         };
         JudgePolicy p{.rise = static_cast<std::uint16_t>(1 + random.below(3)),
                       .fall = static_cast<std::uint16_t>(1 + random.below(4)),
@@ -185,10 +186,10 @@ TEST(Cadence, OneBadAnswerInAThousandChangesNothing) {
         for (long bad = 2; bad < 60; ++bad)
             for (std::uint16_t fall = 2; fall <= 3; ++fall) {
                 const JudgePolicy p{.fall = fall};
-                const Course run = probe(p, {static_cast<std::uint64_t>(bad) * 90'000'001}, t0 + 400s, false,
-                                      [&](Instant, long n, bool) {
-                                          return n == bad ? Answer{Outcome::fail, takes} : Answer{Outcome::pass, 1ms};
-                                      });
+                const Course run = probe(
+                    p, {static_cast<std::uint64_t>(bad) * 90'000'001}, t0 + 400s, false, [&](Instant, long n, bool) {
+                        return n == bad ? Answer{Outcome::fail, takes} : Answer{Outcome::pass, 1ms};
+                    });
                 ASSERT_EQ(run.transitions, 0) << "probe " << bad;
                 ASSERT_GE(run.probes, 60);
             }

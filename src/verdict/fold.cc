@@ -29,8 +29,8 @@ Folded fold(std::span<const CheckView> checks, State (*of)(const CheckView&)) {
     };
     for (const State state : {State::unhealthy, State::pending, State::unknown, State::degraded})
         if (const auto at = critical(state)) return {state, at};
-    const auto advised =
-        first([&](const CheckView& c) { return !c.critical && (of(c) == State::unhealthy || of(c) == State::degraded); });
+    const auto advised = first(
+        [&](const CheckView& c) { return !c.critical && (of(c) == State::unhealthy || of(c) == State::degraded); });
     if (advised) return {State::degraded, advised};
     if (const auto at = critical(State::healthy)) return {State::healthy, at};
     if (const auto at = first([&](const CheckView& c) { return known(of(c)); })) return {State::healthy, at};
@@ -77,11 +77,21 @@ ServiceVerdict fold_service(std::span<const InstanceView> instances, std::span<c
             continue;
         }
         switch (standing.word.state) {
-            case State::healthy: ++counts.healthy; break;
-            case State::degraded: ++counts.degraded; break;
-            case State::unhealthy: ++counts.unhealthy; break;
-            case State::pending: ++counts.pending; break;
-            case State::unknown: ++counts.unknown; break;
+            case State::healthy:
+                ++counts.healthy;
+                break;
+            case State::degraded:
+                ++counts.degraded;
+                break;
+            case State::unhealthy:
+                ++counts.unhealthy;
+                break;
+            case State::pending:
+                ++counts.pending;
+                break;
+            case State::unknown:
+                ++counts.unknown;
+                break;
         }
         if (standing.lifecycle != Lifecycle::serving || standing.override == OverrideState::maintenance) continue;
         ++considered;

@@ -19,7 +19,8 @@ std::vector<CheckView> every_check() {
     for (const bool critical : {true, false}) {
         for (const State s : {pending, healthy, degraded, unhealthy})
             all.push_back({s, s, s != pending, critical, Reason::ok});
-        for (const State kept : {healthy, degraded, unhealthy}) all.push_back({unknown, kept, true, critical, Reason::stale});
+        for (const State kept : {healthy, degraded, unhealthy})
+            all.push_back({unknown, kept, true, critical, Reason::stale});
         all.push_back({unknown, pending, false, critical, Reason::stale});
         all.push_back({unknown, healthy, false, critical, Reason::stale});  // Assumed up, never judged.
     }
@@ -81,8 +82,8 @@ std::vector<InstanceView> every_instance() {
     std::vector<InstanceView> all;
     for (const Lifecycle lifecycle : {Lifecycle::serving, Lifecycle::draining, Lifecycle::starting})
         for (const std::optional<OverrideState> override :
-             {std::optional<OverrideState>{}, std::optional{OverrideState::maintenance}, std::optional{OverrideState::down},
-              std::optional{OverrideState::up}}) {
+             {std::optional<OverrideState>{}, std::optional{OverrideState::maintenance},
+              std::optional{OverrideState::down}, std::optional{OverrideState::up}}) {
             const auto add = [&](Word word, bool unchecked = false) {
                 all.push_back({{lifecycle, override, word, unchecked}, Reason::connect_refused});
             };
@@ -127,7 +128,8 @@ void check_service(const std::vector<InstanceView>& instances) {
     const InstanceCounts& c = v.counts;
     ASSERT_EQ(c.total, instances.size());
     ASSERT_EQ(c.total, c.healthy + c.degraded + c.unhealthy + c.pending + c.unknown + c.draining);
-    ASSERT_EQ(c.eligible, std::ranges::count_if(instances, [](const InstanceView& i) { return eligibility(i.standing).eligible; }));
+    ASSERT_EQ(c.eligible,
+              std::ranges::count_if(instances, [](const InstanceView& i) { return eligibility(i.standing).eligible; }));
     if (v.instance) {
         const Standing& decider = instances[*v.instance].standing;
         ASSERT_EQ(decider.lifecycle, Lifecycle::serving);
@@ -170,7 +172,8 @@ TEST(Fold, ServiceScopeChecksWorsenTheServiceAndNothingElse) {
                 State expected = bare.state;
                 if (any([](const CheckView& c) { return c.critical && c.state == unhealthy; }))
                     expected = unhealthy;
-                else if (bare.state == healthy && any([](const CheckView& c) { return c.state == unhealthy || c.state == degraded; }))
+                else if (bare.state == healthy &&
+                         any([](const CheckView& c) { return c.state == unhealthy || c.state == degraded; }))
                     expected = degraded;
                 ASSERT_EQ(v.state, expected);
                 ASSERT_EQ(v.counts, bare.counts);

@@ -21,13 +21,20 @@ Duration flapping_window(const JudgePolicy& policy) { return std::max(20 * polic
 
 std::string_view to_text(Rule rule) {
     switch (rule) {
-        case Rule::fails: return "fails";
-        case Rule::slots: return "slots";
-        case Rule::answers: return "answers";
-        case Rule::not_passes: return "not_passes";
-        case Rule::passes: return "passes";
-        case Rule::silence: return "silence";
-        case Rule::news: return "news";
+        case Rule::fails:
+            return "fails";
+        case Rule::slots:
+            return "slots";
+        case Rule::answers:
+            return "answers";
+        case Rule::not_passes:
+            return "not_passes";
+        case Rule::passes:
+            return "passes";
+        case Rule::silence:
+            return "silence";
+        case Rule::news:
+            return "news";
     }
     std::unreachable();
 }
@@ -161,7 +168,8 @@ bool Judge::counts(const JudgePolicy& policy, const Probed& probed) const {
     if (probed.outcome == Outcome::fail && in_start_period(policy, probed.started)) return false;
     switch (probed.trigger) {
         case Trigger::scheduled:
-        case Trigger::confirmation: return true;
+        case Trigger::confirmation:
+            return true;
         case Trigger::gate:
             if (probed.outcome == Outcome::pass) return true;
             [[fallthrough]];
@@ -200,12 +208,15 @@ void Judge::fill_slot(bool failed, bool not_passed, bool missing) {
 bool Judge::miss_slot(const JudgePolicy& policy, Instant at, Reason reason) {
     if (!policy.m_of_n || in_start_period(policy, at)) return false;
     switch (policy.m_of_n->missing) {
-        case Missing::ignore: return false;
+        case Missing::ignore:
+            return false;
         case Missing::breaching:
             fill_slot(true, true, false);
             not_pass_reason_ = reason;
             return true;
-        case Missing::not_breaching: fill_slot(false, false, false); return true;
+        case Missing::not_breaching:
+            fill_slot(false, false, false);
+            return true;
         case Missing::missing:
             fill_slot(false, false, true);
             if (set_slots(missing_slots_, *policy.m_of_n) >= policy.m_of_n->n) stale_ = lost_ = true;
@@ -264,10 +275,9 @@ std::optional<Judge::Decision> Judge::pass_time(const JudgePolicy& policy, Insta
     if (now < hold_until_ || hold_until_ == none) return std::nullopt;
     hold_until_ = none;
     if (!withheld_) return std::nullopt;
-    const Decision released =
-        policy.m_of_n
-            ? Decision{State::unhealthy, Rule::slots, set_slots(failed_slots_, *policy.m_of_n), policy.m_of_n->m}
-            : Decision{State::unhealthy, Rule::fails, fails_, policy.fall};
+    const Decision released = policy.m_of_n ? Decision{State::unhealthy, Rule::slots,
+                                                       set_slots(failed_slots_, *policy.m_of_n), policy.m_of_n->m}
+                                            : Decision{State::unhealthy, Rule::fails, fails_, policy.fall};
     obey(policy, released, now);
     return released;
 }
@@ -343,7 +353,8 @@ Run Judge::run(const JudgePolicy& policy) const {
     const std::uint32_t rise = rise_in_force(policy);
     const bool rising = !up() || checking_;
     switch (last_) {
-        case Outcome::pass: return {last_, rising ? answers_ : passes_, rise};
+        case Outcome::pass:
+            return {last_, rising ? answers_ : passes_, rise};
         case Outcome::warn:
             if (rising) return {last_, answers_, rise};
             if (policy.m_of_n) return {last_, set_slots(not_passed_slots_, *policy.m_of_n), policy.m_of_n->m};
@@ -351,7 +362,8 @@ Run Judge::run(const JudgePolicy& policy) const {
         case Outcome::fail:
             if (policy.m_of_n) return {last_, set_slots(failed_slots_, *policy.m_of_n), policy.m_of_n->m};
             return {last_, fails_, policy.fall};
-        case Outcome::error: return {last_, 0, rise};
+        case Outcome::error:
+            return {last_, 0, rise};
     }
     std::unreachable();
 }
@@ -377,8 +389,6 @@ Duration Judge::interval_in_force(const JudgePolicy& policy) const {
     return std::min(interval, policy.down_interval_max);
 }
 
-Duration Judge::stale_after(const JudgePolicy& policy) const {
-    return 2 * interval_in_force(policy) + policy.timeout;
-}
+Duration Judge::stale_after(const JudgePolicy& policy) const { return 2 * interval_in_force(policy) + policy.timeout; }
 
 }  // namespace hale::verdict

@@ -113,8 +113,8 @@ public:
     Instant next_horizon(const JudgePolicy& policy) const;
 
     State state() const { return lost_ ? State::unknown : kept_; }
-    State kept() const { return kept_; }      // What lies under `unknown`; never unknown itself.
-    bool judged() const { return judged_; }   // Has a rule ever decided? False for pending and for assumed.
+    State kept() const { return kept_; }     // What lies under `unknown`; never unknown itself.
+    bool judged() const { return judged_; }  // Has a rule ever decided? False for pending and for assumed.
     bool checking() const { return checking_; }
     Reason reason() const { return lost_ ? Reason::stale : reason_; }
     Flags flags() const;  // stale, checking, flapping, suspect. `held` and `ejected` are the instance's.
@@ -161,7 +161,7 @@ private:
     Judgement compare(const Shown& before, const std::optional<Decision>& decided) const;
 
     Instant started_;
-    Instant clock_from_;                 // The last counted observation, or when this judge began.
+    Instant clock_from_;  // The last counted observation, or when this judge began.
     Instant counted_at_ = Instant::min();
     Instant hold_until_ = Instant::min();
     std::array<Instant, flapping_changes> changes_;  // The latest changes of the kept state, a ring; min: none.
@@ -177,10 +177,10 @@ private:
     State kept_ = State::pending;
     Reason reason_ = Reason::never_checked;
     Reason not_pass_reason_ = Reason::never_checked;  // Of the last counted warn or fail.
-    Outcome last_ = Outcome::error;  // Counted; error: none yet.
-    std::uint8_t change_at_ = 0;          // Where in the ring the next change goes.
-    std::uint8_t doublings_ = 0;          // Of the interval, while unhealthy.
-    std::uint8_t flapping_doublings_ = 0;  // Of `rise`, while flapping.
+    Outcome last_ = Outcome::error;                   // Counted; error: none yet.
+    std::uint8_t change_at_ = 0;                      // Where in the ring the next change goes.
+    std::uint8_t doublings_ = 0;                      // Of the interval, while unhealthy.
+    std::uint8_t flapping_doublings_ = 0;             // Of `rise`, while flapping.
     bool judged_ = false;
     bool spoken_ = false;  // Passed once: the start period is over.
     bool lost_ = false;    // `unknown` lies over the kept state.

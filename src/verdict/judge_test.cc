@@ -52,8 +52,7 @@ State law(const JudgePolicy& p, State s, const std::vector<Outcome>& seen) {
         const bool warned = std::find(seen.end() - p.rise, seen.end(), warn) != seen.end();
         return warned ? State::degraded : State::healthy;
     }
-    if (s == State::healthy)
-        return tail(seen, [](Outcome o) { return o != pass; }) >= p.fall ? State::degraded : s;
+    if (s == State::healthy) return tail(seen, [](Outcome o) { return o != pass; }) >= p.fall ? State::degraded : s;
     return tail(seen, [](Outcome o) { return o == pass; }) >= p.rise ? State::healthy : s;
 }
 
@@ -336,10 +335,13 @@ TEST(Judge, FlapsAsTheHistoryOfItsChangesSays) {
             const unsigned rise = spare ? 1 : std::min<unsigned>(8, 1u << std::min<std::size_t>(further, 3));
             answers = seen.outcome == pass ? answers + 1 : 0;
             const State before = state;
-            if (seen.outcome == fail) state = State::unhealthy;
-            else if (state != State::healthy && answers >= rise) state = State::healthy;
+            if (seen.outcome == fail)
+                state = State::unhealthy;
+            else if (state != State::healthy && answers >= rise)
+                state = State::healthy;
             if (state != before) changes.push_back(now);
-            if (!flapping_since && changes.size() >= 5 && now == changes.back() && now - changes[changes.size() - 5] <= window)
+            if (!flapping_since && changes.size() >= 5 && now == changes.back() &&
+                now - changes[changes.size() - 5] <= window)
                 flapping_since = changes.size();
             judge.observe(p, seen);
             ASSERT_EQ(judge.kept(), state) << "step " << i;
@@ -438,7 +440,8 @@ TEST(Judge, RestoresWhatIsYoungEnoughAndFlagsItStale) {
     const JudgePolicy rare{.interval = 15min, .timeout = 10s};
     const Duration unknown_after = 2 * (2 * 15min + 10s);
     EXPECT_EQ(Judge::restored(rare, {State::healthy, true, unknown_after, {}}, 10min, t0, t0).state(), State::healthy);
-    EXPECT_EQ(Judge::restored(rare, {State::healthy, true, unknown_after + 1ns, {}}, 10min, t0, t0).state(), State::pending);
+    EXPECT_EQ(Judge::restored(rare, {State::healthy, true, unknown_after + 1ns, {}}, 10min, t0, t0).state(),
+              State::pending);
 }
 
 TEST(Judge, InitialUpIsAssumedAndOnlyForWhatWasNeverLookedAt) {

@@ -63,9 +63,11 @@ Eligibility eligibility(const Standing& s) {
     if (s.word.flags.has(Flag::ejected)) return {false, 4};
     switch (s.word.state) {
         case State::healthy:
-        case State::degraded: return {true, 5};
+        case State::degraded:
+            return {true, 5};
         case State::unhealthy:
-        case State::pending: return {false, 6};
+        case State::pending:
+            return {false, 6};
         case State::unknown:
             if (s.word.flags.has(Flag::held)) return {s.word.was_eligible, 7};
             return {s.unchecked, 8};

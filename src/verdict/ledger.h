@@ -34,7 +34,7 @@ struct Word {
 };
 
 struct alignas(16) Row {
-    std::atomic<std::uint64_t> word{0};      // Written by the checker.
+    std::atomic<std::uint64_t> word{0};       // Written by the checker.
     std::atomic<std::uint32_t> in_flight{0};  // Requests now at the instance, counted by workers.
 };
 

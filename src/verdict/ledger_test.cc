@@ -24,9 +24,10 @@ void each_standing(auto visit) {
                 for (int flags = 0; flags < 64; ++flags)
                     for (const bool was : {false, true})
                         for (const bool unchecked : {false, true})
-                            visit(Standing{lifecycle, override,
-                                           Word{.state = state, .was_eligible = was, .flags = {static_cast<std::uint8_t>(flags)}},
-                                           unchecked});
+                            visit(Standing{
+                                lifecycle, override,
+                                Word{.state = state, .was_eligible = was, .flags = {static_cast<std::uint8_t>(flags)}},
+                                unchecked});
 }
 
 TEST(Eligibility, IsTheTableFirstRowThatMatches) {
@@ -71,9 +72,12 @@ TEST(Eligibility, MaintenanceOverDownOverUp) {
             const auto s = stronger(a, b);
             EXPECT_EQ(s, stronger(b, a));
             const auto either = [&](OverrideState o) { return a == o || b == o; };
-            if (either(maintenance)) EXPECT_EQ(s, maintenance);
-            else if (either(down)) EXPECT_EQ(s, down);
-            else if (either(up)) EXPECT_EQ(s, up);
+            if (either(maintenance))
+                EXPECT_EQ(s, maintenance);
+            else if (either(down))
+                EXPECT_EQ(s, down);
+            else if (either(up))
+                EXPECT_EQ(s, up);
         }
 }
 
@@ -123,7 +127,8 @@ TEST(Panic, BeginsBelowItsShareAndEndsTenPointsAbove) {
                 const double share = covered == 0 ? 100.0 : 100.0 * eligible / covered;
                 const bool enough = covered >= 3;
                 EXPECT_EQ(in_panic(policy, covered, eligible, false), enough && share < below - 1e-9);
-                EXPECT_EQ(in_panic(policy, covered, eligible, true), enough && share < std::min(100u, below + 10) - 1e-9);
+                EXPECT_EQ(in_panic(policy, covered, eligible, true),
+                          enough && share < std::min(100u, below + 10) - 1e-9);
             }
 }
 

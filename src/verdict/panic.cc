@@ -9,9 +9,12 @@ bool covered_by_panic(const Standing& standing) {
     switch (standing.word.state) {
         case State::healthy:
         case State::degraded:
-        case State::unhealthy: return true;
-        case State::pending: return false;
-        case State::unknown: return standing.word.flags.has(Flag::held);
+        case State::unhealthy:
+            return true;
+        case State::pending:
+            return false;
+        case State::unknown:
+            return standing.word.flags.has(Flag::held);
     }
     return false;
 }

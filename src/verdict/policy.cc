@@ -24,12 +24,14 @@ std::optional<PolicyFault> fault_in(const JudgePolicy& p) {
     if (auto fault = out_of("interval", p.interval, least_interval)) return fault;
     if (auto fault = out_of("timeout", p.timeout, least_timeout)) return fault;
     if (auto fault = out_of("confirm_interval", p.confirm_interval, least_confirm_interval)) return fault;
-    if (p.down_interval_max != Duration{0} && (p.down_interval_max < p.interval || p.down_interval_max > longest_setting))
+    if (p.down_interval_max != Duration{0} &&
+        (p.down_interval_max < p.interval || p.down_interval_max > longest_setting))
         return PolicyFault{"down_interval_max", "0, or at least the interval"};
     if (auto fault = out_of("start_period", p.start_period, Duration{0})) return fault;
     if (auto fault = out_of("start_interval", p.start_interval, least_interval)) return fault;
     if (p.m_of_n) {
-        if (p.m_of_n->n < 1 || p.m_of_n->n > most_slots) return PolicyFault{"m_of_n.n", fmt::format("1 to {}", most_slots)};
+        if (p.m_of_n->n < 1 || p.m_of_n->n > most_slots)
+            return PolicyFault{"m_of_n.n", fmt::format("1 to {}", most_slots)};
         if (p.m_of_n->m < 1 || p.m_of_n->m > p.m_of_n->n) return PolicyFault{"m_of_n.m", "1 to n"};
     }
     return std::nullopt;
@@ -37,18 +39,24 @@ std::optional<PolicyFault> fault_in(const JudgePolicy& p) {
 
 std::string_view to_text(Missing missing) {
     switch (missing) {
-        case Missing::ignore: return "ignore";
-        case Missing::breaching: return "breaching";
-        case Missing::not_breaching: return "not_breaching";
-        case Missing::missing: return "missing";
+        case Missing::ignore:
+            return "ignore";
+        case Missing::breaching:
+            return "breaching";
+        case Missing::not_breaching:
+            return "not_breaching";
+        case Missing::missing:
+            return "missing";
     }
     std::unreachable();
 }
 
 std::string_view to_text(Initial initial) {
     switch (initial) {
-        case Initial::pending: return "pending";
-        case Initial::up: return "up";
+        case Initial::pending:
+            return "pending";
+        case Initial::up:
+            return "up";
     }
     std::unreachable();
 }

@@ -49,7 +49,7 @@ TEST(SelfProtection, SuspectsWhenTheHistoryOfFirstFailuresSaysSo) {
         const std::uint64_t services = 1 + random.below(6), addresses = 1 + random.below(6);
         Instant now = t0;
         for (int i = 0; i < 60; ++i) {
-            now += Duration{1ms} * static_cast<std::int64_t>(random.below(800));
+            now += Duration{250ms} * static_cast<std::int64_t>(random.below(4));
             const FirstFailure f{random.below(services), random.below(addresses), now,
                                  random.one_in(2) ? Duration{2s} : Duration{10s}, 500ms};
             const auto got = protection.first_failure(f, passing);

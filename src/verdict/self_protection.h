@@ -20,7 +20,7 @@ struct FirstFailure {
     std::uint64_t service = 0;  // Any number that is the service's own.
     std::uint64_t address = 0;  // Likewise of the address probed, e.g. hash64 of its text.
     Instant at{};
-    Duration timeout = 2s;           // Of the check: it belongs together with others up to timeout + 1 s later.
+    Duration timeout = 2s;  // Of the check: it belongs together with others up to timeout + 1 s later.
     Duration confirm_interval = 500ms;
 };
 
