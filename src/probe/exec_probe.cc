@@ -1,0 +1,59 @@
+#include "probe/exec_probe.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "probe/engine.h"
+#include "probe/words.h"
+
+namespace hale::probe {
+
+using verdict::Outcome;
+using verdict::Phase;
+using verdict::Reason;
+
+std::string ExecProbe::sentence(std::string_view what) const {
+    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
+}
+
+void ExecProbe::launch() {
+    stage_ = Stage::running;
+    if (engine_.spawner_ == nullptr) return end_error(Phase::none, "this process can't run programs");
+    const config::ExecCheck& check = *plan().exec();
+    io::SpawnRequest request{.arguments = check.arguments,
+                             .user = check.user.empty() ? engine_.options_.exec_user : check.user,
+                             .timeout = plan().timing.timeout,
+                             .output_limit = most_output};
+    waiting_ = std::make_shared<ExecProbe*>(this);
+    engine_.spawner_->spawn(engine_.loop_, std::move(request), [token = waiting_](Result<io::SpawnResult> result) {
+        if (*token != nullptr) (*token)->exited(std::move(result));
+    });
+}
+
+void ExecProbe::exited(Result<io::SpawnResult> result) {
+    if (!result) return end_error(Phase::none, result.error().text);
+    seen_.timings.total = since_start();
+    if (result->timed_out) return run_out();
+    const std::string_view output = result->output;
+    const std::string_view line = output.substr(0, output.find('\n'));
+    const std::string said = line.empty() ? std::string("said nothing") : evidence(line);
+    if (result->exit_code < 0) return end_error(Phase::none, fmt::format("killed by signal {}", result->signal));
+    switch (result->exit_code) {
+        case 0: return end_pass();
+        case 1: return end(Outcome::warn, Reason::exec_failed, Phase::total, sentence(said), evidence(output));
+        case 2: return end(Outcome::fail, Reason::exec_failed, Phase::total, sentence(said), evidence(output));
+        default: return end_error(Phase::total, fmt::format("exit code {}: {}", result->exit_code, said));
+    }
+}
+
+void ExecProbe::run_out() {
+    end(Outcome::fail, Reason::exec_timeout, Phase::total,
+        sentence(fmt::format("did not end within {} and was killed", human(plan().timing.timeout))));
+}
+
+void ExecProbe::drop() noexcept {
+    if (waiting_) *waiting_ = nullptr;
+    waiting_.reset();
+}
+
+}  // namespace hale::probe

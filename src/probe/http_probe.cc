@@ -1,0 +1,395 @@
+#include "probe/http_probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/reached.h"
+#include "base/text.h"
+#include "expect/conditions.h"
+#include "probe/engine.h"
+#include "probe/words.h"
+#include "verdict/error_rule.h"
+
+namespace hale::probe {
+
+using http::Progress;
+using http::Trouble;
+using verdict::Outcome;
+using verdict::Phase;
+using verdict::Reason;
+using verdict::Vehicle;
+using wire::Known;
+
+namespace {
+
+bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// Of an address or name and a path given relative to `base`.
+struct Place {
+    std::string host;  // Empty: the same.
+    std::string path;
+    bool plain_http = true;
+};
+
+Place place_of(std::string_view location, std::string_view base) {
+    Place place;
+    location = location.substr(0, location.find('#'));
+    std::string_view rest = location;
+    if (const auto scheme = location.find("://"); scheme != std::string_view::npos && scheme < location.find('/')) {
+        place.plain_http = equal_ignoring_case(location.substr(0, scheme), "http");
+        rest = location.substr(scheme + 1);
+    }
+    if (rest.starts_with("//")) {
+        rest.remove_prefix(2);
+        const auto end = rest.find_first_of("/?");
+        place.host = lower(rest.substr(0, end));
+        rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end);
+        if (rest.empty() || rest.front() == '?') {
+            place.path = '/';
+            place.path += rest;
+            return place;
+        }
+    }
+    if (rest.starts_with('/')) {
+        place.path = rest;
+        return place;
+    }
+    base = base.substr(0, base.find('?'));
+    if (rest.starts_with('?') || rest.empty()) {
+        place.path = base;
+    } else {
+        place.path = base.substr(0, base.rfind('/') + 1);
+    }
+    place.path += rest;
+    return place;
+}
+
+std::string_view without_usual_port(std::string_view host) {
+    if (host.ends_with(":80")) host.remove_suffix(3);
+    return host;
+}
+
+Phase phase_of(Reason reason) {
+    switch (reason) {
+        case Reason::latency_exceeded:
+        case Reason::body_mismatch: return Phase::total;
+        default: return Phase::first_byte;
+    }
+}
+
+}  // namespace
+
+HttpProbe::HttpProbe(Engine& engine) : Flight(engine), exchange_(*engine.scratch_) {}
+
+std::string HttpProbe::sentence(std::string_view what) const {
+    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
+}
+
+void HttpProbe::launch() {
+    path_.clear();
+    further_.clear();
+    redirects_ = 0;
+    reused_ = false;
+    if (!plan().fault.empty()) return end_error(Phase::none, plan().fault);
+    if (order_.to.tls) return end_error(Phase::tls, "https is not supported by this version");
+    if (Lane* pooled = lane(); pooled != nullptr) {
+        connection_ = engine_.pool_.take(*pooled, *this);
+        if (connection_) {
+            reused_ = true;
+            ++engine_.stats_.reused;
+            seen_.vehicle = Vehicle::pooled;
+            seen_.address = connection_->stream().peer();
+            seen_.timings.dns = seen_.timings.connect = Duration::zero();
+            return ask(false);
+        }
+    }
+    set_out();
+}
+
+void HttpProbe::set_out() {
+    seen_.vehicle = Vehicle::fresh;
+    if (!order_.to.is_name()) {
+        seen_.timings.dns = Duration::zero();
+        return connect_to(order_.to.address());
+    }
+    stage_ = Stage::resolving;
+    question_ = engine_.resolver_.resolve(order_.to.naming->name, due(),
+                                          [this](Result<io::Resolution> result) { resolved(std::move(result)); });
+}
+
+void HttpProbe::resolved(Result<io::Resolution> result) {
+    question_.reset();
+    seen_.timings.dns = since_start();
+    if (!result) {
+        const Error& error = result.error();
+        const std::string what = fmt::format("the name {} did not resolve: {}", order_.to.naming->name, error.text);
+        if (error.code == Code::exhausted || error.code == Code::internal) return end_error(Phase::dns, what);
+        return end(Outcome::fail, Reason::dns_failure, Phase::dns, sentence(what));
+    }
+    std::vector<Ip>& found = result->addresses;
+    if (found.empty())
+        return end(Outcome::fail, Reason::dns_failure, Phase::dns,
+                   sentence(fmt::format("the name {} has no address", order_.to.naming->name)));
+    if (found.size() > most_addresses_tried) found.resize(most_addresses_tried);
+    further_.assign(found.rbegin(), found.rend());
+    const Ip first = further_.back();
+    further_.pop_back();
+    connect_to(SocketAddress{.ip = first, .port = order_.to.port});
+}
+
+void HttpProbe::connect_to(const SocketAddress& address) {
+    seen_.address = address;
+    if (const auto refusal = engine_.options_.targets.refusal(address, order_.to.trusted)) {
+        ++engine_.stats_.refused_targets;
+        return end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
+    }
+    stage_ = Stage::connecting;
+    connecting_since_ = engine_.loop_.fresh_now();
+    ++engine_.stats_.connects;
+    auto stream = engine_.net_.connect(address);
+    if (!stream) {
+        const auto fault = connect_fault(stream.error().system);
+        if (fault.ours) return end_error(Phase::connect, stream.error().text);
+        return end(Outcome::fail, fault.reason, Phase::connect, sentence(stream.error().text));
+    }
+    connection_ = engine_.pool_.adopt(std::move(*stream), *this);
+}
+
+void HttpProbe::on_ready(io::Readiness ready) noexcept {
+    if (over()) return;
+    if (stage_ == Stage::connecting) return connected(ready.readable);
+    proceed(exchange_.advance(connection_->stream()));
+}
+
+void HttpProbe::connected(bool unread) {
+    const int error = connection_->stream().connect_error();
+    if (error == 0) {
+        seen_.timings.connect = engine_.loop_.fresh_now() - connecting_since_;
+        return ask(unread);
+    }
+    connection_.reset();
+    const auto fault = connect_fault(error);
+    if (!further_.empty() && !fault.ours) {
+        HALE_REACHED("http probe: the name's next address");
+        const Ip next = further_.back();
+        further_.pop_back();
+        return connect_to(SocketAddress{.ip = next, .port = order_.to.port});
+    }
+    const Duration took = since_start();
+    const std::string what = fmt::format("connect {} after {}", fault.reason == Reason::connect_refused ? "refused"
+                                                                : fault.reason == Reason::connect_reset ? "reset"
+                                                                : fault.reason == Reason::connect_timeout
+                                                                    ? "timed out"
+                                                                    : fmt::format("failed ({})", system_text(error)),
+                                         human(took));
+    if (fault.ours) return end_error(Phase::connect, what);
+    end(Outcome::fail, fault.reason, Phase::connect, sentence(what));
+}
+
+void HttpProbe::ask(bool unread) {
+    const bool keep = plan().spec->connection != config::ConnectionMode::fresh;
+    std::string& host = engine_.host_text_;
+    host.clear();
+    order_.to.append_host(host, check());
+    http::AnswerPlan answer;
+    answer.method = plan().method;
+    answer.head_only = check().read == config::ReadMode::headers;
+    answer.keep_body = true;
+    answer.body_limit = check().body_limit;
+    stage_ = Stage::sending;
+    connection_->count_request();
+    if (path_.empty()) {
+        const std::string& after = keep ? plan().after_host : plan().after_host_last;
+        const std::array<io::Slice, 3> request{io::Slice{plan().before_host.data(), plan().before_host.size()},
+                                               io::Slice{host.data(), host.size()}, io::Slice{after.data(), after.size()}};
+        exchange_.begin(request, answer);
+        const Progress progress = exchange_.advance(connection_->stream(), unread);
+        asked_at_ = engine_.loop_.fresh_now();
+        return proceed(progress);
+    }
+    const std::string whole = request_for(plan(), path_, host, keep);
+    if (whole.empty())
+        return end(Outcome::fail, Reason::redirect_refused, Phase::first_byte, sentence("redirected to what HTTP can't carry"));
+    const io::Slice request{whole.data(), whole.size()};
+    exchange_.begin(std::span(&request, 1), answer);
+    const Progress progress = exchange_.advance(connection_->stream(), unread);
+    asked_at_ = engine_.loop_.fresh_now();
+    proceed(progress);
+}
+
+void HttpProbe::proceed(Progress progress) {
+    stage_ = exchange_.sent() ? Stage::receiving : Stage::sending;
+    if (exchange_.any_byte_came() && seen_.timings.first_byte < Duration::zero())
+        seen_.timings.first_byte = engine_.loop_.fresh_now() - asked_at_;
+    switch (progress) {
+        case Progress::waiting: return;
+        case Progress::answered: return finish_answer();
+        case Progress::failed: return finish_trouble();
+    }
+}
+
+bool HttpProbe::last_look() {
+    if (stage_ != Stage::receiving) return false;
+    const Progress progress = exchange_.advance(connection_->stream());
+    if (progress != Progress::answered) return false;
+    proceed(progress);
+    return true;
+}
+
+void HttpProbe::run_out() {
+    const std::string timeout = human(plan().timing.timeout);
+    switch (stage_) {
+        case Stage::resolving:
+            return end(Outcome::fail, Reason::dns_failure, Phase::dns,
+                       sentence(fmt::format("the name {} did not resolve within {}", order_.to.naming->name, timeout)));
+        case Stage::connecting:
+            return end(Outcome::fail, Reason::connect_timeout, Phase::connect, sentence(fmt::format("no connection within {}", timeout)));
+        default: break;
+    }
+    if (!exchange_.any_byte_came())
+        return end(Outcome::fail, Reason::first_byte_timeout, Phase::first_byte,
+                   sentence(fmt::format("connected, but no answer within {}", timeout)));
+    end(Outcome::fail, Reason::total_timeout, Phase::total,
+        sentence(fmt::format("the answer began after {} but was not complete within {}", human(seen_.timings.first_byte), timeout)),
+        evidence(exchange_.raw()));
+}
+
+void HttpProbe::finish_trouble() {
+    const Trouble trouble = exchange_.trouble();
+    const bool silent_end = !exchange_.any_byte_came() && (trouble == Trouble::closed || trouble == Trouble::reset);
+    if (reused_ && silent_end && seen_.vehicle == Vehicle::pooled) {
+        // The server closed a connection it had kept, at the moment we asked: that says nothing of its health.
+        HALE_REACHED("http probe: a kept connection had died");
+        ++engine_.stats_.repeated;
+        connection_.reset();
+        reused_ = false;
+        seen_.timings.dns = seen_.timings.connect = Duration{-1};
+        return set_out();
+    }
+    const std::string took = human(since_start());
+    const Phase phase = exchange_.any_byte_came() ? Phase::total : Phase::first_byte;
+    switch (trouble) {
+        case Trouble::reset:
+            return end(Outcome::fail, Reason::connect_reset, phase, sentence(fmt::format("connection reset after {}", took)),
+                       evidence(exchange_.raw()));
+        case Trouble::closed:
+            return end(Outcome::fail, Reason::connection_closed, phase, sentence(fmt::format("{} after {}", exchange_.why(), took)),
+                       evidence(exchange_.raw()));
+        case Trouble::early:
+        case Trouble::malformed:
+            if (connection_->stream().local() == connection_->stream().peer()) {
+                // A port nobody listens on, that the kernel gave to our own end: we are talking to ourselves.
+                return end(Outcome::fail, Reason::connect_refused, Phase::connect,
+                           sentence(fmt::format("connect refused after {}", took)));
+            }
+            return end(Outcome::fail, Reason::protocol_error, phase,
+                       sentence(fmt::format("no HTTP/1.1 answer: {}", exchange_.why())), evidence(exchange_.raw()));
+        default: break;
+    }
+    const auto fault = connect_fault(exchange_.error());
+    const std::string what = fmt::format("{} after {}", system_text(exchange_.error()), took);
+    if (fault.ours) return end_error(phase, what);
+    end(Outcome::fail, Reason::connection_closed, phase, sentence(what));
+}
+
+void HttpProbe::finish_answer() {
+    const wire::ResponseHead& head = exchange_.head();
+    seen_.timings.total = since_start();
+    seen_.status = head.status;
+    if (is_redirect(head.status) && check().redirect != config::RedirectPolicy::accept) {
+        if (const wire::Field* location = head.fields.find(Known::location)) {
+            if (redirected(location->value)) return;
+        }
+    }
+    judge_answer();
+}
+
+// Follows, or ends the probe: true. False when it is to be judged like any other answer.
+bool HttpProbe::redirected(std::string_view location) {
+    const std::string shown = escaped(redacted_url(location), evidence_limit);
+    const auto refuse = [&](std::string_view why) {
+        end(Outcome::fail, Reason::redirect_refused, Phase::first_byte,
+            sentence(fmt::format("answered {} to {}; {}", seen_.status, shown, why)));
+        return true;
+    };
+    if (check().redirect == config::RedirectPolicy::fail) return refuse("redirects are not followed (redirect: fail)");
+    if (redirects_ >= check().max_redirects) return refuse(fmt::format("more than {} redirects", check().max_redirects));
+    if (plan().method != wire::Method::get && plan().method != wire::Method::head)
+        return refuse("only GET and HEAD are followed");
+    Place place = place_of(location, path_.empty() ? std::string_view(check().path) : std::string_view(path_));
+    std::string host;
+    order_.to.append_host(host, check());
+    if (!place.plain_http) return refuse("it leads away from plain http");
+    if (!place.host.empty() && !equal_ignoring_case(without_usual_port(place.host), without_usual_port(host)))
+        return refuse("it leads to another host");
+    ++redirects_;
+    path_ = std::move(place.path);
+    seen_.timings.first_byte = seen_.timings.total = Duration{-1};
+    if (exchange_.in_step()) {
+        reused_ = false;  // A second silence on it is the server's doing.
+        ask(false);
+        return true;
+    }
+    connection_.reset();
+    set_out();
+    return true;
+}
+
+void HttpProbe::judge_answer() {
+    const wire::ResponseHead& head = exchange_.head();
+    const expect::Conditions* conditions = plan().spec->expect.get();
+    expect::Response response;
+    response.status = head.status;
+    response.connected = true;
+    response.body = exchange_.body();
+    response.body_truncated = exchange_.body_truncated();
+    response.ip = seen_.address.ip;
+    response.timings = seen_.timings;
+    if (conditions != nullptr && conditions->needs_headers()) {
+        std::size_t count = 0;
+        for (const wire::Field& field : head.fields) engine_.headers_[count++] = {field.name, field.value};
+        response.headers = std::span(engine_.headers_).first(count);
+    }
+    expect::Evaluation found;
+    if (conditions != nullptr) {
+        found = conditions->evaluate(response);
+    } else if (head.status < 200 || head.status > 299) {
+        found.outcome = Outcome::fail;
+        found.reason = Reason::status_mismatch;
+        found.resolved = "a 2xx status was expected";
+    }
+    if (found.outcome == Outcome::pass) {
+        let_go_of_connection();
+        return end_pass();
+    }
+    const bool missing = order_.first_contact && found.outcome == Outcome::fail && found.reason == Reason::status_mismatch &&
+                         (head.status == 404 || head.status == 405);
+    std::string what = fmt::format("answered {} after {}: {}", head.status, human(seen_.timings.total), found.resolved);
+    if (missing) what += fmt::format("; is there no such endpoint? It never passed here");
+    if (!found.lint.empty()) what += fmt::format("; {}", found.lint);
+    std::string shown = evidence(response.body);
+    let_go_of_connection();
+    end(found.outcome, missing ? Reason::endpoint_missing : found.reason, phase_of(found.reason), sentence(what), std::move(shown));
+}
+
+void HttpProbe::let_go_of_connection() {
+    if (exchange_.in_step() && plan().spec->connection != config::ConnectionMode::fresh) {
+        engine_.pool_.give_back(std::move(connection_), engine_.pool_.lane(order_.to));
+    } else {
+        connection_.reset();
+    }
+}
+
+void HttpProbe::drop() noexcept {
+    question_.reset();
+    connection_.reset();
+    exchange_.release();
+    stage_ = Stage::waiting;
+}
+
+}  // namespace hale::probe

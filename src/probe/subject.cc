@@ -1,0 +1,279 @@
+#include "probe/subject.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <utility>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "base/reached.h"
+
+namespace hale::probe {
+
+using verdict::Flag;
+using verdict::Reason;
+using verdict::State;
+
+Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans, Instant first_probe)
+    : desk_(desk), cell_(assignment.cell), epoch_(assignment.epoch), row_(assignment.row),
+      word_{.generation = assignment.generation, .version = assignment.first_version}, id_hash_(hash64(assignment.id)),
+      to_(destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned)),
+      plans_(std::move(plans)) {
+    HALE_CHECK(cell_ != nullptr && epoch_ != nullptr);
+    const Instant now = desk_.loop.now();
+    for (const Plan& plan : *plans_) {
+        if (HALE_BUG_IF(watches_.size() == most_checks)) break;
+        watches_.push_back(std::make_unique<Watch>(*this, plan, static_cast<std::uint8_t>(watches_.size()),
+                                                   judge_for(plan, assignment, now), key_of(plan), first_probe));
+    }
+    // What was believed before, as far as it is believed still.
+    auto record = std::make_shared<catalog::InstanceRecord>();
+    record->since = desk_.loop.utc();
+    if (assignment.last_known) {
+        const catalog::LastKnown& last = *assignment.last_known;
+        for (const auto& watch : watches_) {
+            if (last.state == State::healthy || last.state == State::degraded) watch->known_before();
+            if (watch->judge().judged() && watch->critical() && watch->judge().kept() == last.state) {
+                record->since = last.since;
+                record->text = last.text;
+                record->word.state = last.state;
+            }
+        }
+    }
+    record_ = std::move(record);
+    settle();
+}
+
+Subject::~Subject() = default;
+
+verdict::PhaseKey Subject::key_of(const Plan& plan) const { return {hash64(plan.spec->name, id_hash_)}; }
+
+verdict::Judge Subject::judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const {
+    const Instant started = now - assignment.generation_age;
+    if (!assignment.last_known) return {plan.timing, started, now};
+    const catalog::LastKnown& last = *assignment.last_known;
+    // What is remembered is the instance's; advisory checks did not decide it.
+    const bool any_critical = std::ranges::any_of(*plans_, [](const Plan& p) { return p.spec->critical; });
+    if (!plan.spec->critical && any_critical) return {plan.timing, started, now};
+    verdict::LastKnown known{.state = last.state, .was_eligible = last.was_eligible, .age = last.age, .reason = last.reason};
+    if (last.observed == Utc{}) known.age = std::nullopt;
+    return verdict::Judge::restored(plan.timing, known, desk_.last_known_max_age, started, now);
+}
+
+void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans) {
+    cell_ = assignment.cell;
+    epoch_ = assignment.epoch;
+    const Destination to = destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned);
+    const bool moved = !(to == to_);
+    const auto old_plans = std::exchange(plans_, std::move(plans));
+    auto old = std::exchange(watches_, {});
+    to_ = to;
+    const Instant now = desk_.loop.now();
+    for (const Plan& plan : *plans_) {
+        if (HALE_BUG_IF(watches_.size() == most_checks)) break;
+        const auto index = static_cast<std::uint8_t>(watches_.size());
+        const auto known = std::ranges::find_if(
+            old, [&](const auto& watch) { return watch && watch->plan().spec->name == plan.spec->name; });
+        if (known != old.end() && (*known)->plan().spec->kind() == plan.spec->kind()) {
+            const config::CheckSpec& before = *(*known)->plan().spec;
+            const bool changed = moved || (&before != plan.spec.get() && before.question() != plan.spec->question());
+            (*known)->replan(plan, changed, index);
+            watches_.push_back(std::move(*known));
+        } else {
+            watches_.push_back(std::make_unique<Watch>(*this, plan, index, verdict::Judge(plan.timing, now - assignment.generation_age, now),
+                                                       key_of(plan), now));
+        }
+    }
+    while (!gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);  // What they asked is gone.
+    old.clear();
+    settle();
+}
+
+void Subject::retire() {
+    while (!gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);
+    watches_.clear();
+}
+
+// ---- Orders ----
+
+void Subject::probe_now(catalog::ProbeNow order) {
+    auto asker = std::make_shared<Asker>();
+    asker->reply = std::move(order.reply);
+    ++asker->open;  // Held open until all checks were asked.
+    for (std::size_t i = 0; i < watches_.size(); ++i)
+        if (order.check.empty() || watches_[i]->plan().spec->name == order.check) watches_[i]->ask(asker, order.max_age);
+    asker->answered_one();
+}
+
+void Subject::open_gate(catalog::OpenGate order) {
+    gates_.push_back(std::make_unique<Gate>(*this, std::move(order), desk_.loop, numbers_, watches_.size()));
+    for (const std::size_t check : asked_by_gates()) watches_[check]->probe_now(verdict::Trigger::gate);
+    check_gates();  // Without any check there is nothing to wait for.
+}
+
+void Subject::close_gate(std::uint64_t gate) {
+    const auto at = std::ranges::find_if(gates_, [&](const auto& one) { return one->id() == gate; });
+    if (at != gates_.end()) end_gate(static_cast<std::size_t>(at - gates_.begin()), catalog::GateEnd::gone);
+}
+
+void Subject::passive() {
+    for (const auto& watch : watches_)
+        if (watch->critical()) watch->passive();
+}
+
+void Subject::beat(const catalog::HeartbeatSeen& seen) {
+    for (const auto& watch : watches_) {
+        if (watch->plan().heartbeat() == nullptr) continue;
+        if (!seen.check.empty() && watch->plan().spec->name != seen.check) continue;
+        return watch->beat(seen);
+    }
+}
+
+void Subject::members_changed(const catalog::MembersChanged& change) {
+    for (std::size_t i = 0; i < watches_.size(); ++i)
+        if (watches_[i]->plan().composite() != nullptr) watches_[i]->members(change.members);
+}
+
+void Subject::suspect(Instant until) {
+    bool visible = false;
+    for (const auto& watch : watches_) visible = watch->hold(until) || visible;
+    if (visible) settle();
+}
+
+// ---- Gates ----
+
+std::vector<std::size_t> Subject::asked_by_gates() const {
+    std::vector<std::size_t> asked;
+    for (const bool critical : {true, false}) {
+        for (std::size_t i = 0; i < watches_.size(); ++i)
+            if (watches_[i]->critical() == critical) asked.push_back(i);
+        if (!asked.empty()) break;  // Advisory ones only where there is nothing else.
+    }
+    return asked;
+}
+
+bool Subject::gates_take(std::size_t check, std::uint32_t number, const verdict::Observation& seen, bool counted) {
+    if (gates_.empty()) return false;
+    const auto asked = asked_by_gates();
+    if (std::ranges::find(asked, check) == asked.end()) return false;
+    // Evidence for a gate travels on its own connection, where there is one at all.
+    if (seen.vehicle == verdict::Vehicle::pooled) return gates_want(check);
+    for (const auto& gate : gates_)
+        if (number > gate->opened_after()) gate->take(check, seen, counted, watches_[check]->plan().timing.rise);
+    check_gates();
+    return gates_want(check);
+}
+
+bool Subject::gates_want(std::size_t check) const {
+    return std::ranges::any_of(gates_, [&](const auto& gate) { return gate->wants(check, watches_[check]->plan().timing.rise); });
+}
+
+void Subject::check_gates() {
+    const auto asked = asked_by_gates();
+    for (std::size_t at = gates_.size(); at-- > 0;) {
+        const Gate& gate = *gates_[at];
+        const auto failed = [&](std::size_t check) { return gate.failed(check, watches_[check]->plan().timing.fall); };
+        const auto wants = [&](std::size_t check) { return gate.wants(check, watches_[check]->plan().timing.rise); };
+        if (asked.empty() || std::ranges::any_of(asked, failed)) {
+            end_gate(at, catalog::GateEnd::failed);
+        } else if (std::ranges::none_of(asked, wants)) {
+            end_gate(at, catalog::GateEnd::passed);
+        }
+    }
+}
+
+void Subject::end_gate(std::size_t at, catalog::GateEnd how) {
+    const auto asked = asked_by_gates();
+    std::uint32_t needed = 0;
+    for (const std::size_t check : asked) needed = std::max<std::uint32_t>(needed, watches_[check]->plan().timing.rise);
+    auto gate = std::move(gates_[at]);
+    gates_.erase(gates_.begin() + static_cast<std::ptrdiff_t>(at));
+    gate->end(how, row_, word_.state, needed, asked);
+}
+
+void Subject::gate_timed_out(Gate& gate) {
+    const auto at = std::ranges::find_if(gates_, [&](const auto& one) { return one.get() == &gate; });
+    if (at != gates_.end()) end_gate(static_cast<std::size_t>(at - gates_.begin()), catalog::GateEnd::timed_out);
+}
+
+// ---- The verdict ----
+
+void Subject::settle() {
+    std::array<verdict::CheckView, most_checks> views;
+    verdict::Flags critical_flags;
+    verdict::Flags all_flags;
+    bool any_critical = false;
+    for (std::size_t i = 0; i < watches_.size(); ++i) {
+        const Watch& watch = *watches_[i];
+        views[i] = verdict::view(watch.judge(), watch.critical());
+        const std::uint8_t bits = watch.judge().flags().bits;
+        all_flags.bits |= bits;
+        if (watch.critical()) critical_flags.bits |= bits;
+        any_critical = any_critical || watch.critical();
+    }
+    const verdict::InstanceVerdict folded = verdict::fold_checks(std::span(views).first(watches_.size()));
+    verdict::Word next = word_;
+    next.state = folded.state;
+    next.was_eligible = folded.was_eligible;
+    next.flags = any_critical ? critical_flags : all_flags;
+    next.flags.set(Flag::held, folded.held);
+    const bool first = record_->word.version == 0;
+    if (!first && next == word_ && folded.reason == reason_) return;
+    const State before = first ? record_->word.state : word_.state;
+    const bool state_changed = before != next.state;
+    word_ = next;
+    ++word_.version;
+    reason_ = folded.reason;
+    // The word first: whoever sees the new epoch must find it.
+    cell_->word.store(word_.pack(), std::memory_order_release);
+    epoch_->count.fetch_add(1, std::memory_order_release);
+    write(state_changed, folded);
+}
+
+void Subject::write(bool state_changed, const verdict::InstanceVerdict& folded) {
+    auto record = std::make_shared<catalog::InstanceRecord>();
+    const catalog::InstanceRecord& old = *record_;
+    const bool first = old.word.version == 0;
+    record->word = word_;
+    record->reason = folded.reason;
+    record->since = state_changed ? desk_.loop.utc() : old.since;
+    record->before = old.before;
+    record->before_since = old.before_since;
+    if (state_changed && !first) {
+        record->before = old.word.state;
+        record->before_since = old.since;
+    }
+    for (const auto& watch : watches_) record->checks.push_back(watch->standing());
+    if (folded.check) {
+        const Watch& decider = *watches_[*folded.check];
+        record->decided_by = decider.plan().spec->name;
+        if (folded.reason != Reason::ok)
+            for (const auto& seen : decider.recent()) record->deciding.push_back(*seen);
+    }
+    record->text = text_for(folded);
+    // Nothing was seen yet since the restart: the sentence of before still holds.
+    const bool same_story = !state_changed && folded.reason != Reason::ok && (first || folded.reason == old.reason);
+    if (record->text.empty() && same_story) record->text = old.text;
+    record_ = record;
+    desk_.outbox.changed({.row = row_, .generation = word_.generation, .record = std::move(record)});
+}
+
+std::string Subject::text_for(const verdict::InstanceVerdict& folded) const {
+    if (!folded.check || folded.reason == Reason::ok) return {};
+    const Watch& decider = *watches_[*folded.check];
+    const auto recent = decider.recent();
+    for (auto at = recent.rbegin(); at != recent.rend(); ++at)
+        if ((*at)->reason == folded.reason) return (*at)->text;
+    if (folded.reason == Reason::stale) {
+        const auto counted = decider.judge().counted_at();
+        const std::string since = counted ? fmt::format("for {}", human(desk_.loop.now() - *counted)) : std::string("yet");
+        const std::string last = recent.empty() ? std::string{} : fmt::format("; the last attempt: {}", recent.back()->text);
+        return fmt::format("check {}: no observation was counted {}{}", decider.plan().spec->name, since, last);
+    }
+    return {};
+}
+
+}  // namespace hale::probe

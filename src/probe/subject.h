@@ -1,0 +1,94 @@
+// One instance as its checker sees it: its checks, its word in the ledger, its record. The only writer of
+// that word.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "catalog/checking.h"
+#include "probe/destination.h"
+#include "probe/engine.h"
+#include "probe/gate.h"
+#include "probe/outbox.h"
+#include "probe/plan.h"
+#include "probe/watch.h"
+#include "verdict/fold.h"
+#include "verdict/ledger.h"
+
+namespace hale::probe {
+
+// What subjects share of their checker.
+struct Desk {
+    io::Loop& loop;
+    Engine& engine;
+    Outbox& outbox;
+    Duration last_known_max_age;
+    Duration worst_lag{0};  // Between a probe's time and its start.
+};
+
+class Subject {
+public:
+    static constexpr std::size_t most_checks = 64;
+
+    Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans, Instant first_probe);
+    ~Subject();
+    Subject(const Subject&) = delete;
+    Subject& operator=(const Subject&) = delete;
+
+    std::uint16_t generation() const { return word_.generation; }
+    // The same generation with other checks or another Host.
+    void reassign(const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans);
+    // Withdrawn: probes are given up, whoever waits is told.
+    void retire();
+
+    void probe_now(catalog::ProbeNow order);
+    void open_gate(catalog::OpenGate order);
+    void close_gate(std::uint64_t gate);
+    void passive();
+    void beat(const catalog::HeartbeatSeen& seen);
+    void members_changed(const catalog::MembersChanged& change);
+    void suspect(Instant until);
+    void set_last_eligible(bool last) { last_eligible_ = last; }
+
+    // ---- For its watches and gates ----
+    Desk& desk() { return desk_; }
+    const Destination& destination() const { return to_; }
+    verdict::RowId row() const { return row_; }
+    bool last_eligible() const { return last_eligible_; }
+    std::uint32_t next_number() { return ++numbers_; }
+    // Folds, and tells the world when something visible moved.
+    void settle();
+    // Returns whether some gate wants this check probed again at once (after a pass) or soon (after a fail).
+    bool gates_take(std::size_t check, std::uint32_t number, const verdict::Observation& seen, bool counted);
+    bool gates_want(std::size_t check) const;
+    void gate_timed_out(Gate& gate);
+
+private:
+    verdict::PhaseKey key_of(const Plan& plan) const;
+    verdict::Judge judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const;
+    void write(bool state_changed, const verdict::InstanceVerdict& folded);
+    std::string text_for(const verdict::InstanceVerdict& folded) const;
+    void end_gate(std::size_t at, catalog::GateEnd how);
+    void check_gates();
+    std::vector<std::size_t> asked_by_gates() const;
+
+    Desk& desk_;
+    verdict::Row* cell_;
+    verdict::Epoch* epoch_;
+    verdict::RowId row_;
+    std::uint32_t numbers_ = 0;
+    verdict::Word word_;
+    bool last_eligible_ = false;
+    verdict::Reason reason_ = verdict::Reason::never_checked;
+    std::uint64_t id_hash_;
+    Destination to_;
+    std::shared_ptr<const PlanList> plans_;
+    std::vector<std::unique_ptr<Watch>> watches_;
+    std::vector<std::unique_ptr<Gate>> gates_;
+    std::shared_ptr<const catalog::InstanceRecord> record_;
+};
+
+}  // namespace hale::probe
