@@ -17,8 +17,8 @@
 namespace hale::balance {
 
 inline constexpr std::uint32_t ring_points_most = 256;  // Of one candidate; the heaviest owns at least half of it.
-inline constexpr std::size_t ring_points_in_all =
-    std::size_t{1} << 16;  // Beyond, everyone owns fewer: a rebuild stays near a millisecond.
+// Beyond, everyone owns fewer. When full, the first build takes a few milliseconds, a change under one.
+inline constexpr std::size_t ring_points_in_all = std::size_t{1} << 16;
 
 class Ring {
 public:
