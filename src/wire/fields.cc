@@ -10,66 +10,67 @@ namespace hale::wire {
 
 namespace {
 
-constexpr std::array<std::string_view, 63> names{"",
-                                                 "host",
-                                                 "connection",
-                                                 "content-length",
-                                                 "transfer-encoding",
-                                                 "expect",
-                                                 "upgrade",
-                                                 "te",
-                                                 "trailer",
-                                                 "keep-alive",
-                                                 "proxy-connection",
-                                                 "proxy-authenticate",
-                                                 "proxy-authorization",
-                                                 "x-forwarded-for",
-                                                 "x-forwarded-proto",
-                                                 "x-forwarded-host",
-                                                 "x-forwarded-port",
-                                                 "x-real-ip",
-                                                 "forwarded",
-                                                 "via",
-                                                 "x-request-id",
-                                                 "traceparent",
-                                                 "user-agent",
-                                                 "referer",
-                                                 "origin",
-                                                 "authorization",
-                                                 "cookie",
-                                                 "accept",
-                                                 "accept-encoding",
-                                                 "idempotency-key",
-                                                 "last-event-id",
-                                                 "range",
-                                                 "cache-control",
-                                                 "if-match",
-                                                 "if-none-match",
-                                                 "if-modified-since",
-                                                 "if-unmodified-since",
-                                                 "sec-websocket-key",
-                                                 "sec-websocket-version",
-                                                 "sec-websocket-protocol",
-                                                 "content-type",
-                                                 "content-encoding",
-                                                 "content-range",
-                                                 "location",
-                                                 "date",
-                                                 "server",
-                                                 "set-cookie",
-                                                 "etag",
-                                                 "last-modified",
-                                                 "retry-after",
-                                                 "vary",
-                                                 "age",
-                                                 "www-authenticate",
-                                                 "sec-websocket-accept",
-                                                 "strict-transport-security",
-                                                 "hale-reason",
-                                                 "hale-panic"};
+constexpr std::array<std::string_view, 63> known_names{"",
+                                                       "host",
+                                                       "connection",
+                                                       "content-length",
+                                                       "transfer-encoding",
+                                                       "expect",
+                                                       "upgrade",
+                                                       "te",
+                                                       "trailer",
+                                                       "keep-alive",
+                                                       "proxy-connection",
+                                                       "proxy-authenticate",
+                                                       "proxy-authorization",
+                                                       "x-forwarded-for",
+                                                       "x-forwarded-proto",
+                                                       "x-forwarded-host",
+                                                       "x-forwarded-port",
+                                                       "x-real-ip",
+                                                       "forwarded",
+                                                       "via",
+                                                       "x-request-id",
+                                                       "traceparent",
+                                                       "user-agent",
+                                                       "referer",
+                                                       "origin",
+                                                       "authorization",
+                                                       "cookie",
+                                                       "accept",
+                                                       "accept-encoding",
+                                                       "idempotency-key",
+                                                       "last-event-id",
+                                                       "range",
+                                                       "cache-control",
+                                                       "if-match",
+                                                       "if-none-match",
+                                                       "if-modified-since",
+                                                       "if-unmodified-since",
+                                                       "sec-websocket-key",
+                                                       "sec-websocket-version",
+                                                       "sec-websocket-protocol",
+                                                       "content-type",
+                                                       "content-encoding",
+                                                       "content-range",
+                                                       "location",
+                                                       "date",
+                                                       "server",
+                                                       "set-cookie",
+                                                       "etag",
+                                                       "last-modified",
+                                                       "retry-after",
+                                                       "vary",
+                                                       "age",
+                                                       "www-authenticate",
+                                                       "sec-websocket-accept",
+                                                       "strict-transport-security",
+                                                       "hale-reason",
+                                                       "hale-panic"};
 
 constexpr std::size_t name_count = std::to_underlying(Known::hale_panic) + 1;
-static_assert(!names[name_count - 1].empty() && names[name_count].empty(), "one name for each Known, in its order");
+static_assert(!known_names[name_count - 1].empty() && known_names[name_count].empty(),
+              "one name for each Known, in its order");
 
 constexpr unsigned char folded(char c) { return static_cast<unsigned char>(c) | 0x20; }
 
@@ -93,7 +94,7 @@ consteval Hash find_hash() {
         Hash hash{.factor = factor};
         bool collided = false;
         for (std::size_t i = 1; i < name_count && !collided; ++i) {
-            std::uint8_t& slot = hash.id[slot_of(names[i], factor)];
+            std::uint8_t& slot = hash.id[slot_of(known_names[i], factor)];
             collided = slot != 0;
             slot = static_cast<std::uint8_t>(i);
         }
@@ -107,7 +108,7 @@ constexpr Hash hash = find_hash();
 Known known_of(std::string_view name) {
     if (name.empty()) return Known::other;
     const std::uint8_t id = hash.id[slot_of(name, hash.factor)];
-    const std::string_view candidate = names[id];
+    const std::string_view candidate = known_names[id];
     if (candidate.size() != name.size()) return Known::other;
     // Setting bit 5 folds the case of letters; among tokens only '^' and '_' change besides, into characters
     // that no name here has.
@@ -116,7 +117,7 @@ Known known_of(std::string_view name) {
     return static_cast<Known>(id);
 }
 
-std::string_view known_name(Known id) { return names[std::to_underlying(id)]; }
+std::string_view known_name(Known id) { return known_names[std::to_underlying(id)]; }
 
 const Field* Fields::find(Known id) const {
     if (!has(id)) return nullptr;

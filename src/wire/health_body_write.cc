@@ -17,7 +17,7 @@ constexpr Words microprofile_words{"UP", "UP", "DOWN", "DOWN"};
 constexpr Words xabaril_words{"Healthy", "Degraded", "Unhealthy", "Unhealthy"};
 constexpr Words simple_words{"healthy", "degraded", "unhealthy", "unknown"};
 
-std::string_view word(const Words& words, Health health) { return words[static_cast<std::size_t>(health)]; }
+std::string_view said(const Words& in, Health health) { return in[static_cast<std::size_t>(health)]; }
 
 // Appends members, and knows when a comma is due.
 class Json {
@@ -79,7 +79,7 @@ void write_notes(Json& json, const HealthBody& health) {
 }
 
 void write_draft(Json& json, const HealthBody& health) {
-    json.text("status", word(draft_words, health.overall));
+    json.text("status", said(draft_words, health.overall));
     json.text_unless_empty("version", health.version);
     json.text_unless_empty("releaseId", health.release_id);
     json.text_unless_empty("serviceId", health.service_id);
@@ -95,7 +95,7 @@ void write_draft(Json& json, const HealthBody& health) {
             open = &component.name;
         }
         json.open('{');
-        json.text("status", word(draft_words, component.status));
+        json.text("status", said(draft_words, component.status));
         json.text_unless_empty("time", component.time);
         if (component.status != Health::pass) json.text_unless_empty("output", component.output);
         json.close('}');
@@ -105,12 +105,12 @@ void write_draft(Json& json, const HealthBody& health) {
 }
 
 void write_spring(Json& json, const HealthBody& health) {
-    json.text("status", word(spring_words, health.overall));
+    json.text("status", said(spring_words, health.overall));
     if (health.components.empty()) return;
     json.open("components", '{');
     for (const HealthComponent& component : health.components) {
         json.open(component.name, '{');
-        json.text("status", word(spring_words, component.status));
+        json.text("status", said(spring_words, component.status));
         const bool degraded = component.status == Health::warn;
         if (degraded || !component.output.empty()) {
             json.open("details", '{');
@@ -124,12 +124,12 @@ void write_spring(Json& json, const HealthBody& health) {
 }
 
 void write_microprofile(Json& json, const HealthBody& health) {
-    json.text("status", word(microprofile_words, health.overall));
+    json.text("status", said(microprofile_words, health.overall));
     json.open("checks", '[');
     for (const HealthComponent& component : health.components) {
         json.open('{');
         json.text("name", component.name);
-        json.text("status", word(microprofile_words, component.status));
+        json.text("status", said(microprofile_words, component.status));
         if (!component.output.empty()) {
             json.open("data", '{');
             json.text(component.status == Health::fail ? "error" : "output", component.output);
@@ -142,7 +142,7 @@ void write_microprofile(Json& json, const HealthBody& health) {
 
 void write_xabaril(Json& json, const HealthBody& health) {
     constexpr std::string_view no_time = "00:00:00";  // A .NET TimeSpan; we answer from memory.
-    json.text("status", word(xabaril_words, health.overall));
+    json.text("status", said(xabaril_words, health.overall));
     json.text("totalDuration", no_time);
     json.open("entries", '{');
     for (const HealthComponent& component : health.components) {
@@ -151,7 +151,7 @@ void write_xabaril(Json& json, const HealthBody& health) {
         json.close('}');
         json.text_unless_empty("description", component.output);
         json.text("duration", no_time);
-        json.text("status", word(xabaril_words, component.status));
+        json.text("status", said(xabaril_words, component.status));
         json.open("tags", '[');
         json.close(']');
         json.close('}');
@@ -160,11 +160,11 @@ void write_xabaril(Json& json, const HealthBody& health) {
 }
 
 void write_simple(Json& json, const HealthBody& health) {
-    json.text("status", word(simple_words, health.overall));
+    json.text("status", said(simple_words, health.overall));
     json.text("version", health.version);
     json.open("services", '{');
     for (const HealthComponent& component : health.components)
-        json.text(component.name, word(simple_words, component.status));
+        json.text(component.name, said(simple_words, component.status));
     json.close('}');
     json.text("timestamp", health.timestamp);
 }
