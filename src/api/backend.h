@@ -14,16 +14,29 @@
 #include "catalog/mutation.h"
 #include "config/journal.h"
 #include "io/loop.h"
-#include "probe/stats.h"
 #include "proxy/stats.h"
 #include "verdict/observation.h"
 
 namespace hale::api {
 
+// What /metrics says of one checker. Outcomes and durations of probes are counted here from the deltas.
+struct CheckerMeasurement {
+    unsigned checker = 0;
+    std::size_t instances = 0;
+    std::size_t in_flight = 0;
+    std::size_t waiting = 0;
+    std::uint64_t started = 0;
+    std::uint64_t connects = 0;
+    std::uint64_t reused = 0;
+    std::uint64_t turned_away = 0;
+    std::uint64_t discarded = 0;
+    Duration worst_lag{0};  // Of the schedule, ever.
+};
+
 // Counters copied from their threads, for /metrics.
 struct Measurements {
     std::vector<proxy::WorkerStats> workers;
-    std::vector<probe::CheckerStats> checkers;
+    std::vector<CheckerMeasurement> checkers;
     std::uint64_t store_dropped = 0;
     std::uint64_t store_waiting = 0;
     std::uint64_t changes_skipped = 0;  // Coalesced while a mutation was under way.

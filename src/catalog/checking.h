@@ -138,6 +138,7 @@ struct CheckStanding {
 // Everything a surface may say of an instance's verdict. Immutable once posted.
 struct InstanceRecord {
     verdict::Word word;
+    std::uint16_t checker = 0;  // Who looks after it.
     verdict::Reason reason = verdict::Reason::never_checked;
     std::string text;         // One sentence, empty when the reason says it all.
     std::string decided_by;   // Check name.

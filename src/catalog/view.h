@@ -25,6 +25,9 @@ struct LastProbe {
     verdict::Trigger trigger = verdict::Trigger::scheduled;
     verdict::Vehicle vehicle = verdict::Vehicle::none;
     std::uint16_t status = 0;
+    std::uint16_t run_length = 0;  // Of that check now; the record's is as of its last change.
+    std::uint16_t run_needed = 0;
+    verdict::Outcome run_outcome = verdict::Outcome::error;
     std::int32_t dns_us = -1, connect_us = -1, first_byte_us = -1, total_us = -1;
     Utc at{};
 };
