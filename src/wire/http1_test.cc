@@ -429,6 +429,25 @@ TEST(Heads, AFloodOfSmallPiecesIsNotParsedAgainAndAgain) {
     }
 }
 
+// How many bytes must come, one by one, before the verdict.
+std::size_t bytes_until_refused(std::string_view text) {
+    HeadScan scan;
+    RequestHead head;
+    for (std::size_t size = 1; size <= text.size(); ++size)
+        if (parse_request_head(text.substr(0, size), {}, scan, head).status == ParseStatus::bad) return size;
+    return 0;
+}
+
+TEST(RequestHead, AStrangerInSmallPiecesIsToldEarly) {
+    EXPECT_EQ(bytes_until_refused("\x16\x03\x01\x02"), 1u);
+    EXPECT_EQ(bytes_until_refused("SSH-2.0-OpenSSH_9.2\r\n"), 21u) << "at the end of the first line";
+    EXPECT_EQ(bytes_until_refused("\r\nHELO there\r\nMAIL"), 14u);
+    EXPECT_EQ(bytes_until_refused("GET / HTTP/1.1\nHost"), 15u) << "at a bare line feed";
+    EXPECT_EQ(bytes_until_refused("GET / HTTP/1.1\r\nHost: a\nX: y"), 24u);
+    EXPECT_EQ(bytes_until_refused("GET / HTTP/1.1\r\nHost: a\r\n\n\n"), 26u);
+    EXPECT_EQ(bytes_until_refused("GET /" + std::string(9000, 'x')), HeadLimits{}.max_request_line + 2);
+}
+
 TEST(Known, EveryNameIsFoundInAnyCaseAndNothingElse) {
     for (int i = 1; i <= static_cast<int>(Known::hale_panic); ++i) {
         const auto id = static_cast<Known>(i);
