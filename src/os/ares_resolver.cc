@@ -19,13 +19,15 @@ namespace {
 // through all of them.
 constexpr Duration tick_interval = 50ms;
 
+constexpr Ip ipv6_loopback{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
 std::optional<io::Resolution> without_asking(std::string_view name) {
     if (const auto ip = Ip::parse(name)) return io::Resolution{.addresses = {*ip}, .ttl = AresResolver::literal_ttl};
     if (name.ends_with('.')) name.remove_suffix(1);
     // RFC 6761 section 6.3: never asked of a server.
     const std::string lowered = lower(name);
     if (lowered != "localhost" && !lowered.ends_with(".localhost")) return std::nullopt;
-    return io::Resolution{.addresses = {Ip::v4(127, 0, 0, 1), *Ip::parse("::1")}, .ttl = AresResolver::literal_ttl};
+    return io::Resolution{.addresses = {Ip::v4(127, 0, 0, 1), ipv6_loopback}, .ttl = AresResolver::literal_ttl};
 }
 
 std::unexpected<Error> failure(std::string_view name, int status) {
@@ -105,11 +107,12 @@ public:
 private:
     void fire() noexcept {
         if (flight_ != nullptr) std::exchange(flight_, nullptr)->asked = nullptr;
-        if (!result_)
-            result_ = fail(Code::timed_out, fmt::format("can't resolve {}: no answer in time", escaped(name_)));
         // Moved out: the answer may destroy this question.
         Answer answer = std::move(answer_);
-        answer(*std::exchange(result_, std::nullopt));
+        if (result_)
+            answer(std::exchange(result_, std::nullopt).value());
+        else
+            answer(fail(Code::timed_out, fmt::format("can't resolve {}: no answer in time", escaped(name_))));
     }
 
     std::string name_;

@@ -24,9 +24,9 @@ using io::IoStatus;
 class Net : public ::testing::Test {
 protected:
     bool until(const std::function<bool()>& done) { return loop->run_until(done, patience); }
-    // Everything that could still come has come: two turns with nothing to do.
+    // What is on its way over loopback has arrived: a few turns that wait for it.
     void settle() {
-        for (int i = 0; i < 3; ++i) loop->run_once();
+        for (int i = 0; i < 3; ++i) loop->run_once(2ms);
     }
 
     std::unique_ptr<EpollLoop> loop = make_loop();
@@ -379,6 +379,22 @@ TEST_F(Net, UnixSocketCarriesBytesModeAndCredentials) {
     ASSERT_TRUE(until([&] { return (got += drain(*accepted.streams[0])) == "hello"; }));
     listener->reset();
     EXPECT_NE(access(at.path.c_str(), F_OK), 0) << "the file goes with the listener";
+}
+
+TEST_F(Net, AFullBacklogOfAUnixSocketIsToldAtOnce) {
+    const TemporaryDirectory directory;
+    const SocketAddress at{.path = directory / "s"};
+    Accepted accepted;
+    auto listener = net.listen({.address = at, .backlog = 1}, accepted);
+    ASSERT_TRUE(listener);
+    // Nobody accepts while the loop stands still.
+    std::vector<std::unique_ptr<io::Stream>> clients;
+    auto next = net.connect(at);
+    for (; next && clients.size() < 10; next = net.connect(at)) clients.push_back(std::move(*next));
+    ASSERT_FALSE(next);
+    EXPECT_EQ(next.error().system, EAGAIN);
+    EXPECT_EQ(next.error().code, Code::exhausted);
+    ASSERT_TRUE(until([&] { return accepted.streams.size() == clients.size(); }));
 }
 
 TEST_F(Net, UnixSocketIsReplacedOnlyWhenNobodyAnswers) {

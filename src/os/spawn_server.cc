@@ -53,9 +53,9 @@ private:
     void reap();
     void finish(Child& child, const siginfo_t& end);
     void kill_overdue();
-    void obey(SpawnOrder order);
+    void obey(const SpawnOrder& order);
     Result<Child> start(const SpawnOrder& order);
-    void report(SpawnReport report) { outgoing_ += frame(report); }
+    void report(const SpawnReport& report) { outgoing_ += frame(report); }
     [[noreturn]] void end();
 
     Descriptor socket_;
@@ -124,7 +124,7 @@ void SpawnServer::read_orders() {
         if (state == FrameState::partial) return;
         auto order = state == FrameState::whole ? read_order(body) : std::nullopt;
         if (!order) end();
-        obey(std::move(*order));
+        obey(*order);
     }
 }
 
@@ -137,7 +137,7 @@ void SpawnServer::write_reports() {
     }
 }
 
-void SpawnServer::obey(SpawnOrder order) {
+void SpawnServer::obey(const SpawnOrder& order) {
     if (children_.size() >= children_at_once) {
         report({.id = order.id,
                 .result = fail(Code::exhausted, fmt::format("{} child processes run already", children_at_once))});
