@@ -1,0 +1,303 @@
+#include "proxy/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace hale::proxy {
+
+namespace {
+constexpr Duration tick_interval = 1s;
+constexpr std::size_t most_spare = 1'024;  // Objects kept for the next connections, of each kind.
+}  // namespace
+
+Core::Core(io::Loop& loop, io::Net& net, WorkerOptions options, WorkerDoors doors)
+    : loop_(loop),
+      net_(net),
+      options_(std::move(options)),
+      doors_(std::move(doors)),
+      random_(options_.seed + 0x9e3779b97f4a7c15u * options_.index),
+      log_(doors_.log),
+      scratch_(std::make_unique_for_overwrite<char[]>(options_.read_bytes)),
+      tick_(loop, io::member_fire<&Core::tick>, this),
+      passive_timer_(loop, io::member_fire<&Core::send_passive>, this),
+      drain_timer_(loop, io::member_fire<&Core::drain_ended>, this) {
+    stats_.worker = options_.index;
+}
+
+Core::~Core() {
+    if (HALE_BUG_IF(!stopped_)) stop();
+    for (auto* client : spare_clients_) delete client;
+    for (auto* upstream : spare_upstreams_) delete upstream;
+}
+
+// --- What the worker is told -----------------------------------------------------------------------------
+
+catalog::Snapshot Core::adopt(catalog::Snapshot snapshot) {
+    Turn turn(*this);
+    auto before = std::exchange(snapshot_, std::move(snapshot));
+    routes_.clear();
+    // Services that the new snapshot does not route move over last, so that none is rebuilt twice.
+    auto left = std::exchange(services_, {});
+    if (snapshot_ != nullptr) {
+        stats_.revision = snapshot_->revision;
+        routes_.reserve(snapshot_->table.all().size());
+        for (const auto& route : snapshot_->table.all()) {
+            const auto& routed = *route.service;
+            auto& service = services_[routed.index];
+            if (service == nullptr) {
+                if (const auto known = left.find(routed.index); known != left.end() && known->second->name() == routed.name)
+                    service = std::move(known->second);
+                else service = std::make_unique<Service>(*this, routed);
+                service->adopt(routed);
+            }
+            routes_.push_back(service.get());
+        }
+    }
+    for (auto& [index, service] : left) {
+        if (service == nullptr) continue;
+        service->retire();
+        retired_.push_back(std::move(service));
+    }
+    if (!stopped_ && !tick_.armed()) tick_.arm(now() + tick_interval);
+    // Whoever waits for a paused service looks again: it may go on, wait anew, or be gone.
+    for (std::size_t waiting = parked_.size(); waiting > 0; --waiting) parked_.front()->unpause();
+    return before;
+}
+
+Result<SocketAddress> Core::listen(const SocketAddress& address) {
+    HALE_ASSIGN(auto listener, net_.listen({.address = address, .reuse_port = !address.is_unix(), .unix_mode = 0666}, *this));
+    stopped_ = false;
+    if (!tick_.armed()) tick_.arm(now() + tick_interval);
+    auto local = listener->local();
+    listeners_.push_back(std::move(listener));
+    return local;
+}
+
+void Core::drain(Duration at_most, io::Task drained) {
+    Turn turn(*this);
+    draining_ = true;
+    drained_ = std::move(drained);
+    listeners_.clear();
+    for (Client* client = clients_.front(); client != nullptr; client = decltype(clients_)::after(*client)) client->drain();
+    drain_timer_.arm(now() + at_most);
+}
+
+void Core::drain_ended() noexcept {
+    Turn turn(*this);
+    while (Client* const client = clients_.front()) client->abort();
+}
+
+void Core::finish_if_drained() {
+    if (!draining_ || !drained_ || !clients_.empty()) return;
+    auto drained = std::exchange(drained_, nullptr);
+    stop();
+    loop_.post(std::move(drained));
+}
+
+void Core::stop() {
+    if (stopped_) return;
+    stopped_ = true;
+    listeners_.clear();
+    {
+        Turn turn(*this);
+        while (Client* const client = clients_.front()) client->abort();
+        while (Upstream* const upstream = upstreams_.front()) close_upstream(*upstream);
+    }
+    tick_.disarm();
+    drain_timer_.disarm();
+    if (passive_timer_.armed()) {
+        passive_timer_.disarm();
+        send_passive();
+    }
+    if (log_.on()) log_.flush();
+    if (drained_) loop_.post(std::exchange(drained_, nullptr));
+}
+
+WorkerStats Core::stats() const {
+    WorkerStats all = stats_;
+    all.clients = clients_.size();
+    all.exchanges = exchanges_;
+    all.parked = parked_.size();
+    all.tunnels = tunnels_;
+    all.upstream_connections = upstreams_.size();
+    all.upstream_idle = idle_;
+    all.log_lines = log_.lines();
+    all.log_dropped = log_.dropped();
+    all.services.push_back(unrouted_);
+    for (const auto& [index, service] : services_) all.services.push_back(service->stats);
+    return all;
+}
+
+// --- Turns -----------------------------------------------------------------------------------------------
+
+// Runs with depth_ still 1, so that nothing in here starts another end.
+void Core::end_turn() {
+    while (Client* const client = ready_.pop_front()) client->resume();
+    finish_if_drained();
+    recycle();
+}
+
+void Core::recycle() {
+    for (Client* const client : ended_clients_) {
+        client->recycle();
+        if (spare_clients_.size() < most_spare) spare_clients_.push_back(client);
+        else delete client;
+    }
+    ended_clients_.clear();
+    for (Upstream* const upstream : ended_upstreams_) {
+        if (spare_upstreams_.size() < most_spare) spare_upstreams_.push_back(upstream);
+        else delete upstream;
+    }
+    ended_upstreams_.clear();
+}
+
+void Core::tick() noexcept {
+    Turn turn(*this);
+    for (auto& [index, service] : services_) {
+        // Also without requests: who is no longer eligible keeps no idle connection.
+        service->refresh();
+        service->sweep(now() - options_.upstream_idle);
+    }
+    for (auto& service : retired_) service->sweep(now());
+    std::erase_if(retired_, [](const auto& service) { return !service->in_use(); });
+    if (log_.on()) log_.flush();
+    tick_.arm(now() + tick_interval);
+}
+
+std::string_view Core::date() {
+    const auto utc = loop_.utc();
+    const auto second = std::chrono::floor<std::chrono::seconds>(utc.time_since_epoch()).count();
+    if (second != date_second_) {
+        date_second_ = second;
+        date_ = http_date(utc);
+    }
+    return date_;
+}
+
+// --- Clients ---------------------------------------------------------------------------------------------
+
+void Core::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
+    Turn turn(*this);
+    if (clients_.size() >= options_.max_clients) {
+        ++stats_.refused_clients;
+        return;
+    }
+    ++stats_.accepted;
+    Client* client = nullptr;
+    if (spare_clients_.empty()) {
+        client = new Client(*this);
+    } else {
+        client = spare_clients_.back();
+        spare_clients_.pop_back();
+    }
+    clients_.push_back(*client);
+    client->start(std::move(stream));
+}
+
+void Core::ended(Client& client) {
+    clients_.erase(client);
+    ready_.erase(client);
+    ended_clients_.push_back(&client);
+}
+
+bool Core::park(Client& client) {
+    if (parked_.size() >= options_.max_parked) return false;
+    parked_.push_back(client);
+    return true;
+}
+
+Service* Core::service_of(const catalog::Route& route) {
+    return routes_[static_cast<std::size_t>(&route - snapshot_->table.all().data())];
+}
+
+// --- Upstreams -------------------------------------------------------------------------------------------
+
+Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
+    if (!fresh && !backend.idle.empty()) {
+        Upstream* const upstream = backend.idle.back();
+        backend.idle.pop_back();
+        --idle_;
+        upstream->reused = true;
+        upstream->client = &client;
+        ++stats_.upstream_reuses;
+        return upstream;
+    }
+    auto stream = net_.connect(backend.address);
+    if (!stream) {
+        hale::log(LogLevel::error, "connecting to " + backend.address_text + " for service " + backend.service.name() +
+                                 " could not begin: " + stream.error().text);
+        return nullptr;
+    }
+    Upstream* upstream = nullptr;
+    if (spare_upstreams_.empty()) {
+        upstream = new Upstream(*this);
+    } else {
+        upstream = spare_upstreams_.back();
+        spare_upstreams_.pop_back();
+    }
+    ++backend.connections;
+    ++stats_.upstream_connects;
+    upstreams_.push_back(*upstream);
+    upstream->client = &client;
+    upstream->start(backend, std::move(*stream), true);
+    return upstream;
+}
+
+void Core::give_back(Upstream& upstream) {
+    Backend& backend = *upstream.backend;
+    // `wanted` is of the last list: the epoch may have moved, and the next refresh closes what must not stay.
+    if (!backend.wanted || stopped_ || backend.idle.size() >= options_.max_idle_per_instance) {
+        close_upstream(upstream);
+        return;
+    }
+    upstream.in.clear();
+    upstream.idle_since = now();
+    backend.idle.push_back(&upstream);
+    ++idle_;
+}
+
+void Core::close_upstream(Upstream& upstream, bool by_reset) {
+    if (!upstream.open()) return;
+    Backend& backend = *upstream.backend;
+    if (upstream.client == nullptr)
+        if (const auto at = std::ranges::find(backend.idle, &upstream); at != backend.idle.end()) {
+            backend.idle.erase(at);
+            --idle_;
+        }
+    --backend.connections;
+    upstreams_.erase(upstream);
+    upstream.end(by_reset);
+    upstream.client = nullptr;
+    upstream.backend = nullptr;
+    ended_upstreams_.push_back(&upstream);
+}
+
+void Core::close_idle(Backend& backend) {
+    while (!backend.idle.empty()) close_upstream(*backend.idle.back());
+}
+
+void Core::close_idle_since(Backend& backend, Instant before) {
+    while (!backend.idle.empty() && backend.idle.front()->idle_since <= before) close_upstream(*backend.idle.front());
+}
+
+// --- What traffic says about instances -------------------------------------------------------------------
+
+void Core::passive(const Backend& backend, verdict::Reason reason) {
+    if (!doors_.passive) return;
+    if (passive_.size() >= Worker::max_passive_batch) {
+        ++stats_.passive_dropped;  // The checker probes an instance once per confirmation round anyway.
+        return;
+    }
+    passive_.push_back({backend.row_id, backend.generation, reason});
+    ++stats_.passive_signals;
+    if (!passive_timer_.armed()) passive_timer_.arm(now());
+}
+
+void Core::send_passive() noexcept {
+    if (!passive_.empty()) doors_.passive(std::exchange(passive_, {}));
+}
+
+}  // namespace hale::proxy

@@ -1,0 +1,101 @@
+// What a worker keeps of one service between requests: its list of candidates, its instances with their
+// connections, its counters and its retry budget. The snapshot may be replaced at any time; what a request in
+// progress needs is here, not there.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "balance/picker.h"
+#include "base/address.h"
+#include "catalog/routing.h"
+#include "proxy/chain.h"
+#include "proxy/eligible.h"
+#include "proxy/retry.h"
+#include "proxy/stats.h"
+
+namespace hale::proxy {
+
+class Client;
+class Core;
+class Service;
+class Upstream;
+
+// One generation of one instance, as this worker knows it. Lives until it left the snapshot and nothing of it
+// is in progress any more.
+struct Backend {
+    Backend(Service& of, const catalog::Endpoint& endpoint);
+
+    bool is(const catalog::Endpoint& endpoint) const;
+    bool in_use() const { return active != 0 || connections != 0; }
+
+    // A request begins and ends at it.
+    void enter();
+    void leave();
+    // It left the snapshot: the row may be somebody else's soon, so what is counted there is taken back now.
+    void detach();
+
+    Service& service;
+    verdict::RowId row_id;
+    std::uint16_t generation;
+    verdict::Row* row;  // Null once detached.
+    SocketAddress address;
+    std::string id, name, address_text, authority;
+    std::uint32_t active = 0;       // Exchanges.
+    std::uint32_t connections = 0;  // Idle ones included.
+    std::vector<Upstream*> idle;    // The last one in is the first one out.
+    bool wanted = false;            // A candidate of the current list,
+    std::uint32_t version = 0;      // by this version of its verdict.
+};
+
+class Service {
+public:
+    Service(Core& core, const catalog::RoutedService& routed);
+    ~Service();
+
+    // Its part of the snapshot in force; equal pointers change nothing.
+    void adopt(const catalog::RoutedService& routed);
+    // The snapshot in force has no route to it.
+    void retire();
+    const catalog::RoutedService* routed() const { return routed_; }
+    bool in_use() const;
+
+    // Rebuilds the list when the epoch moved: one load otherwise. Closes idle connections of instances that left it.
+    void refresh();
+    bool panic() const { return list_.panic(); }
+    // Among the candidates but those already tried; null when none is left. `hash` counts where the policy says so.
+    Backend* choose(std::uint64_t hash, std::span<Backend* const> tried);
+    bool chooses_by_hash() const { return method_ == balance::Method::hash; }
+
+    // Drops instances that left and are no longer in use.
+    void sweep(Instant idle_since_before);
+
+    const std::string& name() const { return stats.service; }
+
+    config::Timeouts timeouts;
+    config::Retry retry;
+    RetryBudget budget;
+    ServiceStats stats;
+    std::uint32_t exchanges = 0;
+
+private:
+    void let_go(std::unique_ptr<Backend> backend);
+    void rebuild();
+
+    Core& core_;
+    const catalog::RoutedService* routed_ = nullptr;  // Lives in the worker's snapshot.
+    std::vector<std::unique_ptr<Backend>> backends_;  // As routed_->endpoints.
+    std::vector<std::unique_ptr<Backend>> left_;
+    EligibleList list_;
+    std::vector<balance::Candidate> weighed_;  // Scratch of rebuild.
+    balance::Method method_ = balance::Method::round_robin;
+    balance::Picker picker_;
+    std::uint32_t epoch_ = 0;
+    bool listed_ = false;
+};
+
+}  // namespace hale::proxy
