@@ -7,9 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "base/random.h"
+#include "tests/support/seed.h"
 #include "tests/support/wire_describe.h"
 
 namespace hale::wire {
@@ -265,8 +264,8 @@ TEST(Heads, VerdictDoesNotDependOnTheSplit) {
 }
 
 TEST(Heads, VerdictOnMutantsDoesNotDependOnTheSplit) {
-    const std::uint64_t seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+    const std::uint64_t seed = test_seed();
+    SCOPED_TRACE(seed_text(seed));
     Random random(seed);
     const std::vector<std::string> all = corpus();
     static constexpr std::string_view spice = "\r\n\r\n :\t\0,;aA0[]/?#%HGT\x7f\xff"sv;

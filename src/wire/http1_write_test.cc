@@ -5,9 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "base/random.h"
+#include "tests/support/seed.h"
 #include "tests/support/wire_describe.h"
 
 namespace hale::wire {
@@ -52,8 +51,8 @@ TEST(HeadWriter, ARefusedHeadLeavesNoTrace) {
 }
 
 TEST(HeadWriter, WhatItWritesReadsBack) {
-    const auto seed = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+    const std::uint64_t seed = test_seed();
+    SCOPED_TRACE(seed_text(seed));
     Random random(seed);
     for (int round = 0; round < 1000; ++round) {
         std::string out;
