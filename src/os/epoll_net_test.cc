@@ -305,9 +305,8 @@ TEST_F(Net, AcceptsAtMost64PerTurnAndLosesNone) {
     auto listener = net.listen({.address = loopback()}, accepted);
     std::vector<std::unique_ptr<io::Stream>> clients;
     for (int i = 0; i < 200; ++i) clients.push_back(std::move(*net.connect((*listener)->local())));
-    std::size_t most = 0;
+    std::size_t most = 0, before = 0;
     ASSERT_TRUE(until([&] {
-        static std::size_t before = 0;
         most = std::max(most, accepted.streams.size() - before);
         before = accepted.streams.size();
         return before == 200;
