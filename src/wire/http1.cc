@@ -403,14 +403,35 @@ Refusal read_response(Cursor& in, const HeadLimits& limits, Method request, Resp
     return finish_response(noted, request, head);
 }
 
+// A reused head must not show the message before, whose bytes are gone. Member by member: assigning a fresh one
+// would copy the 5 KiB of fields.
+void forget(RequestHead& head) {
+    head.method = Method::other;
+    head.form = TargetForm::origin;
+    head.minor = 1;
+    head.keep_alive = head.expect_continue = head.upgrade = false;
+    head.framing = {};
+    head.method_name = head.target = head.path_and_query = head.authority = head.host = {};
+    head.port.reset();
+    head.fields.clear();
+}
+
+void forget(ResponseHead& head) {
+    head.status = 0;
+    head.minor = 1;
+    head.keep_alive = head.interim = head.tunnel = false;
+    head.framing = {};
+    head.content_length.reset();
+    head.reason = {};
+    head.fields.clear();
+}
+
 }  // namespace
 
 HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, HeadScan& scan, RequestHead& head) {
     bytes = bytes.substr(0, limits.max_head_bytes);
     if (scan.scanned != 0 && !worth_parsing(bytes, limits.max_head_bytes, limits.max_request_line, scan)) return {};
-    head.fields.clear();
-    head.authority = head.host = head.path_and_query = {};
-    head.port.reset();
+    forget(head);
     Cursor in{bytes.data(), bytes.data() + bytes.size(), bytes.data()};
     const Refusal refusal = read_request(in, limits, head);
     return conclude(refusal, in, bytes, limits, scan);
@@ -420,8 +441,7 @@ HeadResult parse_response_head(std::string_view bytes, const HeadLimits& limits,
                                ResponseHead& head) {
     bytes = bytes.substr(0, limits.max_head_bytes);
     if (scan.scanned != 0 && !worth_parsing(bytes, limits.max_head_bytes, limits.max_head_bytes, scan)) return {};
-    head.fields.clear();
-    head.content_length.reset();
+    forget(head);
     Cursor in{bytes.data(), bytes.data() + bytes.size(), bytes.data()};
     const Refusal refusal = read_response(in, limits, request, head);
     HeadResult result = conclude(refusal, in, bytes, limits, scan);

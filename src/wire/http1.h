@@ -88,7 +88,8 @@ struct ResponseHead {
 };
 
 // Reads the head at the front of `bytes`. After need_more call again with the same bytes and more of them
-// (they may have moved), and the same scan. The verdict does not depend on how the bytes were split.
+// (they may have moved), and the same scan. The verdict does not depend on how the bytes were split. After bad
+// the head holds what was read before the fault, never the message before; after need_more nothing in it counts.
 HeadResult parse_request_head(std::string_view bytes, const HeadLimits& limits, HeadScan& scan, RequestHead& head);
 
 // `request` is the method answered: it decides whether a body follows.

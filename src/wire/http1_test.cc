@@ -407,7 +407,14 @@ TEST(Heads, ReusedHeadForgetsTheMessageBefore) {
     const HeadResult result = read("GET / HTTP/1.0\r\n\r\n", fresh);
     EXPECT_EQ(describe(result, head), describe(result, fresh));
     EXPECT_FALSE(head.fields.connection_names_others());
+    read("POST http://b:1/x HTTP/1.1\r\nHost: b:1\r\nTransfer-Encoding: chunked\r\n\r\n", head);
+    EXPECT_EQ(read("\x16\x03", head).status, ParseStatus::bad);
+    constexpr HeadResult shown{.status = ParseStatus::done};
+    EXPECT_EQ(describe(shown, head), describe(shown, RequestHead{}));
     ResponseHead answer;
+    read("HTTP/1.1 101 Hm\r\n\r\n", answer);
+    EXPECT_EQ(read("SSH-", answer).status, ParseStatus::bad);
+    EXPECT_EQ(describe(shown, answer), describe(shown, ResponseHead{}));
     read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", answer);
     read("HTTP/1.1 200\r\n\r\n", answer);
     EXPECT_EQ(answer.content_length, std::nullopt);
