@@ -15,7 +15,7 @@ struct KeyFacts {
     std::string_view fallback;  // As it would be written; empty: none, the key is needed or says nothing.
     std::string_view allowed;
     std::string_view says;      // One sentence.
-    std::string_view kinds;     // "http tcp": only for checks of these kinds; empty: for all.
+    std::string kinds;          // "http tcp": only for checks of these kinds; empty: for all.
     bool restart = false;       // A change is reported at reload and takes effect at the next start.
     bool supported = true;      // False: refused with "not supported by this version".
 };

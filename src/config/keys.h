@@ -1,0 +1,140 @@
+// The table of keys as the loader uses it: per section, each key with how its value is read. Private to this
+// folder; schema.h shows the same table to everybody else.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "config/load.h"
+#include "config/node.h"
+#include "config/reading.h"
+
+namespace hale::config {
+
+enum class Type : std::uint8_t {
+    boolean, integer, number, percent, duration, size, text, word, address, addresses, texts, blocks,
+    section, section_or_word, list, map, secret, conditions,
+};
+
+enum class Section : std::uint8_t {
+    none, root, listen, errors, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
+    instances, instance, check, heartbeat, composite, m_of_n, alias,
+};
+
+// Kinds of checks, as a mask.
+inline constexpr std::uint8_t for_http = 1, for_tcp = 2, for_exec = 4, for_heartbeat = 8, for_composite = 16;
+inline constexpr std::uint8_t for_none = 32;
+inline constexpr std::uint8_t for_probes = for_http | for_tcp | for_exec;
+inline constexpr std::uint8_t for_judged = for_probes | for_heartbeat | for_composite;
+
+std::string kind_names(std::uint8_t mask, std::string_view between = ", ");  // "http, tcp"
+
+struct Key {
+    std::string_view name;
+    Type type = Type::text;
+    std::string_view fallback;
+    std::string_view allowed;
+    std::string_view says;
+    void (*read)(Reading&, const Node&, void* into) = nullptr;  // Null: not supported by this version.
+    Section child = Section::none;
+    std::uint8_t kinds = 0;     // 0: not a key of checks.
+    bool restart = false;
+    bool is_kind = false;       // Names the kind of the check.
+    bool shown_apart = false;   // Its effective values are recorded by who reads it.
+};
+
+std::span<const Key> keys_of(Section section);
+std::span<const Key> settings_keys(Section section);  // By the file that holds them.
+std::span<const Key> service_keys(Section section);
+std::span<const Key> check_keys(Section section);
+std::string_view path_of(Section section);  // "services.*.timeouts", "" for the root.
+
+const Key* find_key(Section section, std::string_view name);
+
+// Reads a map by its section's table into `into`; unknown keys and those not built yet are refused. Null:
+// only records the defaults.
+void read_section(Reading& reading, Section section, const Node* node, void* into);
+// One entry, for readers that take their maps apart themselves.
+void read_entry(Reading& reading, const Key& key, const Entry& entry, void* into);
+void refuse_unknown(Reading& reading, Section section, const Entry& entry);
+void refuse_unsupported(Reading& reading, const Entry& entry);
+
+// Makes a table's reader of a lambda without captures: into<Timeouts>([](Reading& r, const Node& n, Timeouts& t) { … }).
+template <class T, class F>
+constexpr auto into(F) {
+    return +[](Reading& reading, const Node& node, void* place) { F{}(reading, node, *static_cast<T*>(place)); };
+}
+// Its value is read by who reads the section.
+constexpr auto elsewhere() {
+    return +[](Reading&, const Node&, void*) {};
+}
+constexpr Key unsupported(std::string_view name, std::string_view says) { return {.name = name, .says = says}; }
+
+// ---- What the tables read into ----
+
+struct Defaults {
+    Node node;  // The whole `defaults:` map, variables put in.
+    std::vector<std::string> files;  // That its marks name.
+};
+
+struct RootDraft {
+    Document document;
+    const Node* defaults = nullptr;
+    const Node* services = nullptr;
+};
+
+struct ServiceDraft {
+    ServiceSpec spec;
+    const Node* hosts = nullptr;
+    const Node* routes = nullptr;
+    const Node* instances = nullptr;
+    const Node* check = nullptr;
+    const Node* checks = nullptr;
+    const Node* reason = nullptr;
+};
+
+struct InstanceDraft {
+    InstanceSpec spec;
+    const Node* address = nullptr;
+    const Node* check = nullptr;
+    const Node* checks = nullptr;
+};
+
+struct CheckDraft {
+    CheckSpec spec;
+    const Node* expect = nullptr;      // The layer's that said it last.
+    const Node* port = nullptr;
+    const Node* tcp = nullptr;
+    const Node* quorum = nullptr;
+    const Node* down_interval_max = nullptr;
+    const Node* every = nullptr;
+    bool insecure = false;
+};
+
+// ---- Checks in layers (checks.cc) ----
+
+// A map of check keys and the path it stands at.
+struct CheckPlace {
+    const Node* node = nullptr;
+    std::string_view name;
+};
+
+// Reads `checks`/`check` of a service. `defaults` may be null.
+CheckList read_checks(Reading& reading, const ServiceDraft& draft, const Node* defaults);
+std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, std::string_view name, const Node* defaults);
+// The service's checks with an instance's overlay; null when there is none.
+std::shared_ptr<const CheckList> overlaid(Reading& reading, const InstanceDraft& draft, const CheckList& checks);
+// `defaults:` by itself, so that what is wrong in it is said even when nothing uses it.
+void read_defaults(Reading& reading, const Node& node);
+
+// ---- Services (services.cc) ----
+
+void read_service(Reading& reading, std::string_view name, const Node& node, const Node* defaults, ServiceSpec& service,
+                  std::vector<RouteSpec>& routes);
+bool read_instance(Reading& reading, const Node& node, const CheckList& checks, InstanceSpec& instance);
+void read_route(Reading& reading, const Node& node, RouteSpec& route);
+void read_alias(Reading& reading, const Node& node, Alias& alias);
+
+}  // namespace hale::config

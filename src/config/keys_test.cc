@@ -1,0 +1,222 @@
+// Goal: no key without effect, and one table behind everything. Method: walk the table; for every key a value
+// other than its default must make another document, and its default written out must make the same one.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "config/diff.h"
+#include "config/load.h"
+#include "config/schema.h"
+
+namespace hale::config {
+namespace {
+
+std::expected<Document, Problems> load(std::string text, bool effective = false) {
+    LoadRequest request;
+    request.texts.push_back({"f", std::move(text)});
+    request.environment = [](const std::string&) { return std::optional<std::string>("sesame-sesame-sesame"); };
+    request.effective = effective;
+    return load_document(request);
+}
+
+// A value other than the default for every key, and for keys of checks the kind it belongs to.
+const std::map<std::string, std::string>& others() {
+    static const std::map<std::string, std::string> values{
+        {"state", "/srv/hale"}, {"workers", "3"}, {"checkers", "3"}, {"access_log", "stdout"}, {"trusted_proxies", "[10.0.0.0/8]"},
+        {"last_known_max_age", "1m"}, {"probes_in_flight", "7"}, {"probes_in_flight_per_host", "7"}, {"override_max", "1d"}, {"drain_timeout", "1s"},
+        {"listen.http", "\":80\""}, {"listen.admin", "none"}, {"listen.health", "\":81\""}, {"listen.socket", "/run/x.sock"},
+        {"errors.detail_for", "[10.0.0.1]"}, {"targets.allow", "[10.0.0.1]"}, {"targets.deny", "[10.0.0.1]"},
+        {"probe_endpoint.allow", "[\"a:1\"]"}, {"exec.user", "watcher"}, {"admin.insecure", "true"}, {"admin.hosts", "[a.example]"},
+        {"services.*.hosts", "[a.example]"}, {"services.*.routes", "[{host: a.example}]"}, {"services.*.instances", "[\"10.0.0.9:1\"]"},
+        {"services.*.resolve", "each"}, {"services.*.balance", "{hash: address}"}, {"services.*.panic", "{below: 10%}"},
+        {"services.*.degraded_weight", "0.5"}, {"services.*.replace_timeout", "1s"}, {"services.*.labels", "{a: b}"},
+        {"services.*.timeouts.connect", "9s"}, {"services.*.timeouts.first_byte", "9s"}, {"services.*.timeouts.idle", "9s"},
+        {"services.*.retry.max", "5"}, {"services.*.retry.budget", "50%"},
+        {"services.*.panic.below", "10%"}, {"services.*.panic.min_instances", "9"}, {"services.*.panic.to", "last_good"},
+        {"services.*.routes[].path", "/x"}, {"services.*.routes[].strip", "true"}, {"services.*.routes[].project", "p"}, {"services.*.routes[].host", "b.example"},
+        {"services.*.instances[].name", "me"}, {"services.*.instances[].address", "\"10.0.0.8:1\""}, {"services.*.instances[].weight", "9"},
+        {"services.*.instances[].check", "{fall: 9}"}, {"services.*.instances[].checks", "{main: {fall: 9}}"},
+        {"http", "/other"}, {"tcp", "\":9\""}, {"exec", "[/bin/false]"}, {"none", "another reason"}, {"interval", "9s"}, {"timeout", "9s"}, {"confirm_interval", "9s"},
+        {"down_interval_max", "9m"}, {"start_period", "9s"}, {"start_interval", "9s"}, {"rise", "9"}, {"fall", "9"}, {"initial", "up"}, {"m_of_n", "{m: 2}"},
+        {"critical", "false"}, {"scope", "service"}, {"port", "9"}, {"insecure_target", "true"}, {"method", "HEAD"}, {"headers", "{A: b}"}, {"host", "h"},
+        {"body", "b"}, {"redirect", "follow"}, {"max_redirects", "9"}, {"read", "headers"}, {"body_limit", "1KiB"}, {"connection", "fresh"},
+        {"expect", "[\"[CONNECTED] == true\"]"}, {"send", "s"}, {"expect_bytes", "e"}, {"user", "u"},
+        {"heartbeat.every", "2h"}, {"heartbeat.grace", "9m"}, {"heartbeat.token", "env:TOKEN"},
+        {"composite.of", "[other, third]"}, {"composite.advisory", "[other]"}, {"composite.need", "any"}, {"composite.run", "sequence"}, {"composite.caller_timeout", "9m"},
+        {"m_of_n.m", "2"}, {"m_of_n.n", "9"}, {"m_of_n.missing", "breaching"},
+        {"aliases[].method", "PUT"}, {"aliases[].path", "/b"}, {"aliases[].action", "live"}, {"aliases[].shape", "spring"},
+        {"aliases[].ok_status", "204"}, {"aliases[].fail_status", "500"}, {"aliases[].on_public", "true"},
+    };
+    return values;
+}
+
+std::string kind_entry(std::string_view kind, std::string_view key = {}, std::string_view value = {}) {
+    if (kind == key) return fmt::format("{}: {}", key, value);
+    if (kind == "http") return "http: /";
+    if (kind == "tcp") return "tcp: \"\"";
+    if (kind == "exec") return "exec: [/bin/true]";
+    if (kind == "none") return "none: a reason";
+    if (kind == "heartbeat") return "heartbeat: {every: 1h}";
+    return "composite: {of: [other]}";
+}
+
+std::string with_check(std::string_view inside) {
+    return fmt::format("services:\n  other: {{instances: [\"10.0.0.1:1\"], check: {{http: /}}}}\n  third: {{instances: [\"10.0.0.1:1\"], check: {{http: /}}}}\n  web:\n    check: {{{}}}\n", inside);
+}
+
+struct Pair {
+    std::string without, with;
+};
+
+// A file without the key and one with it.
+std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std::string_view kind) {
+    const std::string& path = key.path;
+    const auto last = std::string(path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1));
+    const std::string service = "services:\n  web:\n    check: {http: /}\n";
+    const auto starts = [&](std::string_view prefix) { return path.starts_with(prefix); };
+    if (starts("services.*.checks.*.heartbeat.")) {
+        const std::string every = last == "every" ? "" : ", every: 1h";
+        return Pair{with_check("heartbeat: {every: 1h}"), with_check(fmt::format("heartbeat: {{{}: {}{}}}", last, value, every))};
+    }
+    if (starts("services.*.checks.*.composite.")) {
+        const std::string of = last == "of" ? "" : ", of: [other]";
+        return Pair{with_check("composite: {of: [other]}"), with_check(fmt::format("composite: {{{}: {}{}}}", last, value, of))};
+    }
+    if (starts("services.*.checks.*.m_of_n.")) return Pair{with_check("http: /, m_of_n: {}"), with_check(fmt::format("http: /, m_of_n: {{{}: {}}}", last, value))};
+    if (starts("services.*.checks.*."))
+        return Pair{with_check(kind_entry(kind)), with_check(kind == last ? kind_entry(kind, last, value) : fmt::format("{}, {}: {}", kind_entry(kind), last, value))};
+    if (starts("services.*.panic.")) return Pair{service + "    panic: {}\n", fmt::format("{}    panic: {{{}: {}}}\n", service, last, value)};
+    if (starts("services.*.timeouts.") || starts("services.*.retry.")) {
+        const std::string section = path.substr(11, path.rfind('.') - 11);
+        return Pair{service, fmt::format("{}    {}: {{{}: {}}}\n", service, section, last, value)};
+    }
+    if (starts("services.*.routes[]."))
+        return Pair{service + "    routes: [{host: a.example}]\n", fmt::format("{}    routes: [{{{}{}: {}}}]\n", service, last == "host" ? "" : "host: a.example, ", last, value)};
+    if (starts("services.*.instances[]."))
+        return Pair{service + "    instances: [{address: \"10.0.0.1:1\"}]\n",
+                    fmt::format("{}    instances: [{{{}{}: {}}}]\n", service, last == "address" ? "" : "address: \"10.0.0.1:1\", ", last, value)};
+    if (starts("aliases[].")) {
+        std::string rest;
+        if (last != "path") rest += ", path: /a";
+        if (last != "action") rest += ", action: health";
+        return Pair{"aliases: [{path: /a, action: health}]\n", fmt::format("aliases: [{{{}: {}{}}}]\n", last, value, rest)};
+    }
+    if (starts("services.*.")) return Pair{service, fmt::format("{}    {}: {}\n", service, last, value)};
+    if (path.find('.') == std::string::npos) return Pair{"", fmt::format("{}: {}\n", path, value)};
+    return Pair{"", fmt::format("{}: {{{}: {}}}\n", path.substr(0, path.find('.')), last, value)};
+}
+
+std::vector<std::string> kinds_of(const KeyFacts& key) {
+    std::vector<std::string> out;
+    std::string_view rest = key.kinds;
+    while (!rest.empty()) {
+        const auto space = rest.find(' ');
+        out.emplace_back(rest.substr(0, space));
+        rest = space == std::string_view::npos ? std::string_view{} : rest.substr(space + 1);
+    }
+    if (out.empty()) out.emplace_back();
+    return out;
+}
+
+bool is_container(const KeyFacts& key) { return key.type == "map" && key.path != "services.*.labels" && !key.path.ends_with(".headers") && !key.path.ends_with("instances[].check") && !key.path.ends_with("instances[].checks"); }
+
+TEST(Keys, EveryKeyHasAnEffectAndEveryDefaultIsOne) {
+    // Keys that have an effect only together with another; each is tested beside.
+    const std::vector<std::string> together{"services.*.reason", "services.*.checks.*.composite.quorum", "aliases[].service", "aliases[].body",
+                                            "aliases[].content_type", "services.*.check", "aliases"};
+    std::size_t tested = 0;
+    for (const KeyFacts& key : all_keys()) {
+        if (!key.supported || is_container(key) || key.path.starts_with("defaults") || std::ranges::find(together, key.path) != together.end()) continue;
+        auto value = others().find(key.path);
+        const std::string prefix = "services.*.checks.*.";
+        if (value == others().end() && key.path.starts_with(prefix)) value = others().find(key.path.substr(prefix.size()));
+        ASSERT_NE(value, others().end()) << "no other value known for " << key.path;
+        for (const std::string& kind : kinds_of(key)) {
+            const auto files = files_for(key, value->second, kind);
+            const auto without = load(files->without);
+            const auto with = load(files->with);
+            ASSERT_TRUE(without) << key.path << "\n" << files->without << hale::config::text(without.error());
+            ASSERT_TRUE(with) << key.path << "\n" << files->with << hale::config::text(with.error());
+            EXPECT_FALSE(diff(*without, *with).empty()) << key.path << " has no effect\n" << files->with;
+            ++tested;
+            if (key.restart) {
+                const Plan plan = diff(*without, *with);
+                EXPECT_TRUE(std::ranges::any_of(plan.settings, [&](const SettingChange& change) { return change.key == key.path && change.restart; })) << key.path;
+            } else if (!key.path.starts_with("services") && !key.path.starts_with("aliases")) {
+                const Plan plan = diff(*without, *with);
+                EXPECT_TRUE(std::ranges::any_of(plan.settings, [&](const SettingChange& change) { return change.key == key.path && !change.restart; })) << key.path;
+            }
+            const bool one_by_kind = (kind == "heartbeat" || kind == "composite") && (key.path.ends_with(".rise") || key.path.ends_with(".fall"));
+            if (key.fallback.empty() || one_by_kind) continue;
+            const auto usual = files_for(key, std::string(key.fallback), kind);
+            const auto written = load(usual->with);
+            ASSERT_TRUE(written) << key.path << "\n" << usual->with << hale::config::text(written.error());
+            EXPECT_TRUE(diff(*without, *written).empty()) << key.path << ": " << key.fallback << " is not its default";
+        }
+    }
+    EXPECT_GT(tested, 90u);
+}
+
+TEST(Keys, ThoseThatWorkOnlyTogether) {
+    EXPECT_TRUE(load("services:\n  web: {instances: [\"10.0.0.1:1\"], check: none, reason: r}\n"));
+    EXPECT_TRUE(load(with_check("composite: {of: [other, third], need: quorum, quorum: 1}")));
+    EXPECT_FALSE(load(with_check("composite: {of: [other, third], quorum: 1}")));
+    EXPECT_TRUE(load("aliases: [{path: \"/h/{s}\", action: verdict, service: \"{s}\", shape: template, body: \"{{state}}\", content_type: text/plain}]\n"));
+    EXPECT_FALSE(load("aliases: [{path: /h, action: verdict}]\n"));
+    EXPECT_FALSE(load("aliases: [{path: /h, action: health, body: x}]\n"));
+    EXPECT_FALSE(load("services:\n  web: {instances: [\"10.0.0.1:1\"], check: {http: /}, reason: r}\n"));
+}
+
+TEST(Keys, WhatIsNotBuiltYetIsRefusedByThatName) {
+    std::size_t refused = 0;
+    for (const KeyFacts& key : all_keys()) {
+        if (key.supported) continue;
+        const auto files = files_for(key, "{}", "http");
+        const auto loaded = load(files->with);
+        ASSERT_FALSE(loaded) << key.path;
+        EXPECT_NE(hale::config::text(loaded.error()).find("not supported by this version"), std::string::npos) << key.path << hale::config::text(loaded.error());
+        ++refused;
+    }
+    EXPECT_GT(refused, 30u);
+}
+
+TEST(Keys, EffectiveValuesOfAnEmptyServiceAreTheTable) {
+    const auto document = load(with_check("http: /, interval: 9s"), true);
+    ASSERT_TRUE(document);
+    std::map<std::string, const EffectiveValue*> by_key;
+    for (const EffectiveValue& value : document->effective) EXPECT_TRUE(by_key.emplace(value.key, &value).second) << value.key << " is shown twice";
+    for (const KeyFacts& key : all_keys()) {
+        if (!key.supported || is_container(key) || key.fallback.empty() || key.path.find("[]") != std::string::npos || key.path.starts_with("aliases")) continue;
+        if (key.path.starts_with("services.*.panic.") || key.path.starts_with("services.*.checks.*.")) continue;
+        if (key.type == "list" || key.path == "services.*.hosts") continue;
+        std::string path = key.path;
+        if (const auto star = path.find('*'); star != std::string::npos) path.replace(star, 1, "web");
+        ASSERT_TRUE(by_key.contains(path)) << path;
+        EXPECT_EQ(by_key[path]->value, key.fallback) << path;
+        EXPECT_EQ(by_key[path]->origin, "default");
+    }
+    EXPECT_EQ(by_key.at("services.web.checks.main.interval")->value, "9s");
+    EXPECT_EQ(by_key.at("services.web.checks.main.interval")->origin, "f:5:32");
+    EXPECT_EQ(by_key.at("services.web.checks.main.expect")->value, "[\"[STATUS] == 2xx\"]");
+    EXPECT_EQ(by_key.at("services.web.checks.main.fall")->value, "3");
+}
+
+TEST(Keys, SchemaAndReferenceNameEveryKey) {
+    const auto schema = nlohmann::json::parse(json_schema());
+    EXPECT_TRUE(schema["properties"].contains("listen"));
+    EXPECT_FALSE(schema["properties"].contains("history"));
+    const std::string page = reference_page();
+    for (const KeyFacts& key : all_keys()) {
+        const std::string last = key.path.substr(key.path.rfind('.') == std::string::npos ? 0 : key.path.rfind('.') + 1);
+        EXPECT_NE(page.find("`" + (key.supported ? last : key.path) + "`"), std::string::npos) << key.path;
+        EXPECT_FALSE(key.says.empty()) << key.path;
+        EXPECT_TRUE(key.says.ends_with('.') || key.says.ends_with(',')) << key.path;
+    }
+}
+
+}  // namespace
+}  // namespace hale::config

@@ -1,0 +1,198 @@
+#include "config/show.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/text.h"
+#include "config/load.h"
+
+namespace hale::config {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string spelled(Duration duration) { return duration_text(duration); }
+
+Json http_json(const HttpCheck& check, const CheckSpec& spec) {
+    constexpr std::string_view redirects[] = {"fail", "accept", "follow"};
+    constexpr std::string_view connections[] = {"pooled", "fresh", "both"};
+    Json headers = Json::object();
+    for (const auto& [name, value] : check.headers) {
+        const bool secret = looks_secret(name) || std::ranges::find(check.secret_headers, name) != check.secret_headers.end();
+        headers[name] = secret ? "***" : value;
+    }
+    return {{"http", redacted_url(check.path)},
+            {"method", check.method},
+            {"headers", std::move(headers)},
+            {"host", check.host},
+            {"body", check.body},
+            {"redirect", redirects[std::to_underlying(check.redirect)]},
+            {"max_redirects", check.max_redirects},
+            {"read", check.read == ReadMode::body ? "body" : "headers"},
+            {"body_limit", size_text(check.body_limit)},
+            {"connection", connections[std::to_underlying(spec.connection)]}};
+}
+
+Json exec_json(const ExecCheck& check) {
+    Json arguments = Json::array();
+    bool hidden = false;
+    for (const std::string& argument : check.arguments) {
+        arguments.push_back(hidden ? "***" : argument);
+        hidden |= argument == "--";
+    }
+    Json out = {{"exec", std::move(arguments)}};
+    if (!check.user.empty()) out["user"] = check.user;
+    return out;
+}
+
+Json composite_json(const CompositeCheck& check) {
+    constexpr std::string_view needs[] = {"all", "any", "quorum"};
+    Json inner = {{"of", check.of}, {"need", needs[std::to_underlying(check.need)]}, {"advisory", check.advisory},
+                  {"run", check.run == MemberOrder::sequence ? "sequence" : "parallel"}};
+    if (check.need == Need::quorum) inner["quorum"] = check.quorum;
+    if (check.caller_timeout) inner["caller_timeout"] = spelled(*check.caller_timeout);
+    return {{"composite", std::move(inner)}};
+}
+
+Json kind_json(const CheckSpec& spec) {
+    if (const auto* http = std::get_if<HttpCheck>(&spec.what)) return http_json(*http, spec);
+    if (const auto* tcp = std::get_if<TcpCheck>(&spec.what)) return {{"tcp", ""}, {"send", tcp->send}, {"expect_bytes", tcp->expect_bytes}};
+    if (const auto* exec = std::get_if<ExecCheck>(&spec.what)) return exec_json(*exec);
+    if (const auto* composite = std::get_if<CompositeCheck>(&spec.what)) return composite_json(*composite);
+    if (const auto* none = std::get_if<Unchecked>(&spec.what)) return {{"none", none->reason}};
+    const auto& heartbeat = std::get<HeartbeatCheck>(spec.what);
+    Json inner = {{"every", spelled(heartbeat.every)}, {"grace", spelled(heartbeat.grace)}};
+    if (!heartbeat.token_hash.empty()) inner["token"] = "***";
+    return {{"heartbeat", std::move(inner)}};
+}
+
+Json check_json(const CheckSpec& spec) {
+    Json out = kind_json(spec);
+    const verdict::JudgePolicy& timing = spec.timing;
+    const std::string_view kind = spec.kind();
+    if (kind == "none") return out;
+    const bool probes = kind == "http" || kind == "tcp" || kind == "exec";
+    if (spec.port) out["port"] = *spec.port;
+    if (spec.insecure_target) out["insecure_target"] = true;
+    if (!spec.expect_text.empty()) {
+        Json list = Json::array();
+        for (const std::string& text : spec.expect_text) {
+            constexpr std::string_view warn = "warn: ";
+            if (text.starts_with(warn)) list.push_back({{"warn", text.substr(warn.size())}});
+            else list.push_back(text);
+        }
+        out["expect"] = std::move(list);
+    }
+    if (probes || kind == "composite") out["interval"] = spelled(timing.interval);
+    if (probes) {
+        out["timeout"] = spelled(timing.timeout);
+        out["confirm_interval"] = spelled(timing.confirm_interval);
+        out["down_interval_max"] = spelled(timing.down_interval_max);
+        out["start_interval"] = spelled(timing.start_interval);
+    }
+    if (probes || kind == "heartbeat") out["start_period"] = spelled(timing.start_period);
+    out["rise"] = timing.rise;
+    out["fall"] = timing.fall;
+    out["initial"] = timing.initial == verdict::Initial::up ? "up" : "pending";
+    if (timing.m_of_n) {
+        out["m_of_n"] = {{"m", timing.m_of_n->m}, {"n", timing.m_of_n->n}, {"missing", verdict::to_text(timing.m_of_n->missing)}};
+    }
+    out["critical"] = spec.critical;
+    if (!probes || kind == "exec") out["scope"] = spec.scope == CheckScope::service ? "service" : "instance";
+    return out;
+}
+
+Json checks_json(const CheckList& checks) {
+    Json out = Json::object();
+    for (const auto& check : checks) out[check->name] = check_json(*check);
+    return out;
+}
+
+// The keys in which an instance's checks differ from the service's.
+Json overlay_json(const CheckList& own, const CheckList& service) {
+    Json out = Json::object();
+    for (const auto& check : own) {
+        const auto base = std::ranges::find(service, check->name, [](const auto& spec) -> const std::string& { return spec->name; });
+        const Json all = check_json(*check);
+        if (base == service.end()) {
+            out[check->name] = all;
+            continue;
+        }
+        const Json usual = check_json(**base);
+        Json differs = Json::object();
+        for (const auto& [key, value] : all.items())
+            if (!usual.contains(key) || usual[key] != value) differs[key] = value;
+        if (!differs.empty()) out[check->name] = std::move(differs);
+    }
+    return out;
+}
+
+Json instance_json(const InstanceSpec& instance, const CheckList* service) {
+    Json out = {{"name", instance.name}, {"address", redacted_url(instance.target.declared)}, {"weight", instance.weight}};
+    if (instance.checks) out["checks"] = service != nullptr ? overlay_json(*instance.checks, *service) : checks_json(*instance.checks);
+    return out;
+}
+
+Json route_json(const RouteSpec& route) {
+    return {{"id", route.id}, {"host", route.host}, {"path", route.path}, {"strip", route.strip},
+            {"service", route.service}, {"project", route.project}, {"owner", to_text(route.owner)}};
+}
+
+Json balance_json(const Balance& balance) {
+    switch (balance.kind) {
+        case BalanceKind::round_robin: return "round_robin";
+        case BalanceKind::least_requests: return "least_requests";
+        case BalanceKind::hash_header: return {{"hash", "header:" + balance.name}};
+        case BalanceKind::hash_cookie: return {{"hash", "cookie:" + balance.name}};
+        case BalanceKind::hash_address: return {{"hash", "address"}};
+    }
+    return nullptr;
+}
+
+// Texts may hold bytes that are no UTF-8; those become U+FFFD.
+std::string written(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string to_json(const CheckSpec& check) { return written(check_json(check)); }
+
+std::string to_json(const InstanceSpec& instance) {
+    Json out = instance_json(instance, nullptr);
+    out["owner"] = to_text(instance.owner);
+    return written(out);
+}
+
+std::string to_json(const RouteSpec& route) { return written(route_json(route)); }
+
+std::string to_json(const ServiceSpec& service, std::span<const RouteSpec> routes) {
+    Json out = {{"name", service.name}, {"owner", to_text(service.owner)}};
+    Json list = Json::array();
+    for (const RouteSpec& route : routes)
+        if (route.service == service.name)
+            list.push_back({{"host", route.host}, {"path", route.path}, {"strip", route.strip}, {"project", route.project}});
+    out["routes"] = std::move(list);
+    Json instances = Json::array();
+    for (const InstanceSpec& instance : service.instances)
+        if (!is_implicit(instance)) instances.push_back(instance_json(instance, service.checks.get()));
+    out["instances"] = service.instances_fixed ? Json{{"fixed", std::move(instances)}} : std::move(instances);
+    out["checks"] = checks_json(*service.checks);
+    out["resolve"] = service.resolve == Resolve::each ? "each" : "first";
+    out["balance"] = balance_json(service.balance);
+    out["timeouts"] = {{"connect", spelled(service.timeouts.connect)}, {"first_byte", spelled(service.timeouts.first_byte)}, {"idle", spelled(service.timeouts.idle)}};
+    out["retry"] = {{"max", service.retry.max}, {"budget", fmt::format("{}%", service.retry.budget_percent)}};
+    if (service.panic)
+        out["panic"] = {{"below", fmt::format("{}%", service.panic->below_percent)}, {"min_instances", service.panic->min_instances},
+                        {"to", service.panic->to == PanicTarget::all ? "all" : "last_good"}};
+    out["degraded_weight"] = service.degraded_weight;
+    out["replace_timeout"] = spelled(service.replace_timeout);
+    Json labels = Json::object();
+    for (const auto& [name, value] : service.labels) labels[name] = value;
+    out["labels"] = std::move(labels);
+    return written(out);
+}
+
+}  // namespace hale::config
