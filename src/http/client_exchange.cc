@@ -101,13 +101,16 @@ Progress ClientExchange::receive(io::Stream& stream) {
     for (;;) {
         const io::IoResult result = stream.read(scratch_.bytes);
         switch (result.status) {
-            case IoStatus::would_block: return Progress::waiting;
-            case IoStatus::end: return ended();
+            case IoStatus::would_block:
+                return Progress::waiting;
+            case IoStatus::end:
+                return ended();
             case IoStatus::failed: {
                 const bool reset = result.error == ECONNRESET || result.error == EPIPE;
                 return failed(reset ? Trouble::reset : Trouble::broken, {}, result.error);
             }
-            case IoStatus::ok: break;
+            case IoStatus::ok:
+                break;
         }
         any_byte_ = true;
         if (const Progress progress = take({scratch_.bytes.data(), result.bytes}); progress != Progress::waiting) {

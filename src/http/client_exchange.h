@@ -28,9 +28,9 @@ struct Scratch {
 
 struct AnswerPlan {
     wire::Method method = wire::Method::get;
-    bool head_only = false;                // Answered at the end of the head.
-    bool keep_body = true;                 // False: the body is read to its end but not kept.
-    std::size_t body_limit = 64 * 1024;    // More than this ends the reading: answered, truncated.
+    bool head_only = false;              // Answered at the end of the head.
+    bool keep_body = true;               // False: the body is read to its end but not kept.
+    std::size_t body_limit = 64 * 1024;  // More than this ends the reading: answered, truncated.
     std::size_t head_limit = 32 * 1024;
 };
 
@@ -94,10 +94,10 @@ private:
     Scratch& scratch_;
     AnswerPlan plan_;
     std::span<const io::Slice> request_;
-    std::string unsent_;             // The rest of a request that did not fit into the socket at once.
-    std::string kept_;               // Head bytes of an answer that came in pieces.
-    std::string body_;               // Payload of such an answer.
-    std::string_view view_;          // Payload that lies in the scratch.
+    std::string unsent_;     // The rest of a request that did not fit into the socket at once.
+    std::string kept_;       // Head bytes of an answer that came in pieces.
+    std::string body_;       // Payload of such an answer.
+    std::string_view view_;  // Payload that lies in the scratch.
     std::string_view head_in_scratch_;
     std::string_view raw_;
     std::string_view why_;
@@ -108,7 +108,7 @@ private:
     int interim_ = 0;
     Stage stage_ = Stage::send;
     Trouble trouble_ = Trouble::none;
-    bool head_parsed_now_ = false;   // scratch_.head is this exchange's, parsed during this very advance().
+    bool head_parsed_now_ = false;  // scratch_.head is this exchange's, parsed during this very advance().
     bool keep_alive_ = false;
     bool truncated_ = false;
     bool in_step_ = false;

@@ -13,7 +13,9 @@ namespace hale::probe {
 
 Checker::Checker(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::Spawner* spawner, CheckerOptions options,
                  ReportSink sink)
-    : loop_(loop), options_(std::move(options)), outbox_(loop, options_.number, std::move(sink)),
+    : loop_(loop),
+      options_(std::move(options)),
+      outbox_(loop, options_.number, std::move(sink)),
       engine_(loop, net, resolver, spawner, options_.engine),
       desk_{.loop = loop, .engine = engine_, .outbox = outbox_, .last_known_max_age = options_.last_known_max_age} {}
 

@@ -30,7 +30,7 @@ namespace hale::probe {
 
 struct CheckerOptions {
     unsigned number = 0;
-    std::string node;           // For `from`: "host-a/checker-0".
+    std::string node;  // For `from`: "host-a/checker-0".
     EngineOptions engine;
     Duration last_known_max_age = verdict::last_known_max_age_default;
 };

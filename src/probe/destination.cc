@@ -43,7 +43,8 @@ void Destination::append_host(std::string& out, const config::HttpCheck& check) 
         out += ip.text();
         out += ']';
     }
-    if (port != usual_port || !naming || !naming->usual_port_hidden) fmt::format_to(std::back_inserter(out), ":{}", port);
+    if (port != usual_port || !naming || !naming->usual_port_hidden)
+        fmt::format_to(std::back_inserter(out), ":{}", port);
 }
 
 std::string Destination::text() const {

@@ -25,10 +25,10 @@ struct Naming {
 };
 
 struct Destination {
-    Ip ip{};                 // Of a literal.
+    Ip ip{};  // Of a literal.
     std::uint16_t port = 0;
     bool tls = false;
-    bool trusted = true;     // Declared in the file.
+    bool trusted = true;                   // Declared in the file.
     std::shared_ptr<const Naming> naming;  // Null for a plain ip:port.
 
     bool is_name() const { return naming && !naming->name.empty() && !naming->is_unix; }

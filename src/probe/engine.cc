@@ -37,7 +37,8 @@ void Flight::on_deadline() noexcept {
         HALE_REACHED("probe: a late timer");
         if (last_look()) return;
         ++engine_.stats_.late_timers;
-        end_error(Phase::none, fmt::format("our own timer came {} late, so the silence proves nothing", human(now - due_)));
+        end_error(Phase::none,
+                  fmt::format("our own timer came {} late, so the silence proves nothing", human(now - due_)));
         return;
     }
     run_out();
@@ -89,8 +90,13 @@ void FlightQueue::remove(Flight& flight) {
 // ---- Engine ----
 
 Engine::Engine(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::Spawner* spawner, EngineOptions options)
-    : loop_(loop), net_(net), resolver_(resolver), spawner_(spawner), options_(std::move(options)),
-      pool_(loop, options_.pool), scratch_(std::make_unique<http::Scratch>()) {}
+    : loop_(loop),
+      net_(net),
+      resolver_(resolver),
+      spawner_(spawner),
+      options_(std::move(options)),
+      pool_(loop, options_.pool),
+      scratch_(std::make_unique<http::Scratch>()) {}
 
 Engine::~Engine() {
     HALE_CHECK(stats_.in_flight == 0 && stats_.waiting == 0);

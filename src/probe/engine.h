@@ -31,7 +31,7 @@ struct EngineOptions {
     std::size_t in_flight = 4096;  // In all; more wait in order.
     std::size_t exec_in_flight = 16;
     TargetPolicy targets;
-    std::string exec_user;         // For exec checks that name none; empty: the daemon's own.
+    std::string exec_user;  // For exec checks that name none; empty: the daemon's own.
 };
 
 struct EngineStats {
@@ -39,14 +39,14 @@ struct EngineStats {
     std::uint64_t ended = 0;
     std::uint64_t cancelled = 0;
     std::uint64_t connects = 0;
-    std::uint64_t reused = 0;        // Requests on a connection that had carried one before.
-    std::uint64_t repeated = 0;      // On a fresh connection, since the kept one had died unnoticed.
+    std::uint64_t reused = 0;    // Requests on a connection that had carried one before.
+    std::uint64_t repeated = 0;  // On a fresh connection, since the kept one had died unnoticed.
     std::uint64_t refused_targets = 0;
     std::uint64_t late_timers = 0;
-    std::uint64_t turned_away = 0;   // The queue was full.
+    std::uint64_t turned_away = 0;  // The queue was full.
     std::size_t in_flight = 0;
     std::size_t waiting = 0;
-    Duration worst_wait{0};          // In the queue, ever.
+    Duration worst_wait{0};  // In the queue, ever.
 };
 
 class Engine {

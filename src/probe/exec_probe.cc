@@ -39,10 +39,14 @@ void ExecProbe::exited(Result<io::SpawnResult> result) {
     const std::string said = line.empty() ? std::string("said nothing") : evidence(line);
     if (result->exit_code < 0) return end_error(Phase::none, fmt::format("killed by signal {}", result->signal));
     switch (result->exit_code) {
-        case 0: return end_pass();
-        case 1: return end(Outcome::warn, Reason::exec_failed, Phase::total, sentence(said), evidence(output));
-        case 2: return end(Outcome::fail, Reason::exec_failed, Phase::total, sentence(said), evidence(output));
-        default: return end_error(Phase::total, fmt::format("exit code {}: {}", result->exit_code, said));
+        case 0:
+            return end_pass();
+        case 1:
+            return end(Outcome::warn, Reason::exec_failed, Phase::total, sentence(said), evidence(output));
+        case 2:
+            return end(Outcome::fail, Reason::exec_failed, Phase::total, sentence(said), evidence(output));
+        default:
+            return end_error(Phase::total, fmt::format("exit code {}: {}", result->exit_code, said));
     }
 }
 

@@ -96,7 +96,7 @@ private:
     Lane* lane_ = nullptr;     // Whose place it holds.
     bool holds_exec_ = false;  // Likewise of the exec limit.
     bool launching_ = false;
-    bool over_ = false;        // Ended inside start(): the sink is told in the next turn.
+    bool over_ = false;  // Ended inside start(): the sink is told in the next turn.
 };
 
 }  // namespace hale::probe

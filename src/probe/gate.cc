@@ -10,7 +10,10 @@ namespace hale::probe {
 using verdict::Outcome;
 
 Gate::Gate(Subject& subject, catalog::OpenGate order, io::Loop& loop, std::uint32_t opened_after, std::size_t checks)
-    : subject_(subject), order_(std::move(order)), opened_after_(opened_after), tallies_(checks),
+    : subject_(subject),
+      order_(std::move(order)),
+      opened_after_(opened_after),
+      tallies_(checks),
       deadline_(loop, io::member_fire<&Gate::timed_out>, this) {
     deadline_.arm(loop.now() + order_.timeout);
 }
@@ -21,12 +24,15 @@ void Gate::take(std::size_t check, const verdict::Observation& seen, bool counte
     Tally& tally = tallies_[check];
     switch (seen.outcome) {
         case Outcome::pass:
-        case Outcome::warn: tally.passes = std::min<std::uint32_t>(tally.passes + 1, rise); break;
+        case Outcome::warn:
+            tally.passes = std::min<std::uint32_t>(tally.passes + 1, rise);
+            break;
         case Outcome::fail:
             tally.passes = 0;
             if (counted) ++tally.fails;
             break;
-        case Outcome::error: break;
+        case Outcome::error:
+            break;
     }
 }
 
@@ -34,7 +40,8 @@ bool Gate::wants(std::size_t check, std::uint16_t rise) const { return tallies_[
 
 void Gate::end(catalog::GateEnd how, verdict::RowId row, verdict::State state, std::uint32_t needed,
                std::span<const std::size_t> asked) {
-    catalog::GateOutcome outcome{.row = row, .end = how, .needed = needed, .state = state, .observations = std::move(kept_)};
+    catalog::GateOutcome outcome{
+        .row = row, .end = how, .needed = needed, .state = state, .observations = std::move(kept_)};
     bool first = true;
     for (const std::size_t check : asked) {
         const Tally& tally = tallies_[check];

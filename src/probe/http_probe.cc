@@ -77,8 +77,10 @@ std::string_view without_usual_port(std::string_view host) {
 Phase phase_of(Reason reason) {
     switch (reason) {
         case Reason::latency_exceeded:
-        case Reason::body_mismatch: return Phase::total;
-        default: return Phase::first_byte;
+        case Reason::body_mismatch:
+            return Phase::total;
+        default:
+            return Phase::first_byte;
     }
 }
 
@@ -181,12 +183,13 @@ void HttpProbe::connected(bool unread) {
         return connect_to(SocketAddress{.ip = next, .port = order_.to.port});
     }
     const Duration took = since_start();
-    const std::string what = fmt::format("connect {} after {}", fault.reason == Reason::connect_refused ? "refused"
-                                                                : fault.reason == Reason::connect_reset ? "reset"
-                                                                : fault.reason == Reason::connect_timeout
-                                                                    ? "timed out"
-                                                                    : fmt::format("failed ({})", system_text(error)),
-                                         human(took));
+    const std::string what =
+        fmt::format("connect {} after {}",
+                    fault.reason == Reason::connect_refused   ? "refused"
+                    : fault.reason == Reason::connect_reset   ? "reset"
+                    : fault.reason == Reason::connect_timeout ? "timed out"
+                                                              : fmt::format("failed ({})", system_text(error)),
+                    human(took));
     if (fault.ours) return end_error(Phase::connect, what);
     end(Outcome::fail, fault.reason, Phase::connect, sentence(what));
 }
@@ -206,7 +209,8 @@ void HttpProbe::ask(bool unread) {
     if (path_.empty()) {
         const std::string& after = keep ? plan().after_host : plan().after_host_last;
         const std::array<io::Slice, 3> request{io::Slice{plan().before_host.data(), plan().before_host.size()},
-                                               io::Slice{host.data(), host.size()}, io::Slice{after.data(), after.size()}};
+                                               io::Slice{host.data(), host.size()},
+                                               io::Slice{after.data(), after.size()}};
         exchange_.begin(request, answer);
         const Progress progress = exchange_.advance(connection_->stream(), unread);
         asked_at_ = engine_.loop_.fresh_now();
@@ -214,7 +218,8 @@ void HttpProbe::ask(bool unread) {
     }
     const std::string whole = request_for(plan(), path_, host, keep);
     if (whole.empty())
-        return end(Outcome::fail, Reason::redirect_refused, Phase::first_byte, sentence("redirected to what HTTP can't carry"));
+        return end(Outcome::fail, Reason::redirect_refused, Phase::first_byte,
+                   sentence("redirected to what HTTP can't carry"));
     const io::Slice request{whole.data(), whole.size()};
     exchange_.begin(std::span(&request, 1), answer);
     const Progress progress = exchange_.advance(connection_->stream(), unread);
@@ -227,9 +232,12 @@ void HttpProbe::proceed(Progress progress) {
     if (exchange_.any_byte_came() && seen_.timings.first_byte < Duration::zero())
         seen_.timings.first_byte = engine_.loop_.fresh_now() - asked_at_;
     switch (progress) {
-        case Progress::waiting: return;
-        case Progress::answered: return finish_answer();
-        case Progress::failed: return finish_trouble();
+        case Progress::waiting:
+            return;
+        case Progress::answered:
+            return finish_answer();
+        case Progress::failed:
+            return finish_trouble();
     }
 }
 
@@ -248,14 +256,17 @@ void HttpProbe::run_out() {
             return end(Outcome::fail, Reason::dns_failure, Phase::dns,
                        sentence(fmt::format("the name {} did not resolve within {}", order_.to.naming->name, timeout)));
         case Stage::connecting:
-            return end(Outcome::fail, Reason::connect_timeout, Phase::connect, sentence(fmt::format("no connection within {}", timeout)));
-        default: break;
+            return end(Outcome::fail, Reason::connect_timeout, Phase::connect,
+                       sentence(fmt::format("no connection within {}", timeout)));
+        default:
+            break;
     }
     if (!exchange_.any_byte_came())
         return end(Outcome::fail, Reason::first_byte_timeout, Phase::first_byte,
                    sentence(fmt::format("connected, but no answer within {}", timeout)));
     end(Outcome::fail, Reason::total_timeout, Phase::total,
-        sentence(fmt::format("the answer began after {} but was not complete within {}", human(seen_.timings.first_byte), timeout)),
+        sentence(fmt::format("the answer began after {} but was not complete within {}",
+                             human(seen_.timings.first_byte), timeout)),
         evidence(exchange_.raw()));
 }
 
@@ -275,11 +286,11 @@ void HttpProbe::finish_trouble() {
     const Phase phase = exchange_.any_byte_came() ? Phase::total : Phase::first_byte;
     switch (trouble) {
         case Trouble::reset:
-            return end(Outcome::fail, Reason::connect_reset, phase, sentence(fmt::format("connection reset after {}", took)),
-                       evidence(exchange_.raw()));
+            return end(Outcome::fail, Reason::connect_reset, phase,
+                       sentence(fmt::format("connection reset after {}", took)), evidence(exchange_.raw()));
         case Trouble::closed:
-            return end(Outcome::fail, Reason::connection_closed, phase, sentence(fmt::format("{} after {}", exchange_.why(), took)),
-                       evidence(exchange_.raw()));
+            return end(Outcome::fail, Reason::connection_closed, phase,
+                       sentence(fmt::format("{} after {}", exchange_.why(), took)), evidence(exchange_.raw()));
         case Trouble::early:
         case Trouble::malformed:
             if (connection_->stream().local() == connection_->stream().peer()) {
@@ -289,7 +300,8 @@ void HttpProbe::finish_trouble() {
             }
             return end(Outcome::fail, Reason::protocol_error, phase,
                        sentence(fmt::format("no HTTP/1.1 answer: {}", exchange_.why())), evidence(exchange_.raw()));
-        default: break;
+        default:
+            break;
     }
     const auto fault = connect_fault(exchange_.error());
     const std::string what = fmt::format("{} after {}", system_text(exchange_.error()), took);
@@ -318,7 +330,8 @@ bool HttpProbe::redirected(std::string_view location) {
         return true;
     };
     if (check().redirect == config::RedirectPolicy::fail) return refuse("redirects are not followed (redirect: fail)");
-    if (redirects_ >= check().max_redirects) return refuse(fmt::format("more than {} redirects", check().max_redirects));
+    if (redirects_ >= check().max_redirects)
+        return refuse(fmt::format("more than {} redirects", check().max_redirects));
     if (plan().method != wire::Method::get && plan().method != wire::Method::head)
         return refuse("only GET and HEAD are followed");
     Place place = place_of(location, path_.empty() ? std::string_view(check().path) : std::string_view(path_));
@@ -367,14 +380,15 @@ void HttpProbe::judge_answer() {
         let_go_of_connection();
         return end_pass();
     }
-    const bool missing = order_.first_contact && found.outcome == Outcome::fail && found.reason == Reason::status_mismatch &&
-                         (head.status == 404 || head.status == 405);
+    const bool missing = order_.first_contact && found.outcome == Outcome::fail &&
+                         found.reason == Reason::status_mismatch && (head.status == 404 || head.status == 405);
     std::string what = fmt::format("answered {} after {}: {}", head.status, human(seen_.timings.total), found.resolved);
     if (missing) what += fmt::format("; is there no such endpoint? It never passed here");
     if (!found.lint.empty()) what += fmt::format("; {}", found.lint);
     std::string shown = evidence(response.body);
     let_go_of_connection();
-    end(found.outcome, missing ? Reason::endpoint_missing : found.reason, phase_of(found.reason), sentence(what), std::move(shown));
+    end(found.outcome, missing ? Reason::endpoint_missing : found.reason, phase_of(found.reason), sentence(what),
+        std::move(shown));
 }
 
 void HttpProbe::let_go_of_connection() {

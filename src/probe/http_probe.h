@@ -56,7 +56,7 @@ private:
     Instant connecting_since_{};
     Instant asked_at_{};
     std::uint8_t redirects_ = 0;
-    bool reused_ = false;      // The connection carried a request before this probe.
+    bool reused_ = false;  // The connection carried a request before this probe.
 };
 
 }  // namespace hale::probe

@@ -29,11 +29,19 @@ Count count(std::span<const std::string> wanted, std::span<const catalog::Member
         const auto found = std::ranges::find(members, name, &catalog::MemberState::member);
         const State state = found == members.end() ? State::unknown : found->state;
         switch (state) {
-            case State::healthy: ++out.healthy; continue;
-            case State::degraded: ++out.degraded; break;
-            case State::unhealthy: ++out.down; break;
+            case State::healthy:
+                ++out.healthy;
+                continue;
+            case State::degraded:
+                ++out.degraded;
+                break;
+            case State::unhealthy:
+                ++out.down;
+                break;
             case State::pending:
-            case State::unknown: ++out.unknown; break;
+            case State::unknown:
+                ++out.unknown;
+                break;
         }
         if (++named > most_named) continue;
         out.names += fmt::format("{}{} is {}", out.names.empty() ? "" : ", ", name, verdict::to_text(state));
@@ -49,8 +57,12 @@ Outcome outcome_of(const config::CompositeCheck& check, const Count& members) {
             if (members.down > 0) return Outcome::fail;
             if (members.unknown > 0) return Outcome::error;
             return members.degraded > 0 ? Outcome::warn : Outcome::pass;
-        case config::Need::any: needed = 1; break;
-        case config::Need::quorum: needed = check.quorum; break;
+        case config::Need::any:
+            needed = 1;
+            break;
+        case config::Need::quorum:
+            needed = check.quorum;
+            break;
     }
     if (members.healthy >= needed) return Outcome::pass;
     if (members.healthy + members.degraded >= needed) return Outcome::warn;
@@ -60,7 +72,9 @@ Outcome outcome_of(const config::CompositeCheck& check, const Count& members) {
 
 }  // namespace
 
-Instant missed_at(const config::HeartbeatCheck& check, const Beat& beat) { return beat.last + check.every + check.grace; }
+Instant missed_at(const config::HeartbeatCheck& check, const Beat& beat) {
+    return beat.last + check.every + check.grace;
+}
 
 Look look(const config::HeartbeatCheck& check, const Beat& beat, Instant now) {
     if (now >= missed_at(check, beat))
@@ -69,7 +83,8 @@ Look look(const config::HeartbeatCheck& check, const Beat& beat, Instant now) {
     if (!beat.ever) return {Outcome::error, Reason::never_checked, "no beat yet"};
     if (beat.reported == Outcome::pass) return {Outcome::pass, Reason::ok, {}};
     return {beat.reported, Reason::heartbeat_reported,
-            fmt::format("the beat reported {}{}{}", verdict::to_text(beat.reported), beat.text.empty() ? "" : ": ", beat.text)};
+            fmt::format("the beat reported {}{}{}", verdict::to_text(beat.reported), beat.text.empty() ? "" : ": ",
+                        beat.text)};
 }
 
 Look look(const config::CompositeCheck& check, std::span<const catalog::MemberState> members) {

@@ -5,7 +5,10 @@
 namespace hale::probe {
 
 Outbox::Outbox(io::Loop& loop, unsigned checker, ReportSink sink)
-    : loop_(loop), checker_(checker), sink_(std::move(sink)), end_of_turn_(loop, io::member_fire<&Outbox::flush>, this) {}
+    : loop_(loop),
+      checker_(checker),
+      sink_(std::move(sink)),
+      end_of_turn_(loop, io::member_fire<&Outbox::flush>, this) {}
 
 void Outbox::changed(catalog::VerdictChanged change) {
     report_.changes.push_back(std::move(change));
@@ -36,7 +39,8 @@ void Outbox::added() {
 
 void Outbox::flush() noexcept {
     end_of_turn_.disarm();
-    if (report_.changes.empty() && report_.seen.empty() && report_.first_failures.empty() && report_.discarded == 0) return;
+    if (report_.changes.empty() && report_.seen.empty() && report_.first_failures.empty() && report_.discarded == 0)
+        return;
     report_.checker = checker_;
     sink_(std::exchange(report_, {}));
 }

@@ -17,9 +17,14 @@ using verdict::Flag;
 using verdict::Reason;
 using verdict::State;
 
-Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans, Instant first_probe)
-    : desk_(desk), cell_(assignment.cell), epoch_(assignment.epoch), row_(assignment.row),
-      word_{.generation = assignment.generation, .version = assignment.first_version}, id_hash_(hash64(assignment.id)),
+Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans,
+                 Instant first_probe)
+    : desk_(desk),
+      cell_(assignment.cell),
+      epoch_(assignment.epoch),
+      row_(assignment.row),
+      word_{.generation = assignment.generation, .version = assignment.first_version},
+      id_hash_(hash64(assignment.id)),
       to_(destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned)),
       plans_(std::move(plans)) {
     HALE_CHECK(cell_ != nullptr && epoch_ != nullptr);
@@ -58,7 +63,8 @@ verdict::Judge Subject::judge_for(const Plan& plan, const catalog::Assignment& a
     // What is remembered is the instance's; advisory checks did not decide it.
     const bool any_critical = std::ranges::any_of(*plans_, [](const Plan& p) { return p.spec->critical; });
     if (!plan.spec->critical && any_critical) return {plan.timing, started, now};
-    verdict::LastKnown known{.state = last.state, .was_eligible = last.was_eligible, .age = last.age, .reason = last.reason};
+    verdict::LastKnown known{
+        .state = last.state, .was_eligible = last.was_eligible, .age = last.age, .reason = last.reason};
     if (last.observed == Utc{}) known.age = std::nullopt;
     return verdict::Judge::restored(plan.timing, known, desk_.last_known_max_age, started, now);
 }
@@ -66,7 +72,8 @@ verdict::Judge Subject::judge_for(const Plan& plan, const catalog::Assignment& a
 void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans) {
     cell_ = assignment.cell;
     epoch_ = assignment.epoch;
-    const Destination to = destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned);
+    const Destination to =
+        destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned);
     const bool moved = !(to == to_);
     const auto old_plans = std::exchange(plans_, std::move(plans));
     auto old = std::exchange(watches_, {});
@@ -83,8 +90,9 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
             (*known)->replan(plan, changed, index);
             watches_.push_back(std::move(*known));
         } else {
-            watches_.push_back(std::make_unique<Watch>(*this, plan, index, verdict::Judge(plan.timing, now - assignment.generation_age, now),
-                                                       key_of(plan), now));
+            watches_.push_back(std::make_unique<Watch>(
+                *this, plan, index, verdict::Judge(plan.timing, now - assignment.generation_age, now), key_of(plan),
+                now));
         }
     }
     while (!gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);  // What they asked is gone.
@@ -104,7 +112,8 @@ void Subject::probe_now(catalog::ProbeNow order) {
     asker->reply = std::move(order.reply);
     ++asker->open;  // Held open until all checks were asked.
     for (std::size_t i = 0; i < watches_.size(); ++i)
-        if (order.check.empty() || watches_[i]->plan().spec->name == order.check) watches_[i]->ask(asker, order.max_age);
+        if (order.check.empty() || watches_[i]->plan().spec->name == order.check)
+            watches_[i]->ask(asker, order.max_age);
     asker->answered_one();
 }
 
@@ -168,7 +177,8 @@ bool Subject::gates_take(std::size_t check, std::uint32_t number, const verdict:
 }
 
 bool Subject::gates_want(std::size_t check) const {
-    return std::ranges::any_of(gates_, [&](const auto& gate) { return gate->wants(check, watches_[check]->plan().timing.rise); });
+    return std::ranges::any_of(
+        gates_, [&](const auto& gate) { return gate->wants(check, watches_[check]->plan().timing.rise); });
 }
 
 void Subject::check_gates() {
@@ -269,8 +279,10 @@ std::string Subject::text_for(const verdict::InstanceVerdict& folded) const {
         if ((*at)->reason == folded.reason) return (*at)->text;
     if (folded.reason == Reason::stale) {
         const auto counted = decider.judge().counted_at();
-        const std::string since = counted ? fmt::format("for {}", human(desk_.loop.now() - *counted)) : std::string("yet");
-        const std::string last = recent.empty() ? std::string{} : fmt::format("; the last attempt: {}", recent.back()->text);
+        const std::string since =
+            counted ? fmt::format("for {}", human(desk_.loop.now() - *counted)) : std::string("yet");
+        const std::string last =
+            recent.empty() ? std::string{} : fmt::format("; the last attempt: {}", recent.back()->text);
         return fmt::format("check {}: no observation was counted {}{}", decider.plan().spec->name, since, last);
     }
     return {};

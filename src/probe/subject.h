@@ -33,7 +33,8 @@ class Subject {
 public:
     static constexpr std::size_t most_checks = 64;
 
-    Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans, Instant first_probe);
+    Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans,
+            Instant first_probe);
     ~Subject();
     Subject(const Subject&) = delete;
     Subject& operator=(const Subject&) = delete;

@@ -12,8 +12,8 @@
 namespace hale::probe {
 
 struct TargetPolicy {
-    std::vector<Cidr> deny;           // Nobody's probes go there.
-    std::vector<SocketAddress> own;   // Hale's own admin listeners.
+    std::vector<Cidr> deny;          // Nobody's probes go there.
+    std::vector<SocketAddress> own;  // Hale's own admin listeners.
 
     // Why not, as the end of a sentence; nothing: it may. `trusted` targets (declared in the file) are only
     // held to `deny`.

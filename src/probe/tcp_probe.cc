@@ -65,10 +65,14 @@ void TcpProbe::connect_to(const SocketAddress& address) {
 void TcpProbe::on_ready(io::Readiness) noexcept {
     if (over()) return;
     switch (stage_) {
-        case Stage::connecting: return connected();
-        case Stage::sending: return send();
-        case Stage::receiving: return receive();
-        default: return;
+        case Stage::connecting:
+            return connected();
+        case Stage::sending:
+            return send();
+        case Stage::receiving:
+            return receive();
+        default:
+            return;
     }
 }
 
@@ -97,8 +101,9 @@ void TcpProbe::send() {
         const io::IoResult result = connection_->stream().write(std::string_view(what).substr(sent_));
         if (result.status == IoStatus::would_block) return;
         if (result.status != IoStatus::ok)
-            return end(Outcome::fail, Reason::connect_reset, Phase::first_byte,
-                       sentence(fmt::format("sending failed after {}: {}", human(since_start()), system_text(result.error))));
+            return end(
+                Outcome::fail, Reason::connect_reset, Phase::first_byte,
+                sentence(fmt::format("sending failed after {}: {}", human(since_start()), system_text(result.error))));
         sent_ += result.bytes;
     }
     if (plan().tcp()->expect_bytes.empty()) return judge_answer();
@@ -114,9 +119,10 @@ void TcpProbe::receive() {
         if (result.status == IoStatus::would_block) return;
         if (result.status != IoStatus::ok) {
             const bool reset = result.status == IoStatus::failed;
-            const std::string what = fmt::format("{} after {} and {} bytes", reset ? "connection reset" : "the connection was closed",
-                                                 human(since_start()), received_.size());
-            const Reason reason = reset                ? Reason::connect_reset
+            const std::string what =
+                fmt::format("{} after {} and {} bytes", reset ? "connection reset" : "the connection was closed",
+                            human(since_start()), received_.size());
+            const Reason reason = reset               ? Reason::connect_reset
                                   : received_.empty() ? Reason::connection_closed
                                                       : Reason::bytes_mismatch;
             return end(Outcome::fail, reason, Phase::total, sentence(what), evidence(received_));
@@ -128,14 +134,16 @@ void TcpProbe::receive() {
         if (received_.find(wanted, from) != std::string::npos) return judge_answer();
         if (received_.size() > most_received)
             return end(Outcome::fail, Reason::bytes_mismatch, Phase::total,
-                       sentence(fmt::format("\"{}\" is not in the first {} bytes", escaped(wanted), received_.size())), evidence(received_));
+                       sentence(fmt::format("\"{}\" is not in the first {} bytes", escaped(wanted), received_.size())),
+                       evidence(received_));
         if (result.bytes < bytes.size()) return;
     }
 }
 
 void TcpProbe::judge_answer() {
     seen_.timings.total = since_start();
-    if (const expect::Conditions* conditions = plan().spec->expect.get(); conditions != nullptr && !conditions->empty()) {
+    if (const expect::Conditions* conditions = plan().spec->expect.get();
+        conditions != nullptr && !conditions->empty()) {
         expect::Response response;
         response.connected = true;
         response.body = received_;
@@ -144,7 +152,8 @@ void TcpProbe::judge_answer() {
         const expect::Evaluation found = conditions->evaluate(response);
         if (found.outcome != Outcome::pass)
             return end(found.outcome, found.reason, Phase::total,
-                       sentence(fmt::format("connected after {}: {}", human(seen_.timings.connect), found.resolved)), evidence(received_));
+                       sentence(fmt::format("connected after {}: {}", human(seen_.timings.connect), found.resolved)),
+                       evidence(received_));
     }
     end_pass();
 }
@@ -155,12 +164,14 @@ void TcpProbe::run_out() {
         return end(Outcome::fail, Reason::dns_failure, Phase::dns,
                    sentence(fmt::format("the name {} did not resolve within {}", order_.to.naming->name, timeout)));
     if (stage_ == Stage::connecting)
-        return end(Outcome::fail, Reason::connect_timeout, Phase::connect, sentence(fmt::format("no connection within {}", timeout)));
+        return end(Outcome::fail, Reason::connect_timeout, Phase::connect,
+                   sentence(fmt::format("no connection within {}", timeout)));
     if (received_.empty())
         return end(Outcome::fail, Reason::first_byte_timeout, Phase::first_byte,
                    sentence(fmt::format("connected, but no byte came within {}", timeout)));
     end(Outcome::fail, Reason::bytes_mismatch, Phase::total,
-        sentence(fmt::format("\"{}\" did not come within {}", escaped(plan().tcp()->expect_bytes), timeout)), evidence(received_));
+        sentence(fmt::format("\"{}\" did not come within {}", escaped(plan().tcp()->expect_bytes), timeout)),
+        evidence(received_));
 }
 
 void TcpProbe::drop() noexcept {

@@ -30,9 +30,13 @@ Duration from_float(float s) { return s < 0 ? Duration{-1} : Duration{std::llrou
 
 Watch::Watch(Subject& subject, const Plan& plan, std::uint8_t index, const verdict::Judge& judge, verdict::PhaseKey key,
              Instant first_probe)
-    : subject_(subject), plan_(&plan), judge_(judge), key_(key),
+    : subject_(subject),
+      plan_(&plan),
+      judge_(judge),
+      key_(key),
       timer_(subject.desk().loop, io::member_fire<&Watch::wake>, this),
-      next_{first_probe, Trigger::scheduled, false}, index_(index) {
+      next_{first_probe, Trigger::scheduled, false},
+      index_(index) {
     if (plan_->heartbeat() != nullptr) {
         extra().beat.last = subject.desk().loop.now();
         next_.at = missed_at(*plan_->heartbeat(), extra().beat);
@@ -89,8 +93,11 @@ void Watch::schedule(Instant last_end) {
 void Watch::begin(Trigger trigger, bool fresh) {
     if (plan_->from_memory()) return look_now(trigger);
     switch (plan_->spec->connection) {
-        case config::ConnectionMode::pooled: break;
-        case config::ConnectionMode::fresh: fresh = true; break;
+        case config::ConnectionMode::pooled:
+            break;
+        case config::ConnectionMode::fresh:
+            fresh = true;
+            break;
         case config::ConnectionMode::both:
             turn_ = !turn_;
             fresh = fresh || !turn_;
@@ -155,10 +162,14 @@ void Watch::finish(Observation&& seen) {
                                                               .last_eligible = subject_.last_eligible()});
     seen.counted = judged.counted;
     if (seen.outcome == Outcome::pass || seen.outcome == Outcome::warn) passed_once_ = true;
-    if (timing.m_of_n && !plan_->from_memory()) miss_slots(slot ? std::min(due, seen.started) : seen.started, seen.ended);
+    if (timing.m_of_n && !plan_->from_memory())
+        miss_slots(slot ? std::min(due, seen.started) : seen.started, seen.ended);
     std::shared_ptr<const Observation> detail;
     remember(seen, detail);
     schedule(seen.ended);
+    // A look that came too soon after another to count is taken again when it does.
+    if (plan_->composite() != nullptr && !judged.counted && seen.outcome != Outcome::error)
+        next_.at = std::min(next_.at, seen.ended + timing.confirm_interval);
     if (judged.visible()) subject_.settle();
     if (subject_.gates_take(index_, number_, seen, judged.counted)) {
         const bool well = seen.outcome == Outcome::pass || seen.outcome == Outcome::warn;
@@ -245,7 +256,8 @@ Observation Watch::last_observation() const {
     seen.timings.connect = from_float(last_.connect);
     seen.timings.first_byte = from_float(last_.first_byte);
     seen.timings.total = from_float(last_.total);
-    if (const Destination to = subject_.destination().for_check(*plan_->spec); !to.is_name()) seen.address = to.address();
+    if (const Destination to = subject_.destination().for_check(*plan_->spec); !to.is_name())
+        seen.address = to.address();
     return seen;
 }
 
@@ -315,7 +327,8 @@ void Watch::replan(const Plan& plan, bool changed, std::uint8_t index) {
     plan_ = &plan;
     index_ = index;
     if (changed) return question_changed();
-    if (timing_changed && flight_ == nullptr) schedule(std::max(last_.ended, subject_.desk().loop.now() - plan.timing.interval));
+    if (timing_changed && flight_ == nullptr)
+        schedule(std::max(last_.ended, subject_.desk().loop.now() - plan.timing.interval));
     rearm();
 }
 

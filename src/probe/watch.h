@@ -115,10 +115,10 @@ private:
     Instant last_passive_ = Instant::min();
     Last last_;
     std::unique_ptr<Extra> extra_;
-    std::uint32_t number_ = 0;   // Of the probe under way or last, among all of the subject's.
+    std::uint32_t number_ = 0;  // Of the probe under way or last, among all of the subject's.
     std::uint8_t index_;
     bool passed_once_ = false;
-    bool turn_ = false;          // connection: both takes turns.
+    bool turn_ = false;  // connection: both takes turns.
 };
 
 }  // namespace hale::probe

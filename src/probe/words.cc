@@ -99,10 +99,13 @@ ConnectFault connect_fault(int error) {
     using verdict::Reason;
     switch (error) {
         case ECONNREFUSED:
-        case ENOENT: return {Reason::connect_refused, false};  // ENOENT: nobody made the unix socket.
-        case ETIMEDOUT: return {Reason::connect_timeout, false};
+        case ENOENT:
+            return {Reason::connect_refused, false};  // ENOENT: nobody made the unix socket.
+        case ETIMEDOUT:
+            return {Reason::connect_timeout, false};
         case ECONNRESET:
-        case EPIPE: return {Reason::connect_reset, false};
+        case EPIPE:
+            return {Reason::connect_reset, false};
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
@@ -110,8 +113,10 @@ ConnectFault connect_fault(int error) {
         case EADDRNOTAVAIL:
         case EACCES:
         case EPERM:
-        case ENETUNREACH: return {Reason::check_error, true};
-        default: return {Reason::connect_failed, false};
+        case ENETUNREACH:
+            return {Reason::check_error, true};
+        default:
+            return {Reason::connect_failed, false};
     }
 }
 
