@@ -22,8 +22,8 @@ Client::Client(Core& core) : core_(core), timer_(core.loop(), io::member_fire<&C
 
 void Client::start(std::unique_ptr<io::Stream> stream) {
     stream_ = std::move(stream);
-    trusted_by_ = core_.snapshot();
-    peer_ = Peer::of(stream_->peer(), trusted_by_ != nullptr ? std::span(trusted_by_->trusted_proxies) : std::span<const Cidr>{});
+    trusted_by_ = core_.adoptions();
+    peer_ = Peer::of(stream_->peer(), core_.trusted_proxies());
     state_ = State::idle;
     wait_for(Wait::keep_alive, core_.now() + core_.options().header_timeout);
     stream_->set_handler(this);

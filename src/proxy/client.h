@@ -166,7 +166,7 @@ private:
     Core& core_;
     std::unique_ptr<io::Stream> stream_;
     Peer peer_;
-    const catalog::RoutingSnapshot* trusted_by_ = nullptr;  // The snapshot that decided peer_.trusted.
+    std::uint64_t trusted_by_ = 0;  // The adoption that decided peer_.trusted.
     State state_ = State::closed;
     Wait wait_ = Wait::keep_alive;
     bool may_read_ = false;

@@ -38,6 +38,7 @@ Core::~Core() {
 catalog::Snapshot Core::adopt(catalog::Snapshot snapshot) {
     Turn turn(*this);
     auto before = std::exchange(snapshot_, std::move(snapshot));
+    ++adoptions_;
     routes_.clear();
     // Services that the new snapshot does not route move over last, so that none is rebuilt twice.
     auto left = std::exchange(services_, {});
@@ -227,6 +228,8 @@ Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
     }
     auto stream = net_.connect(backend.address);
     if (!stream) {
+        if (now() < next_complaint_) return nullptr;
+        next_complaint_ = now() + 1s;
         hale::log(LogLevel::error, "connecting to " + backend.address_text + " for service " + backend.service.name() +
                                  " could not begin: " + stream.error().text);
         return nullptr;

@@ -59,6 +59,10 @@ public:
     io::Loop& loop() { return loop_; }
     const WorkerOptions& options() const { return options_; }
     const catalog::RoutingSnapshot* snapshot() const { return snapshot_.get(); }
+    std::uint64_t adoptions() const { return adoptions_; }
+    std::span<const Cidr> trusted_proxies() const {
+        return snapshot_ != nullptr ? std::span(snapshot_->trusted_proxies) : std::span<const Cidr>{};
+    }
     const catalog::OwnHealth* health() const { return doors_.health; }
     bool draining() const { return draining_; }
     Random& random() { return random_; }
@@ -108,6 +112,7 @@ private:
     AccessLog log_;
 
     catalog::Snapshot snapshot_;
+    std::uint64_t adoptions_ = 0;
     std::vector<Service*> routes_;  // As snapshot_->table.all().
     std::unordered_map<std::uint32_t, std::unique_ptr<Service>> services_;  // By RoutedService::index.
     std::vector<std::unique_ptr<Service>> retired_;
@@ -129,6 +134,7 @@ private:
     std::uint64_t idle_ = 0;
 
     std::unique_ptr<char[]> scratch_;
+    Instant next_complaint_{};  // About connections that could not begin: one a second is enough.
     std::string date_;
     std::int64_t date_second_ = -1;
     int depth_ = 0;

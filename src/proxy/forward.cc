@@ -52,8 +52,7 @@ void append_joined(std::string& out, const wire::Fields& fields, Known id) {
 Peer Peer::of(const SocketAddress& address, std::span<const Cidr> trusted_proxies) {
     Peer peer;
     if (address.is_unix()) {
-        peer.text = "unix";
-        peer.forwarded = "unknown";
+        peer.text = peer.forwarded = "unknown";
         return peer;
     }
     peer.ip = address.ip;

@@ -22,7 +22,7 @@ namespace hale::proxy {
 // Who asks, as far as the connection proves it.
 struct Peer {
     Ip ip{};
-    std::string text;         // "10.0.0.1", "2001:db8::1"; "unix" for a socket without an address.
+    std::string text;         // "10.0.0.1", "2001:db8::1"; "unknown" at a unix socket.
     std::string forwarded;    // As in Forwarded's for=: `10.0.0.1`, `"[2001:db8::1]"`, `unknown`.
     bool trusted = false;     // One of trusted_proxies: what it says about others is believed.
 

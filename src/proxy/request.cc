@@ -47,7 +47,9 @@ std::string_view cookie(const wire::RequestHead& head, std::string_view name) {
 
 // Starts the exchange's books. A head that could not be read counts as a request without facts.
 void Client::identify() {
-    const auto& head = core_.request_head;
+    auto& head = core_.request_head;
+    // HTTP/2 in clear text behind our back would carry requests that nobody routed.
+    if (head.upgrade && wire::lists(head.fields, wire::Known::upgrade, "h2c")) head.upgrade = false;
     x_.service = nullptr;
     x_.backend = nullptr;
     x_.request.clear();
@@ -77,11 +79,9 @@ void Client::identify() {
     x_.route.clear();
     core_.count_exchange(1);
 
-    const auto* snapshot = core_.snapshot();
-    if (snapshot != trusted_by_) {
-        trusted_by_ = snapshot;
-        peer_.trusted = !stream_->peer().is_unix() &&
-                        std::ranges::any_of(snapshot->trusted_proxies, [&](const Cidr& c) { return c.contains(peer_.ip); });
+    if (core_.adoptions() != trusted_by_) [[unlikely]] {
+        trusted_by_ = core_.adoptions();
+        peer_ = Peer::of(stream_->peer(), core_.trusted_proxies());
     }
     const auto given_id = peer_.trusted ? head.fields.value(wire::Known::x_request_id) : std::string_view{};
     if (valid_request_id(given_id)) {
@@ -93,7 +93,7 @@ void Client::identify() {
     if (core_.log().on()) {
         if (head.method_name.empty()) x_.log_request.clear();
         else AccessLog::start_request(x_.log_request, head.method_name, head.authority, head.target);
-        if (peer_.trusted) x_.log_client = client_address(head, peer_, snapshot->trusted_proxies).spelled;
+        if (peer_.trusted) x_.log_client = client_address(head, peer_, core_.trusted_proxies()).spelled;
         else x_.log_client.clear();
     }
 }
@@ -162,7 +162,7 @@ bool Client::place(const catalog::Route& route) {
         x_.page = wants_page(head);
         const auto& who_may = core_.snapshot()->errors_detail_for;
         if (!who_may.empty() && !stream_->peer().is_unix()) {
-            const auto client = client_address(head, peer_, core_.snapshot()->trusted_proxies);
+            const auto client = client_address(head, peer_, core_.trusted_proxies());
             x_.details = std::ranges::any_of(who_may, [&](const Cidr& c) { return c.contains(client.ip); });
         }
         answer(reason);
@@ -194,7 +194,9 @@ bool Client::place(const catalog::Route& route) {
         append_stripped(core_.out, target, route.path.ends_with('/') ? route.path.size() - 1 : route.path.size());
         target = core_.out;
     }
-    x_.own_host = head.authority.empty() ? std::string_view(x_.backend->address_text) : head.authority;
+    x_.own_host = !head.authority.empty()           ? head.authority
+                  : x_.backend->address.is_unix() ? std::string_view("localhost")
+                                                  : std::string_view(x_.backend->address_text);
     x_.host = append_request(x_.request, head, peer_,
                              {.target = target,
                               .host = x_.backend->authority.empty() ? std::string_view(x_.own_host) : x_.backend->authority,
@@ -211,7 +213,7 @@ std::uint64_t Client::hash_of(const catalog::RoutedService& service) const {
         by = cookie(head, service.balance.name);
     }
     // Without the header or cookie the address decides: some stickiness is better than none.
-    if (by.empty()) by = client_address(head, peer_, core_.snapshot()->trusted_proxies).spelled;
+    if (by.empty()) by = client_address(head, peer_, core_.trusted_proxies()).spelled;
     return hash64(by);
 }
 

@@ -429,6 +429,91 @@ TEST(Worker, TunnelsAfterAnUpgradeUntilBothSidesEnd) {
     }
 }
 
+TEST(Worker, ForwardsNoUpgradeToClearTextHttp2) {
+    Bed bed;
+    bed.serve("web", 1);
+    bed.open();
+    bed.ask(get("/", "a", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"));
+    const auto& fields = bed.instances[0]->requests.at(0).fields;
+    for (const char* gone : {"connection", "upgrade", "http2-settings"}) EXPECT_FALSE(fields.contains(gone)) << gone;
+}
+
+// Requests that smuggle a second one past a careless reader: the instance must see what we saw, or nothing.
+TEST(Worker, SmugglesNothing) {
+    const std::string evil = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::string start = "POST /first HTTP/1.1\r\nHost: a\r\n";
+    const auto length = "Content-Length: " + std::to_string(evil.size()) + "\r\n";
+    const std::vector<std::string> attempts{
+        start + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\n" + length + "\r\n0\r\n\r\n" + evil,
+        start + "Transfer-Encoding : chunked\r\n" + length + "\r\n" + evil,
+        start + "Transfer-Encoding: xchunked\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked, identity\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + evil,
+        start + "Transfer-Encoding:\x0b" "chunked\r\n" + length + "\r\n" + evil,
+        start + "X: a\rTransfer-Encoding: chunked\r\n" + length + "\r\n" + evil,
+        start + "X: a\nTransfer-Encoding: chunked\r\n" + length + "\r\n" + evil,
+        start + "Content-Length: 0\r\n" + length + "\r\n" + evil,
+        start + "Content-Length: 0, " + std::to_string(evil.size()) + "\r\n\r\n" + evil,
+        start + "Content-Length: +0\r\n\r\n" + evil,
+        start + "Content-Length: 0x0\r\n\r\n" + evil,
+        start + "Content-Length: -1\r\n\r\n" + evil,
+        start + "Content-Length: 99999999999999999999\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\n\r\n0\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\n\r\n00000000000000000000\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n" + evil,
+        start + "Transfer-Encoding: chunked\r\n\r\n0;a\nb\r\n\r\n" + evil,
+        "POST /first HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + evil,
+    };
+    for (const auto& attempt : attempts) {
+        Bed bed;
+        bed.serve("web", 1);
+        bed.open();
+        const auto got = bed.ask(attempt);
+        bool evil_seen = false;
+        for (const auto& r : bed.instances[0]->requests) evil_seen |= r.target == "/evil";
+        // Either refused, or both of us read two requests (then it is not smuggled but pipelined, and answered).
+        std::size_t answers = 0;
+        for (auto at = got.find("HTTP/1.1 "); at != std::string::npos; at = got.find("HTTP/1.1 ", at + 1)) ++answers;
+        if (evil_seen) { EXPECT_EQ(answers, 2u) << attempt << got; }
+        else { EXPECT_TRUE(has(got, "Hale-Reason: bad_request")) << attempt << got; }
+    }
+}
+
+// Each operation of a busy conversation fails once: whatever follows, nothing may be left over.
+TEST(Worker, SurvivesTheFailureOfAnyOperation) {
+    for (const int error : {ECONNRESET, EMFILE})
+        for (std::uint64_t nth = 1;; ++nth) {
+            Bed bed;
+            bed.serve("web", 2);
+            bed.table.service("web").retry = {.max = 1, .budget_percent = 100};
+            for (auto& instance : bed.instances)
+                instance->script = [&](Talker& t, const Request& r) {
+                    if (r.fields.contains("upgrade")) t.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nhello");
+                    else if (r.target == "/big") t.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'x'));
+                    else t.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+                };
+            bed.open();
+            auto& net = bed.network.net("proxy", bed.loop);
+            const auto before = net.operations();
+            net.fail_nth(nth, error);
+            auto& a = bed.client();
+            auto& b = bed.client();
+            a.send(get() + get("/big") + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + get());
+            b.send(get("/ws", "a", "Connection: upgrade\r\nUpgrade: x\r\n"));
+            bed.world.run_for(1s);
+            a.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + std::string(50'000, 'x'));
+            bed.world.run_for(1s);
+            bed.worker->stop();
+            const bool reached = net.operations() - before >= nth;
+            if (!reached) {
+                EXPECT_GT(nth, 20u);
+                break;
+            }
+        }
+}
+
 TEST(Worker, RefusesATunnelNobodyAskedFor) {
     Bed bed;
     bed.serve("web", 1);
