@@ -4,7 +4,9 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +30,8 @@ struct ServerOptions {
     std::uint32_t daemon_uid = 0;          // May administer over the unix socket, as uid 0 may.
     std::uint32_t operators_gid = ~0u;     // Group `hale`: role operate. ~0: there is none.
     std::uint64_t seed = 1;
+    // Fills with randomness fit for secrets (os::secret_bytes). Not set: no tokens can be made.
+    std::function<std::string(std::size_t)> secret_bytes;
 };
 
 class Server {
