@@ -120,22 +120,37 @@ struct Case {
 
 const std::vector<Case>& corpus() {
     static const std::vector<Case> all{
-        {"HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 5\r\n\r\nhello", false, {Progress::answered, 200, "hello", false, true, {}, "s"}},
+        {"HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 5\r\n\r\nhello",
+         false,
+         {Progress::answered, 200, "hello", false, true, {}, "s"}},
         {"HTTP/1.1 204 No\r\nServer: s\r\n\r\n", false, {Progress::answered, 204, "", false, true, {}, "s"}},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", false,
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+         false,
          {Progress::answered, 200, "abcde", false, true, {}, ""}},
-        {"HTTP/1.1 200 OK\r\nServer: s\r\n\r\nto the end", true, {Progress::answered, 200, "to the end", false, false, {}, "s"}},
-        {"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false,
+        {"HTTP/1.1 200 OK\r\nServer: s\r\n\r\nto the end",
+         true,
+         {Progress::answered, 200, "to the end", false, false, {}, "s"}},
+        {"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+         false,
          {Progress::answered, 200, "ok", false, true, {}, ""}},
-        {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", false, {Progress::answered, 200, "ok", false, false, {}, ""}},
-        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", false, {Progress::answered, 200, "ok", false, false, {}, ""}},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz", false,
+        {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+         false,
+         {Progress::answered, 200, "ok", false, false, {}, ""}},
+        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+         false,
+         {Progress::answered, 200, "ok", false, false, {}, ""}},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz",
+         false,
          {Progress::answered, 200, "abcdefghijklmnop", true, false, {}, ""}},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", true, {.progress = Progress::failed, .trouble = Trouble::closed}},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+         true,
+         {.progress = Progress::failed, .trouble = Trouble::closed}},
         {"HTTP/1.1 200 O", true, {.progress = Progress::failed, .trouble = Trouble::closed}},
         {"", true, {.progress = Progress::failed, .trouble = Trouble::closed}},
         {"SSH-2.0-OpenSSH\r\n\r\n", false, {.progress = Progress::failed, .trouble = Trouble::malformed}},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, {.progress = Progress::failed, .trouble = Trouble::malformed}},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+         false,
+         {.progress = Progress::failed, .trouble = Trouble::malformed}},
     };
     return all;
 }
@@ -156,7 +171,8 @@ TEST(ClientExchange, SplitsDoNotMatter) {
         ASSERT_EQ(run(scratch, bytes, small_plan(), one.ends), one.expected) << b;
         for (std::size_t i = 0; i <= b.size(); ++i)
             for (std::size_t j = i; j <= b.size(); j += 3)
-                ASSERT_EQ(run(scratch, {b.substr(0, i), b.substr(i, j - i), b.substr(j)}, small_plan(), one.ends), one.expected)
+                ASSERT_EQ(run(scratch, {b.substr(0, i), b.substr(i, j - i), b.substr(j)}, small_plan(), one.ends),
+                          one.expected)
                     << b << " split at " << i << " and " << j;
     }
 }
@@ -185,7 +201,8 @@ TEST(ClientExchange, NothingIsEndless) {
     std::vector<std::string> headers{"HTTP/1.1 200 OK\r\n"};
     for (int i = 0; i < 1000; ++i) headers.push_back("X: " + std::string(100, 'x') + "\r\n");
     EXPECT_EQ(run(scratch, headers, {}, false, false).trouble, Trouble::malformed);
-    EXPECT_EQ(run(scratch, std::vector<std::string>(20, "HTTP/1.1 100 Continue\r\n\r\n"), {}, false).trouble, Trouble::malformed);
+    EXPECT_EQ(run(scratch, std::vector<std::string>(20, "HTTP/1.1 100 Continue\r\n\r\n"), {}, false).trouble,
+              Trouble::malformed);
     AnswerPlan large;
     large.body_limit = 1u << 20;
     std::vector<std::string> body{"HTTP/1.1 200 OK\r\n\r\n"};
@@ -201,7 +218,8 @@ TEST(ClientExchange, ARequestMayGoOutInPieces) {
     Scripted stream;
     stream.takes = 3;
     ClientExchange exchange(scratch);
-    const std::vector<io::Slice> slices{{request.data(), 5}, {request.data() + 5, 4}, {request.data() + 9, request.size() - 9}};
+    const std::vector<io::Slice> slices{
+        {request.data(), 5}, {request.data() + 5, 4}, {request.data() + 9, request.size() - 9}};
     exchange.begin(slices, {});
     Progress progress = exchange.advance(stream);
     for (int i = 0; i < 100 && !exchange.sent(); ++i) {

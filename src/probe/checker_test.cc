@@ -44,6 +44,7 @@ TEST(Checker, ANewInstanceIsProbedAtOnceAndHealthyAfterRise) {
     EXPECT_EQ(bench.word(0).version, 103u);  // Passing on changes nothing.
     EXPECT_EQ(bench.seen.back().vehicle, Vehicle::pooled);
     EXPECT_LE(server.accepted, 2);
+    EXPECT_EQ(bench.checker->stats().connections_open, 1u);
     EXPECT_EQ(bench.record(0)->reason, Reason::ok);
     EXPECT_TRUE(bench.record(0)->deciding.empty());
     EXPECT_EQ(bench.record(0)->before, State::pending);
@@ -367,9 +368,17 @@ TEST(Checker, GatesAskForEvidenceGatheredAfterTheyOpened) {
     ASSERT_EQ(ends.size(), 4u);
     EXPECT_EQ(ends[3].end, catalog::GateEnd::gone);
     open(5, 10s);
-    bench.send(catalog::Unassign{0, 1});
+    bench.assign(bench.assignment(0, web, {Bench::http()}));  // A reload that asks the same.
+    ASSERT_EQ(ends.size(), 4u);
+    auto second = Bench::http();
+    second->name = "second";
+    bench.assign(bench.assignment(0, web, {Bench::http(), second}));
     ASSERT_EQ(ends.size(), 5u);
     EXPECT_EQ(ends[4].end, catalog::GateEnd::gone);
+    open(6, 10s);
+    bench.send(catalog::Unassign{0, 1});
+    ASSERT_EQ(ends.size(), 6u);
+    EXPECT_EQ(ends[5].end, catalog::GateEnd::gone);
 }
 
 TEST(Checker, TrafficAsksForOneProbeAndCountsNothingItself) {

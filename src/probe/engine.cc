@@ -33,9 +33,10 @@ void Flight::on_deadline() noexcept {
         return;
     }
     const Instant now = engine_.loop_.fresh_now();
+    // The answer may lie in the socket already, unread because we are late: it is then an answer.
+    if (last_look()) return;
     if (verdict::timer_too_late(due_, now, due_ - seen_.started)) {
         HALE_REACHED("probe: a late timer");
-        if (last_look()) return;
         ++engine_.stats_.late_timers;
         end_error(Phase::none,
                   fmt::format("our own timer came {} late, so the silence proves nothing", human(now - due_)));

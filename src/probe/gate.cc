@@ -44,6 +44,7 @@ void Gate::end(catalog::GateEnd how, verdict::RowId row, verdict::State state, s
         .row = row, .end = how, .needed = needed, .state = state, .observations = std::move(kept_)};
     bool first = true;
     for (const std::size_t check : asked) {
+        if (check >= tallies_.size()) continue;  // Came with a reload after the gate opened.
         const Tally& tally = tallies_[check];
         outcome.passes = first ? tally.passes : std::min(outcome.passes, tally.passes);
         outcome.fails = std::max(outcome.fails, tally.fails);

@@ -392,11 +392,11 @@ void HttpProbe::judge_answer() {
 }
 
 void HttpProbe::let_go_of_connection() {
-    if (exchange_.in_step() && plan().spec->connection != config::ConnectionMode::fresh) {
-        engine_.pool_.give_back(std::move(connection_), engine_.pool_.lane(order_.to));
-    } else {
-        connection_.reset();
-    }
+    if (!exchange_.in_step() || plan().spec->connection == config::ConnectionMode::fresh) return connection_.reset();
+    Lane& home = lane() != nullptr ? *lane() : engine_.pool_.lane(order_.to);
+    // A confirmation's connection takes the place of the one that failed; beside one that did not it is one too many.
+    if (order_.fresh && !home.idle.empty()) return connection_.reset();
+    engine_.pool_.give_back(std::move(connection_), home);
 }
 
 void HttpProbe::drop() noexcept {

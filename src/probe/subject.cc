@@ -78,6 +78,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     const auto old_plans = std::exchange(plans_, std::move(plans));
     auto old = std::exchange(watches_, {});
     to_ = to;
+    bool same_questions = !moved && old.size() == plans_->size();
     const Instant now = desk_.loop.now();
     for (const Plan& plan : *plans_) {
         if (HALE_BUG_IF(watches_.size() == most_checks)) break;
@@ -87,6 +88,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
         if (known != old.end() && (*known)->plan().spec->kind() == plan.spec->kind()) {
             const config::CheckSpec& before = *(*known)->plan().spec;
             const bool changed = moved || (&before != plan.spec.get() && before.question() != plan.spec->question());
+            same_questions = same_questions && !changed && known - old.begin() == index;
             (*known)->replan(plan, changed, index);
             watches_.push_back(std::move(*known));
         } else {
@@ -95,7 +97,8 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
                 now));
         }
     }
-    while (!gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);  // What they asked is gone.
+    // What gates had asked is another question now; their tallies are by index.
+    while (!same_questions && !gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);
     old.clear();
     settle();
 }
