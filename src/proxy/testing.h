@@ -48,6 +48,7 @@ public:
         read();
     }
     bool open() const { return stream_ != nullptr; }
+    std::size_t unsent() const { return out_.size(); }
 
     void on_ready(io::Stream&, io::Readiness ready) noexcept override {
         if (ready.writable) flush();
@@ -127,6 +128,7 @@ public:
         ++accepted;
         auto& c = *connections_.emplace_back(std::make_unique<Connection>(std::move(stream)));
         c.talker.then = [this, &c] { work(c); };
+        if (deaf) c.talker.hold();
     }
 
     std::size_t open() const {
@@ -138,7 +140,8 @@ public:
 
     Script script = [](Talker& talker, const Request&) { talker.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); };
     Script on_head = [](Talker&, const Request&) {};  // Before the body.
-    bool raw = false;  // Reads nothing as HTTP: tunnels.
+    bool raw = false;   // Reads nothing as HTTP: tunnels.
+    bool deaf = false;  // New connections are not read until released.
     std::size_t accepted = 0;
     std::vector<Request> requests;
 

@@ -323,7 +323,7 @@ TEST(Worker, LeavesASlowClientToItsOwnPace) {
     c.hold();
     c.send(get());
     bed.world.run_for(10s);
-    EXPECT_LT(bed.network.bytes_held(), 600'000u);  // The instance was not read to the end.
+    EXPECT_GT(bed.instances[0]->connection(0).unsent(), 500'000u);  // The instance was not read to the end.
     c.release();
     bed.world.run_for(10s);
     EXPECT_TRUE(c.got.ends_with(std::string(1000, 'x')));
@@ -336,6 +336,45 @@ TEST(Worker, LeavesASlowClientToItsOwnPace) {
     EXPECT_TRUE(c.over());
     EXPECT_EQ(bed.stats_of("web").client_aborts, 1u);
     EXPECT_TRUE(bed.passive.empty());
+}
+
+TEST(Worker, LeavesASlowInstanceToItsOwnPace) {
+    Bed bed;
+    auto& web = bed.serve("web", 1);
+    web.timeouts.idle = 30s;
+    bed.instances[0]->deaf = true;
+    bed.open();
+    auto& c = bed.client();
+    c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x'));
+    bed.world.run_for(10s);
+    EXPECT_GT(c.unsent(), 500'000u);  // The client was not read to the end.
+    bed.instances[0]->connection(0).release();
+    bed.world.run_for(10s);
+    EXPECT_TRUE(c.got.starts_with("HTTP/1.1 200 OK")) << c.got;
+    EXPECT_EQ(bed.instances[0]->requests.at(0).body.size(), 1'000'000u);
+    auto& stuck = bed.client();
+    bed.instances[0]->connection(0).hold();
+    stuck.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + std::string(1'000'000, 'x'));
+    bed.world.run_for(40s);
+    EXPECT_TRUE(stuck.got.starts_with("HTTP/1.1 504 ")) << stuck.got;
+}
+
+TEST(Worker, ARequestThatIsCutOffEndsAtTheInstanceToo) {
+    for (const bool politely : {true, false}) {
+        Bed bed;
+        bed.serve("web", 1);
+        bed.open();
+        auto& c = bed.client();
+        c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+        bed.world.run_for(100ms);
+        EXPECT_EQ(bed.instances[0]->open(), 1u);
+        politely ? c.shut() : c.reset();
+        bed.world.run_for(100ms);
+        EXPECT_EQ(bed.instances[0]->open(), 0u);
+        EXPECT_TRUE(bed.instances[0]->requests.empty());
+        EXPECT_EQ(bed.stats_of("web").client_aborts, 1u);
+        EXPECT_TRUE(bed.passive.empty());
+    }
 }
 
 TEST(Worker, PassesInterimResponsesAndExpectations) {
