@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -141,7 +142,8 @@ Json object(Section section) {
 std::string cell(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        if (c == '|') out += '\\';
+        // No column of its own, and no HTML.
+        if (c == '|' || c == '<') out += '\\';
         out += c;
     }
     return out;
@@ -174,23 +176,24 @@ std::string reference_page() {
         "Header values and tokens may be `file:/path` or `env:NAME`. `*` in a key is a name, `[]` an entry of a list.\n\n"
         "Precedence, lowest first: built-in, `defaults.check` (http, tcp and exec checks), `defaults.<kind>`, the service's check, "
         "the instance's own.\n";
-    std::string_view section = "\1";
+    // A table for each map, in the order in which the maps are named; all keys of one map in one table.
+    std::vector<std::pair<std::string, std::string>> tables;
     std::string missing;
     for (const KeyFacts& key : all_keys()) {
-        const auto dot = key.path.rfind('.');
-        const std::string_view prefix = dot == std::string::npos ? std::string_view{} : std::string_view(key.path).substr(0, dot);
         if (!key.supported) {
             missing += fmt::format("- `{}`: {}\n", key.path, key.says);
             continue;
         }
-        if (prefix != section) {
-            out += fmt::format("\n## {}\n\n| Key | Type | Default | Allowed | |\n|---|---|---|---|---|\n", prefix.empty() ? "At the top" : fmt::format("`{}`", prefix));
-            section = prefix;
-        }
-        out += fmt::format("| `{}` | {} | {} | {} | {}{}{} |\n", cell(dot == std::string::npos ? key.path : std::string_view(key.path).substr(dot + 1)), key.type,
-                           key.fallback.empty() ? "" : fmt::format("`{}`", cell(key.fallback)), cell(key.allowed), cell(key.says),
-                           key.kinds.empty() ? "" : fmt::format(" For: {}.", key.kinds), key.restart ? " Takes effect at the next start." : "");
+        const auto dot = key.path.rfind('.');
+        const std::string prefix = dot == std::string::npos ? std::string{} : key.path.substr(0, dot);
+        auto table = std::ranges::find(tables, prefix, &std::pair<std::string, std::string>::first);
+        if (table == tables.end()) table = tables.insert(table, {prefix, {}});
+        table->second += fmt::format("| `{}` | {} | {} | {} | {}{}{} |\n", cell(dot == std::string::npos ? key.path : std::string_view(key.path).substr(dot + 1)), key.type,
+                                     key.fallback.empty() ? "" : fmt::format("`{}`", cell(key.fallback)), cell(key.allowed), cell(key.says),
+                                     key.kinds.empty() ? "" : fmt::format(" For: {}.", key.kinds), key.restart ? " Takes effect at the next start." : "");
     }
+    for (const auto& [prefix, rows] : tables)
+        out += fmt::format("\n## {}\n\n| Key | Type | Default | Allowed | |\n|---|---|---|---|---|\n{}", prefix.empty() ? "At the top" : fmt::format("`{}`", prefix), rows);
     out += fmt::format("\n## Not supported by this version\n\n{}", missing);
     return out;
 }
