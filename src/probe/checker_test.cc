@@ -705,6 +705,28 @@ TEST(Checker, AConnectionTheServerClosedWhileIdleIsNoFailure) {
     EXPECT_EQ(bench.leaks(), "");
 }
 
+TEST(Checker, AConnectionThatDiesAsItIsAskedIsAskedAfreshOnce) {
+    for (const Manner dying : {Manner::close_unanswered, Manner::reset_at_accept}) {
+        Bench bench(1);
+        Server server(bench.network, bench.loop, "web", web);
+        bench.assign(bench.assignment(0, web, {Bench::http()}));
+        ASSERT_TRUE(bench.until(0, State::healthy));
+        bench.run_for(20s);
+        const auto before = bench.seen.size();
+        int deaths = 1;
+        server.decide = [&](const std::string&, int) { return deaths-- > 0 ? dying : Manner::answer; };
+        bench.run_for(5s);
+        ASSERT_EQ(bench.seen.size(), before + 1);
+        EXPECT_EQ(bench.seen[before].outcome, Outcome::pass);
+        EXPECT_EQ(bench.seen[before].vehicle, Vehicle::fresh);
+        EXPECT_EQ(bench.checker->stats().engine.repeated, 1u);
+        deaths = 2;  // The fresh one dies as well: that is the server's doing.
+        bench.run_for(5s);
+        EXPECT_EQ(bench.seen[before + 1].outcome, Outcome::fail);
+        EXPECT_EQ(bench.state(0), State::healthy);
+    }
+}
+
 TEST(Checker, SuspicionHoldsNewVerdicts) {
     Bench bench(1);
     Server server(bench.network, bench.loop, "web", web);
