@@ -100,7 +100,7 @@ def main():
         text = open(path, errors="replace").read().split("\n")
         top = "/".join(path.split("/")[:2]) if path.startswith("src/") else path.split("/")[0]
         name = by_top.get(top)
-        is_test = path.endswith(("_test.cc", "_bench.cc")) or path.startswith(("tests/", "bench/"))
+        is_test = path.endswith(("_test.cc", "_test.h", "_bench.cc")) or path.startswith(("tests/", "bench/"))
         for number, line in enumerate(text, 1):
             include = re.match(r'#include "(\w+)/', line)
             if include and name and not is_test:

@@ -11,6 +11,21 @@ namespace hale::proxy {
 namespace {
 constexpr Duration tick_interval = 1s;
 constexpr std::size_t most_spare = 1'024;  // Objects kept for the next connections, of each kind.
+
+template <class T>
+std::unique_ptr<T> take_spare(std::vector<std::unique_ptr<T>>& spare, Core& core) {
+    if (spare.empty()) return std::make_unique<T>(core);
+    auto object = std::move(spare.back());
+    spare.pop_back();
+    return object;
+}
+
+template <class T>
+void keep_spare(std::vector<std::unique_ptr<T>>& ended, std::vector<std::unique_ptr<T>>& spare) {
+    for (auto& object : ended)
+        if (spare.size() < most_spare) spare.push_back(std::move(object));
+    ended.clear();
+}
 }  // namespace
 
 Core::Core(io::Loop& loop, io::Net& net, WorkerOptions options, WorkerDoors doors)
@@ -29,8 +44,6 @@ Core::Core(io::Loop& loop, io::Net& net, WorkerOptions options, WorkerDoors door
 
 Core::~Core() {
     if (HALE_BUG_IF(!stopped_)) stop();
-    for (auto* client : spare_clients_) delete client;
-    for (auto* upstream : spare_upstreams_) delete upstream;
 }
 
 // --- What the worker is told -----------------------------------------------------------------------------
@@ -142,17 +155,11 @@ void Core::end_turn() {
 }
 
 void Core::recycle() {
-    for (Client* const client : ended_clients_) {
-        client->recycle();
-        if (spare_clients_.size() < most_spare) spare_clients_.push_back(client);
-        else delete client;
+    if (!ended_clients_.empty()) {
+        for (auto& client : ended_clients_) client->recycle();
+        keep_spare(ended_clients_, spare_clients_);
     }
-    ended_clients_.clear();
-    for (Upstream* const upstream : ended_upstreams_) {
-        if (spare_upstreams_.size() < most_spare) spare_upstreams_.push_back(upstream);
-        else delete upstream;
-    }
-    ended_upstreams_.clear();
+    if (!ended_upstreams_.empty()) keep_spare(ended_upstreams_, spare_upstreams_);
 }
 
 void Core::tick() noexcept {
@@ -187,13 +194,7 @@ void Core::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
         return;
     }
     ++stats_.accepted;
-    Client* client = nullptr;
-    if (spare_clients_.empty()) {
-        client = new Client(*this);
-    } else {
-        client = spare_clients_.back();
-        spare_clients_.pop_back();
-    }
+    Client* const client = take_spare(spare_clients_, *this).release();
     clients_.push_back(*client);
     client->start(std::move(stream));
 }
@@ -201,7 +202,7 @@ void Core::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
 void Core::ended(Client& client) {
     clients_.erase(client);
     ready_.erase(client);
-    ended_clients_.push_back(&client);
+    ended_clients_.emplace_back(&client);
 }
 
 bool Core::park(Client& client) {
@@ -234,13 +235,7 @@ Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
                                  " could not begin: " + stream.error().text);
         return nullptr;
     }
-    Upstream* upstream = nullptr;
-    if (spare_upstreams_.empty()) {
-        upstream = new Upstream(*this);
-    } else {
-        upstream = spare_upstreams_.back();
-        spare_upstreams_.pop_back();
-    }
+    Upstream* const upstream = take_spare(spare_upstreams_, *this).release();
     ++backend.connections;
     ++stats_.upstream_connects;
     upstreams_.push_back(*upstream);
@@ -275,7 +270,7 @@ void Core::close_upstream(Upstream& upstream, bool by_reset) {
     upstream.end(by_reset);
     upstream.client = nullptr;
     upstream.backend = nullptr;
-    ended_upstreams_.push_back(&upstream);
+    ended_upstreams_.emplace_back(&upstream);
 }
 
 void Core::close_idle(Backend& backend) {

@@ -122,9 +122,9 @@ private:
     Chain<Client, &Client::in_ready> ready_;
     Chain<Client, &Client::in_parked> parked_;
     Chain<Upstream, &Upstream::all> upstreams_;
-    // Ended in this turn, and ready for use. Objects are owned by these two and by the chains above.
-    std::vector<Client*> ended_clients_, spare_clients_;
-    std::vector<Upstream*> ended_upstreams_, spare_upstreams_;
+    // Ended in this turn, and ready for use. Those in use are owned by the chains above.
+    std::vector<std::unique_ptr<Client>> ended_clients_, spare_clients_;
+    std::vector<std::unique_ptr<Upstream>> ended_upstreams_, spare_upstreams_;
 
     std::vector<catalog::Passive> passive_;
     WorkerStats stats_;

@@ -8,7 +8,7 @@
 
 #include "os/epoll_loop.h"
 #include "os/epoll_net.h"
-#include "proxy/testing.h"
+#include "proxy/bed_test.h"
 
 namespace hale::proxy {
 namespace {

@@ -9,7 +9,7 @@
 #include "proxy/eligible.h"
 #include "proxy/forward.h"
 #include "proxy/stats.h"
-#include "proxy/testing.h"
+#include "proxy/bed_test.h"
 
 namespace hale::proxy {
 namespace {

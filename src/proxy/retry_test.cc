@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "proxy/testing.h"
+#include "proxy/bed_test.h"
 
 namespace hale::proxy {
 namespace {
