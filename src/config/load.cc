@@ -14,6 +14,7 @@
 #include "config/keys.h"
 #include "config/node.h"
 #include "config/reading.h"
+#include "verdict/cadence.h"
 
 namespace hale::config {
 
@@ -261,15 +262,8 @@ std::expected<std::shared_ptr<const CheckSpec>, Problems> load_check(std::string
 }
 
 Detection detection(const verdict::JudgePolicy& timing) {
-    if (timing.m_of_n) {
-        // Only scheduled slots count, and one that meets a running probe is skipped.
-        const Duration slots = timing.interval * ((timing.timeout + timing.interval - 1ns) / timing.interval);
-        const auto further = timing.m_of_n->m - 1;
-        return {timing.interval + timing.interval * further, timing.interval + slots * further + timing.timeout};
-    }
-    const auto further = timing.fall - 1;
-    const Duration pace = std::min(timing.confirm_interval, timing.interval);
-    return {timing.interval + pace * further, timing.interval + timing.timeout * timing.fall + pace * further};
+    const verdict::Detection worst = verdict::worst_case_detection(timing);
+    return {worst.refused, worst.silent};
 }
 
 }  // namespace hale::config

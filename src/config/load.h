@@ -100,7 +100,7 @@ bool is_service_name(std::string_view text);
 
 struct Detection {
     Duration refused;  // A port that refuses: from the moment it does to `unhealthy`, at most.
-    Duration silent;   // One that answers nothing.
+    Duration silent;   // One that answers nothing; Duration::max(): never, with this m_of_n.
 };
 Detection detection(const verdict::JudgePolicy& timing);
 

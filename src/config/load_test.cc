@@ -270,6 +270,11 @@ TEST(Load, DetectionIsTheProductsPromise) {
     slots.m_of_n = verdict::MofN{};
     EXPECT_EQ(detection(slots).refused, 15s);
     EXPECT_EQ(detection(slots).silent, 17s);
+    // A probe that ends with the next slot has swallowed it.
+    slots.interval = 2s;
+    EXPECT_EQ(detection(slots).silent, 12s);
+    slots.m_of_n = verdict::MofN{5, 5, verdict::Missing::missing};
+    EXPECT_EQ(detection(slots).silent, Duration::max());
 }
 
 TEST(Load, AliasesOfValuesAreFollowedWithinLimits) {
