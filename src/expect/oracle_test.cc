@@ -13,12 +13,10 @@
 
 #include "base/random.h"
 #include "expect/conditions.h"
+#include "tests/support/seed.h"
 
 namespace hale::expect {
 namespace {
-
-// --gtest_random_seed=N repeats a run.
-std::uint64_t chosen_seed() { return static_cast<std::uint64_t>(testing::UnitTest::GetInstance()->random_seed()); }
 
 enum class Three { no, yes, absent };
 Three of(bool b) { return b ? Three::yes : Three::no; }
@@ -134,8 +132,8 @@ bool holds(const Condition& condition, const Response& response) {
 }
 
 TEST(Oracle, RandomConditionsAgreeWithTheTreeTheyWereWrittenFrom) {
-    const std::uint64_t seed = chosen_seed();
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+    const std::uint64_t seed = test_seed();
+    SCOPED_TRACE(seed_text(seed));
     Generator generator(seed);
     const Response response = answer();
     int yes = 0, no = 0, absent = 0;
@@ -204,8 +202,8 @@ TEST(Oracle, EveryComparatorWithEveryTypeIsArithmeticOrRefused) {
 }
 
 TEST(Oracle, EveryPrefixCompilesOrHasAColumnInsideTheText) {
-    const std::uint64_t seed = chosen_seed();
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+    const std::uint64_t seed = test_seed();
+    SCOPED_TRACE(seed_text(seed));
     Generator generator(seed);
     std::vector<std::string> texts{
         R"([BODY]["a.b"][0].c == any("x, y", pat(*(z)*), 'w') and not has([BODY].e))",
