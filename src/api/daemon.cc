@@ -1,0 +1,104 @@
+// The daemon's own resources: configuration, audit, events, discovery, the OpenAPI document.
+
+#include <fmt/format.h>
+
+#include "api/desk.h"
+#include "api/handlers.h"
+#include "api/openapi.h"
+#include "base/text.h"
+
+namespace hale::api {
+
+void get_config(Desk& desk, const CallPtr& call) {
+    const auto& reload = desk.view.reload();
+    const auto* document = desk.view.document();
+    std::string body;
+    JsonWriter json(body);
+    json.open('{').number("revision", desk.view.revision()).text("source", document != nullptr ? document->source : "");
+    json.text("fingerprint", document != nullptr ? document->fingerprint : "");
+    json.open("reload", '{').boolean("ok", reload.ok).time("at", reload.at).text("source", reload.source).open("problems", '[');
+    for (const auto& problem : reload.problems) json.text(problem);
+    json.close(']').close('}').open("warnings", '[');
+    if (document != nullptr)
+        for (const auto& warning : document->warnings) json.text(warning);
+    json.close(']').open("effective", '[');
+    if (document != nullptr)
+        for (const auto& value : document->effective) json.open('{').text("key", value.key).text("value", value.value).text("origin", value.origin).close('}');
+    json.close(']').open("shadowed", '[');
+    for (const auto& line : desk.view.shadowed()) json.text(line);
+    json.close(']').close('}');
+    answer_json(call, 200, std::move(body));
+}
+
+void audit(Desk& desk, const CallPtr& call) {
+    std::size_t most = 100;
+    std::optional<std::uint64_t> before;
+    if (call->query.has("limit")) {
+        const auto limit = parse_unsigned(call->query.value("limit"));
+        if (!limit || *limit == 0 || *limit > 1'000) return answer_problem(call, {400, "invalid", "/limit: allowed: 1 to 1000", {{"/limit", "allowed: 1 to 1000", "", 0}}});
+        most = static_cast<std::size_t>(*limit);
+    }
+    const auto cursor = call->query.has("cursor") ? call->query.value("cursor") : call->query.value("before");
+    if (!cursor.empty()) {
+        before = parse_unsigned(cursor);
+        if (!before) return answer_problem(call, {400, "invalid", "/before: allowed: a revision", {{"/before", "allowed: a revision", "", 0}}});
+    }
+    desk.backend.audit(most, before, [&desk, call, most](Result<std::vector<config::AuditEntry>> entries) {
+        if (!entries) return answer_error(call, entries.error());
+        std::string body;
+        JsonWriter json(body);
+        json.open('{').number("revision", desk.view.revision()).open("items", '[');
+        for (const auto& entry : *entries) {
+            json.open('{').number("revision", entry.revision).time("at", entry.at).text("actor", entry.actor).text("action", entry.action).text("object", entry.object);
+            json.text("detail", entry.detail).close('}');
+        }
+        json.close(']');
+        if (entries->size() < most) json.null("next");
+        else json.text("next", fmt::format("{}", entries->back().revision));
+        json.close('}');
+        answer_json(call, 200, std::move(body));
+    });
+}
+
+void events(Desk& desk, const CallPtr& call) {
+    EventFilter filter{.service = std::string(call->query.value("service")), .instance = std::string(call->query.value("instance"))};
+    for (const auto word : split(call->query.value("types"), ','))
+        if (!word.empty()) filter.types.emplace_back(word);
+    std::optional<std::uint64_t> last;
+    const auto id = call->request().head.fields.has(wire::Known::last_event_id) ? call->request().head.fields.value(wire::Known::last_event_id) : call->query.value("revision");
+    if (!id.empty()) {
+        last = parse_unsigned(trim(id));
+        if (!last) return answer_problem(call, {400, "invalid", "Last-Event-ID is no revision"});
+    }
+    auto subscriber = desk.hub.subscribe(call->exchange, std::move(filter), last);
+    if (!subscriber) return answer_problem(call, {503, "exhausted", fmt::format("{} clients follow events already", most_subscribers)});
+    call->exchange->stream(200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}, std::move(subscriber));
+}
+
+// Prometheus' http_sd: one group per service, its instances as targets of /probe.
+void service_discovery(Desk& desk, const CallPtr& call) {
+    std::string body;
+    JsonWriter json(body);
+    json.open('[');
+    for (const auto& [name, slot] : desk.view.service_names()) {
+        const auto* service = desk.view.service(slot);
+        if (service == nullptr || service->instances.empty()) continue;
+        json.open('{').open("targets", '[');
+        for (const auto one : service->instances)
+            if (const auto* instance = desk.view.instance(one)) json.text(instance->facts->name);
+        json.close(']').open("labels", '{').text("__metrics_path__", "/probe").text("hale_service", name);
+        if (service->facts->spec)
+            for (const auto& [key, value] : service->facts->spec->labels) {
+                std::string label = "hale_label_";
+                for (const char c : key) label += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+                json.text(label, value);
+            }
+        json.close('}').close('}');
+    }
+    json.close(']');
+    answer_json(call, 200, std::move(body));
+}
+
+void openapi(Desk& desk, const CallPtr& call) { answer_json(call, 200, openapi_document(desk.options.version)); }
+
+}  // namespace hale::api

@@ -1,0 +1,297 @@
+#include "api/desk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "api/aliases.h"
+#include "api/body.h"
+#include "base/text.h"
+#include "guard/door.h"
+#include "wire/http1_write.h"
+
+namespace hale::api {
+
+namespace {
+
+constexpr Duration kept_idempotent = 24h;
+
+http::ServerFields common_fields(std::string_view type) {
+    return {{"Content-Type", std::string(type)}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+}
+
+std::string_view method_name(const CallPtr& call) { return call->request().head.method_name; }
+
+}  // namespace
+
+std::string to_json(const Problem& problem) {
+    std::string out;
+    JsonWriter json(out);
+    json.open('{').text("type", "about:blank").text("title", wire::reason_phrase(problem.status)).number("status", static_cast<std::uint64_t>(problem.status));
+    json.text("detail", problem.detail).text("code", problem.code);
+    if (problem.revision) json.number("revision", *problem.revision);
+    if (!problem.parts.empty()) {
+        json.open("errors", '[');
+        for (const auto& part : problem.parts) {
+            json.open('{').text("pointer", part.pointer).text("detail", part.detail);
+            if (!part.file.empty()) json.text("file", part.file);
+            if (part.line != 0) json.number("line", static_cast<std::uint64_t>(part.line));
+            json.close('}');
+        }
+        json.close(']');
+    }
+    json.close('}');
+    return out;
+}
+
+Problem problem_of(const Error& error) {
+    switch (error.code) {
+        case Code::invalid: return {400, "invalid", error.text};
+        case Code::not_found: return {404, "not_found", error.text};
+        case Code::conflict: return {409, "conflict", error.text};
+        case Code::denied: return {403, "denied", error.text};
+        case Code::timed_out: return {504, "timed_out", error.text};
+        case Code::unavailable: return {503, "unavailable", error.text};
+        case Code::exhausted: return {503, "exhausted", error.text};
+        case Code::corrupt:
+        case Code::internal: return {500, "internal", error.text};
+    }
+    std::unreachable();
+}
+
+std::string etag(std::uint64_t revision) { return fmt::format("\"{}\"", revision); }
+
+std::optional<std::uint64_t> parse_etag(std::string_view text) {
+    text = trim(text);
+    if (text.starts_with("W/")) text.remove_prefix(2);
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+    return parse_unsigned(text);
+}
+
+void answer_json(const CallPtr& call, int status, std::string body, http::ServerFields more) {
+    auto fields = common_fields("application/json");
+    std::ranges::move(more, std::back_inserter(fields));
+    call->exchange->answer(status, fields, std::move(body));
+}
+
+void answer_at(const CallPtr& call, std::uint64_t revision, std::string body) {
+    const auto known = parse_etag(call->request().head.fields.value(wire::Known::if_none_match));
+    if (known == revision) {
+        call->exchange->answer(304, {{"ETag", etag(revision)}, {"Cache-Control", "no-store"}}, "");
+        return;
+    }
+    answer_json(call, 200, std::move(body), {{"ETag", etag(revision)}});
+}
+
+void answer_problem(const CallPtr& call, const Problem& problem, http::ServerFields more) {
+    auto fields = common_fields("application/problem+json");
+    std::ranges::move(more, std::back_inserter(fields));
+    if (problem.status == 503) fields.emplace_back("Retry-After", "5");
+    fields.emplace_back("Hale-Reason", problem.code);
+    call->exchange->answer(problem.status, fields, to_json(problem));
+}
+
+void answer_error(const CallPtr& call, const Error& error) { answer_problem(call, problem_of(error)); }
+
+Desk::Desk(io::Loop& its_loop, Backend& its_backend, const catalog::OwnHealth& its_own, ServerOptions its_options)
+    : loop(its_loop),
+      backend(its_backend),
+      own(its_own),
+      options(std::move(its_options)),
+      waiting(loop),
+      hub(loop, view, options.node),
+      random(options.seed) {}
+
+bool Desk::may(const Route& route, const Call& call) const {
+    switch (route.access) {
+        case Access::unset: return false;
+        case Access::open: return true;
+        case Access::metrics: return call.caller.loopback || call.caller.role >= guard::Role::read;
+        case Access::read: return call.caller.role >= guard::Role::read;
+        case Access::operate: return call.caller.role >= guard::Role::operate;
+        case Access::admin: return call.caller.role >= guard::Role::admin;
+        case Access::heartbeat: {
+            if (call.caller.role >= guard::Role::operate) return true;
+            // The check's own token, and only for that check.
+            const auto secret = guard::bearer(call.request().head.fields.value(wire::Known::authorization));
+            const auto* service = view.service(std::string_view(call.param("s")));
+            if (secret.empty() || service == nullptr || !service->facts->spec) return false;
+            const std::string hash = guard::sha256_hex(secret);
+            bool found = false;
+            for (const auto& check : *service->facts->spec->checks) {
+                const auto* heartbeat = std::get_if<config::HeartbeatCheck>(&check->what);
+                if (heartbeat == nullptr || heartbeat->token_hash.empty()) continue;
+                if (!call.param("check").empty() && call.param("check") != check->name) continue;
+                found |= guard::equal_secrets(lower(heartbeat->token_hash), hash);
+            }
+            return found;
+        }
+    }
+    std::unreachable();
+}
+
+void Desk::take(const std::shared_ptr<http::ServerExchange>& exchange, bool health_listener) {
+    auto call = std::make_shared<Call>();
+    call->exchange = exchange;
+    call->health_listener = health_listener;
+    const auto& request = exchange->request;
+    const auto& head = request.head;
+    const bool local_socket = request.credentials.has_value() || request.peer.is_unix();
+    if (!health_listener && !local_socket && !guard::host_allowed(head, view.document() != nullptr ? view.document()->settings.admin_hosts : options.admin_hosts) &&
+        !guard::host_allowed(head, options.admin_hosts))
+        return answer_problem(call, {421, "host_not_allowed", "This host name is not one of the admin listener's; declare it under admin.hosts"});
+    if (!guard::origin_allowed(head))
+        return answer_problem(call, {403, "origin_not_allowed", "Requests from other origins are not answered"});
+    const std::string_view whole = head.path_and_query;
+    const auto mark = whole.find('?');
+    auto query = Query::parse(mark == std::string_view::npos ? std::string_view{} : whole.substr(mark + 1));
+    if (!query) return answer_problem(call, {400, "bad_request", "The query is malformed"});
+    call->query = std::move(*query);
+
+    const auto identified = guard::identify({head, request.peer, request.credentials}, tokens,
+                                            {options.daemon_uid, options.operators_gid}, loop.utc());
+    call->caller = identified.caller;
+
+    Found found = find_route(head.method, whole.substr(0, mark));
+    if (health_listener) {
+        // Health only, and of services too: this listener is opened for machines that cannot hold a token.
+        const bool health_route = found.route != nullptr && found.route->answer == "Health";
+        if (health_route) {
+            call->route = found.route;
+            call->params = std::move(found.params);
+            return found.route->handle(*this, call);
+        }
+        if (answer_alias(*this, call)) return;
+        return answer_problem(call, {404, "not_found", "Only health is answered here"});
+    }
+    if (found.route == nullptr) {
+        if (found.others.empty() && answer_alias(*this, call)) return;
+        if (call->caller.role == guard::Role::none && !identified.caller.loopback)
+            return answer_problem(call, {401, "unauthenticated", "Credentials are needed"}, {{"WWW-Authenticate", "Bearer realm=\"hale\""}});
+        if (found.others.empty()) return answer_problem(call, {404, "not_found", fmt::format("There is no {}", escaped(whole.substr(0, mark)))});
+        std::string allow;
+        for (const auto method : found.others) {
+            if (!allow.empty()) allow += ", ";
+            allow += wire::method_text(method);
+        }
+        if (head.method == wire::Method::options) return call->exchange->answer(204, {{"Allow", allow}}, "");
+        return answer_problem(call, {405, "method_not_allowed", fmt::format("This path has {}", allow)}, {{"Allow", allow}});
+    }
+    call->route = found.route;
+    call->params = std::move(found.params);
+    if (may(*found.route, *call)) return found.route->handle(*this, call);
+    if (call->caller.role == guard::Role::none && !(request.credentials && !identified.bad_token)) {
+        const std::string challenge = identified.bad_token ? "Bearer realm=\"hale\", error=\"invalid_token\"" : "Bearer realm=\"hale\"";
+        return answer_problem(call, {401, "unauthenticated", identified.bad_token ? "The token is not valid, or no longer" : "A token is needed for this"},
+                              {{"WWW-Authenticate", challenge}});
+    }
+    answer_problem(call, {403, "denied", fmt::format("{} has role {}; this needs {}", call->caller.name, guard::to_text(call->caller.role), to_text(found.route->access))});
+}
+
+void when_newer(Desk& desk, const CallPtr& call, std::function<std::uint64_t(const catalog::View&)> revision, std::function<void()> answer) {
+    if (!call->query.has("wait")) return answer();
+    const auto wait = parse_duration(call->query.value("wait"));
+    if (!wait || *wait < Duration{0})
+        return answer_problem(call, {400, "invalid", "wait is no duration", {{"/wait", "allowed: a duration like 30s, at most 5m", "", 0}}});
+    auto known = call->query.has("revision") ? parse_etag(call->query.value("revision"))
+                                             : parse_etag(call->request().head.fields.value(wire::Known::if_none_match));
+    if (!known) return answer_problem(call, {400, "invalid", "wait needs revision=N or If-None-Match", {{"/revision", "allowed: a number", "", 0}}});
+    const std::uint64_t now = revision(desk.view);
+    if (now == 0 || now > *known || *wait == Duration{0}) return answer();
+    if (!desk.waiting.add(call, std::move(revision), *known, desk.loop.now() + std::min(*wait, longest_wait), std::move(answer)))
+        answer_problem(call, {503, "exhausted", fmt::format("{} requests wait already; try again", most_waiting)});
+}
+
+namespace {
+
+std::string done_body(const std::optional<catalog::MutationDone>& done, const std::string& id, const MutationPlan& plan, bool once) {
+    std::string body;
+    JsonWriter json(body);
+    json.open('{');
+    if (done) json.number("revision", done->revision);
+    if (!id.empty()) json.text("id", id);
+    if (plan.members) plan.members(json);
+    if (once && plan.once) plan.once(json);
+    json.close('}');
+    return body;
+}
+
+// The answer as it is stored beside the mutation, with a digest of the question it answers.
+std::string request_digest(const CallPtr& call) {
+    return guard::sha256_hex(fmt::format("{} {}\n{}", method_name(call), call->request().head.target, call->request().body));
+}
+
+void carry_out(Desk& desk, const CallPtr& call, catalog::Mutation mutation, std::shared_ptr<MutationPlan> plan, std::string key) {
+    desk.backend.mutate(std::move(mutation), [&desk, call, plan, key](catalog::MutationResult result) {
+        if (!key.empty()) desk.keys_in_use.erase(key);
+        if (result) {
+            if (plan->after) plan->after();
+            return answer_json(call, plan->status, done_body(*result, result->id, *plan, true), {{"ETag", etag(result->revision)}});
+        }
+        Problem problem = problem_of(result.error().error);
+        if (result.error().adoption_revision) {
+            if (plan->after) plan->after();
+            problem.status = 500;
+            problem.code = "adoption_timeout";
+            problem.revision = result.error().adoption_revision;
+        } else if (problem.status == 409 && call->request().head.fields.has(wire::Known::if_match)) {
+            problem.status = 412;
+            problem.code = "precondition_failed";
+        }
+        answer_problem(call, problem);
+    });
+}
+
+}  // namespace
+
+void mutate(Desk& desk, const CallPtr& call, catalog::Change change, MutationPlan plan) {
+    catalog::Mutation mutation{.change = std::move(change),
+                               .actor = call->caller.name,
+                               .action = fmt::format("{} {}", method_name(call), call->path()),
+                               .object = plan.object,
+                               .detail = plan.detail};
+    const auto& fields = call->request().head.fields;
+    if (fields.has(wire::Known::if_match) && trim(fields.value(wire::Known::if_match)) != "*") {
+        mutation.if_match = parse_etag(fields.value(wire::Known::if_match));
+        if (!mutation.if_match) return answer_problem(call, {412, "precondition_failed", "If-Match is no ETag of this daemon"});
+    }
+    auto shared = std::make_shared<MutationPlan>(std::move(plan));
+    const std::string_view key = fields.value(wire::Known::idempotency_key);
+    if (key.empty() || call->request().head.method != wire::Method::post) return carry_out(desk, call, std::move(mutation), shared, "");
+    if (key.size() > 255) return answer_problem(call, {400, "invalid", "Idempotency-Key is longer than 255 bytes"});
+    const std::string in_use = fmt::format("{} {}", call->caller.name, key);
+    if (!desk.keys_in_use.insert(in_use).second)
+        return answer_problem(call, {409, "conflict", "The first request with this Idempotency-Key is still under way"});
+    auto kept = std::make_shared<catalog::Mutation>(std::move(mutation));
+    desk.backend.answered(std::string(key), call->caller.name, [&desk, call, kept, shared, in_use, key = std::string(key)](Result<std::optional<config::PutIdempotent>> before) {
+        if (!before) {
+            desk.keys_in_use.erase(in_use);
+            return answer_error(call, before.error());
+        }
+        const std::string digest = request_digest(call);
+        if (*before && desk.loop.utc() - (*before)->at < kept_idempotent) {
+            desk.keys_in_use.erase(in_use);
+            const std::string& stored = (*before)->body;  // 64 hex digits of the request, then the answer.
+            if (!stored.starts_with(digest))
+                return answer_problem(call, {422, "idempotency_key_reused", "This Idempotency-Key came with another request before"});
+            return answer_json(call, (*before)->status, stored.substr(digest.size()), {{"Idempotent-Replayed", "true"}});
+        }
+        kept->idempotent = config::PutIdempotent{key, kept->actor, shared->status, digest + done_body(std::nullopt, "", *shared, false), desk.loop.utc()};
+        carry_out(desk, call, std::move(*kept), shared, in_use);
+    });
+}
+
+const catalog::ServiceView* need_service(Desk& desk, const CallPtr& call) {
+    const auto* service = desk.view.service(std::string_view(call->param("s")));
+    if (service == nullptr) answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(call->param("s")))});
+    return service;
+}
+
+const catalog::InstanceView* need_instance(Desk& desk, const CallPtr& call) {
+    const auto* instance = desk.view.instance(std::string_view(call->param("i")));
+    if (instance == nullptr) answer_error(call, Error{Code::not_found, fmt::format("there is no instance \"{}\"", escaped(call->param("i")))});
+    return instance;
+}
+
+}  // namespace hale::api

@@ -1,0 +1,116 @@
+#include "api/doctor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/handlers.h"
+#include "config/load.h"
+
+namespace hale::api {
+
+namespace {
+
+class Examination {
+public:
+    explicit Examination(const Desk& desk) : desk_(desk) {}
+
+    std::vector<Finding> run() {
+        daemon();
+        configuration();
+        for (const auto& [name, slot] : desk_.view.service_names())
+            if (const auto* one = desk_.view.service(slot)) service(*one);
+        std::ranges::stable_sort(found_, {}, [](const Finding& finding) { return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2; });
+        return std::move(found_);
+    }
+
+private:
+    void say(std::string_view severity, std::string_view code, std::string object, std::string text) {
+        if (found_.size() < most_findings) found_.push_back({severity, code, std::move(object), std::move(text)});
+    }
+
+    void daemon() {
+        if (desk_.own.adoption_failed.load()) say("error", "adoption_failed", "", "a worker did not adopt the last routes in time; restart the daemon if it stays so");
+        if (desk_.fold_lag > 1s) say("warning", "fold_lag", "", fmt::format("changes are readable only {} after they became true", human(desk_.fold_lag)));
+        bool admin = false;
+        for (const auto& token : desk_.tokens.all()) {
+            const bool expired = token.expires && *token.expires <= desk_.loop.utc();
+            if (expired) say("note", "token_expired", token.name, "this token has expired; delete it");
+            admin |= !expired && token.role == "admin";
+        }
+        if (!admin) say("note", "no_admin_token", "", "no admin token is in force; only the unix socket can administer");
+    }
+
+    void configuration() {
+        const auto& reload = desk_.view.reload();
+        if (!reload.ok)
+            for (const auto& problem : reload.problems) say("error", "reload_failed", reload.source, problem);
+        if (!reload.ok && reload.problems.empty()) say("error", "reload_failed", reload.source, "the configuration on disk is not the one in force");
+        for (const auto& line : desk_.view.shadowed()) say("warning", "shadowed", "", line);
+        const auto* document = desk_.view.document();
+        if (document == nullptr) return;
+        for (const auto& warning : document->warnings) say("warning", "configuration", document->source, warning);
+        const auto& settings = document->settings;
+        if (settings.admin_insecure) say("warning", "admin_insecure", "admin.insecure", "the admin listener may be reached off loopback without TLS: tokens travel in the clear");
+        if (settings.admin && !settings.admin->is_unix() && settings.admin->ip.is_unspecified())
+            say("warning", "admin_everywhere", "listen.admin", "the admin listener is open on every address of this machine");
+        if (!settings.http && std::ranges::any_of(desk_.view.routes(), [](const auto&) { return true; }))
+            say("warning", "no_traffic_listener", "listen.http", "there are routes, but no traffic listener is opened");
+        for (const auto& layer : settings.targets_allow)
+            if (layer.bits == 0) say("warning", "targets_allow_all", "targets.allow", "operators may add any target");
+    }
+
+    void service(const catalog::ServiceView& one) {
+        const auto& facts = *one.facts;
+        if (one.instances.empty()) say("warning", "no_instances", facts.name, "has no instances: nothing can be routed or judged");
+        if (one.standing.panic) say("warning", "panic", facts.name, "declared fail-open is in force: traffic goes to instances that are not eligible");
+        const auto now = desk_.loop.utc();
+        if (facts.override) say("note", "override", facts.name, fmt::format("override {} by {} for {} more: {}", verdict::to_text(facts.override->state), facts.override->author, human(facts.override->expires - now), facts.override->reason));
+        if (facts.draining) say("note", "draining", facts.name, "drained: takes no new requests until it is resumed");
+        if (facts.paused_until) say("note", "paused", facts.name, "paused: new requests wait");
+        for (const auto slot : one.instances)
+            if (const auto* instance = desk_.view.instance(slot)) examine_instance(*instance);
+        if (!facts.spec) return;
+        for (const auto& check : *facts.spec->checks) {
+            const std::string object = fmt::format("{}/{}", facts.name, check->name);
+            if (const auto* none = std::get_if<config::Unchecked>(&check->what)) say("note", "unchecked", object, fmt::format("is eligible without evidence: {}", none->reason));
+            if (check->insecure_target) say("note", "insecure_target", object, "may reach link-local addresses and the like, as declared");
+        }
+    }
+
+    void examine_instance(const catalog::InstanceView& instance) {
+        const auto& name = instance.facts->name;
+        const auto now = desk_.loop.utc();
+        const auto flags = instance.record ? instance.record->word.flags : verdict::Flags{};
+        if (flags.has(verdict::Flag::stale)) say("warning", "stale", name, "its last evidence is older than it should be");
+        if (flags.has(verdict::Flag::flapping)) say("warning", "flapping", name, "its verdict changes too often");
+        if (instance.last.any && instance.last.outcome == verdict::Outcome::error)
+            say("warning", "check_error", name, fmt::format("its last probe could not be run: {}", instance.detail ? instance.detail->text : std::string(verdict::code(instance.last.reason))));
+        if (!instance.last.any && !instance.facts->unchecked && instance.facts->checks && !instance.facts->checks->empty() && instance.next_probe != Utc{} && now - instance.next_probe > 10s)
+            say("warning", "unconsumed_check", name, "its check should have run and has not");
+        if (instance.next_probe != Utc{} && instance.last.any && now - instance.next_probe > 5s)
+            say("warning", "schedule_lag", name, fmt::format("its next probe is {} late", human(now - instance.next_probe)));
+        if (instance.facts->routed && instance.facts->resolved.empty()) say("warning", "unresolved", name, fmt::format("{} has not resolved to an address", instance.facts->declared));
+    }
+
+    const Desk& desk_;
+    std::vector<Finding> found_;
+};
+
+}  // namespace
+
+std::vector<Finding> examine(const Desk& desk) { return Examination(desk).run(); }
+
+void doctor(Desk& desk, const CallPtr& call) {
+    const auto found = examine(desk);
+    std::string body;
+    JsonWriter json(body);
+    const auto worst = found.empty() || found[0].severity == "note" ? "pass" : found[0].severity == "warning" ? "warn" : "fail";
+    json.open('{').text("status", worst).number("revision", desk.view.revision()).text("version", desk.options.version).text("node", desk.options.node);
+    json.open("findings", '[');
+    for (const auto& one : found) json.open('{').text("severity", one.severity).text("code", one.code).text("object", one.object).text("text", one.text).close('}');
+    json.close(']').close('}');
+    answer_json(call, 200, std::move(body));
+}
+
+}  // namespace hale::api

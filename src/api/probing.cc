@@ -1,0 +1,232 @@
+// Immediate probes: verify, check, heartbeat; and /probe for Prometheus.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/body.h"
+#include "api/desk.h"
+#include "api/handlers.h"
+#include "api/metrics.h"
+#include "api/target.h"
+#include "base/text.h"
+#include "config/load.h"
+#include "wire/url.h"
+
+namespace hale::api {
+
+namespace {
+
+constexpr Duration usual_verify = 30s;
+constexpr Duration longest_verify = 10min;
+constexpr std::size_t most_checked_at_once = 1'000;  // Instances of one `check` of a service.
+
+std::string_view to_text(catalog::VerifyEnd end) {
+    switch (end) {
+        case catalog::VerifyEnd::eligible: return "eligible";
+        case catalog::VerifyEnd::not_eligible: return "not_eligible";
+        case catalog::VerifyEnd::nothing_to_verify: return "nothing_to_verify";
+        case catalog::VerifyEnd::timed_out: return "timed_out";
+    }
+    std::unreachable();
+}
+
+std::string_view to_text(catalog::GateEnd end) {
+    switch (end) {
+        case catalog::GateEnd::passed: return "passed";
+        case catalog::GateEnd::failed: return "failed";
+        case catalog::GateEnd::timed_out: return "timed_out";
+        case catalog::GateEnd::gone: return "gone";
+    }
+    std::unreachable();
+}
+
+std::string from_of(const Desk& desk, std::string_view id) {
+    const auto* instance = desk.view.instance(id);
+    return instance != nullptr ? looked_from(*instance, desk.options.node) : desk.options.node;
+}
+
+void start_verify(Desk& desk, const CallPtr& call, std::string service, std::string instance) {
+    Body body(call->request().body, "timeout");
+    Duration timeout = body.duration("timeout").value_or(usual_verify);
+    if (call->query.has("timeout")) {
+        const auto given = parse_duration(call->query.value("timeout"));
+        if (given) timeout = *given;
+        else body.fault("timeout", "must be a duration");
+    }
+    if (timeout <= Duration{0} || timeout > longest_verify) body.fault("timeout", "allowed: more than 0s, at most 10m");
+    if (!body.ok()) return answer_problem(call, body.problem());
+    desk.backend.verify({std::move(service), std::move(instance), timeout}, [&desk, call, timeout](catalog::VerifyResult result) {
+        std::string out;
+        JsonWriter json(out);
+        json.open('{').text("end", to_text(result.end)).boolean("eligible", result.end == catalog::VerifyEnd::eligible);
+        json.decimal("timeout", seconds(timeout)).number("revision", result.revision).open("instances", '[');
+        for (const auto& one : result.instances) {
+            json.open('{').text("id", one.instance).text("instance", one.name).text("end", to_text(one.outcome.end)).boolean("eligible", one.eligible);
+            json.text("state", verdict::to_text(one.outcome.state)).number("passes", one.outcome.passes).number("needed", one.outcome.needed).number("fails", one.outcome.fails);
+            json.open("observations", '[');
+            for (const auto& seen : one.outcome.observations) write_observation(json, "", seen, from_of(desk, one.instance));
+            json.close(']').close('}');
+        }
+        json.close(']').close('}');
+        answer_json(call, 200, std::move(out));
+    });
+}
+
+// The worst is what a caller must know: fail over error over warn over pass.
+int badness(verdict::Outcome outcome) {
+    switch (outcome) {
+        case verdict::Outcome::pass: return 0;
+        case verdict::Outcome::warn: return 1;
+        case verdict::Outcome::error: return 2;
+        case verdict::Outcome::fail: return 3;
+    }
+    return 2;
+}
+
+struct Gathering {
+    std::string items;
+    std::size_t awaited = 0;
+    std::size_t told = 0;
+    std::optional<verdict::Outcome> worst;
+    std::optional<Error> error;
+};
+
+void gather(Desk& desk, const CallPtr& call, std::vector<std::pair<std::string, std::string>> instances, const std::string& object) {
+    std::optional<Duration> max_age;
+    if (call->query.has("max_age")) {
+        const auto text = call->query.value("max_age");
+        if (const auto whole = parse_unsigned(text); whole && *whole < 1'000'000'000) max_age = std::chrono::seconds(static_cast<std::int64_t>(*whole));
+        else max_age = parse_duration(text);
+        if (!max_age) return answer_problem(call, {400, "invalid", "/max_age: allowed: seconds or a duration", {{"/max_age", "allowed: seconds or a duration", "", 0}}});
+    }
+    if (instances.empty()) return answer_error(call, Error{Code::not_found, fmt::format("no checks matched: \"{}\" has no instances", object)});
+    if (instances.size() > most_checked_at_once)
+        return answer_error(call, Error{Code::exhausted, fmt::format("\"{}\" has {} instances; at most {} are checked at once", object, instances.size(), most_checked_at_once)});
+    auto all = std::make_shared<Gathering>();
+    all->awaited = instances.size();
+    const std::string check(call->query.value("check"));
+    for (auto& [id, name] : instances) {
+        desk.backend.probe_now(id, check, max_age, [&desk, call, all, id, name, object](Result<std::vector<catalog::ProbeAnswer>> answers) {
+            if (answers) {
+                for (const auto& answer : *answers) {
+                    JsonWriter json(all->items);
+                    if (all->told++ != 0) all->items += ',';
+                    std::string seen;
+                    JsonWriter inner(seen);
+                    write_observation(inner, answer.check, answer.observation, from_of(desk, id));
+                    json.open('{').text("id", id).text("instance", name).text("check", answer.check).boolean("shared", answer.shared).raw("observation", seen).close('}');
+                    if (!all->worst || badness(answer.observation.outcome) > badness(*all->worst)) all->worst = answer.observation.outcome;
+                }
+            } else if (!all->error) {
+                all->error = answers.error();
+            }
+            if (--all->awaited != 0) return;
+            if (all->told == 0) {
+                if (all->error) return answer_error(call, *all->error);
+                return answer_problem(call, {404, "no_checks_matched", fmt::format("no checks matched on \"{}\"", object)});
+            }
+            std::string out;
+            JsonWriter json(out);
+            json.open('{').text("object", object).text("outcome", verdict::to_text(*all->worst)).number("revision", desk.view.revision());
+            json.raw("results", "[" + all->items + "]").close('}');
+            answer_json(call, 200, std::move(out));
+        });
+    }
+}
+
+std::vector<std::pair<std::string, std::string>> instances_of(const Desk& desk, const catalog::ServiceView& service) {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const auto slot : service.instances)
+        if (const auto* instance = desk.view.instance(slot)) out.emplace_back(instance->facts->id, instance->facts->name);
+    return out;
+}
+
+}  // namespace
+
+void verify_service(Desk& desk, const CallPtr& call) {
+    if (const auto* service = need_service(desk, call)) start_verify(desk, call, service->facts->name, "");
+}
+
+void verify_instance(Desk& desk, const CallPtr& call) {
+    if (const auto* instance = need_instance(desk, call)) start_verify(desk, call, "", instance->facts->id);
+}
+
+void verify_target(Desk& desk, const CallPtr& call) {
+    const auto target = resolve(desk.view, call->query.value("target"));
+    if (!target) return answer_error(call, target.error());
+    if (target->instance != nullptr) start_verify(desk, call, "", target->instance->facts->id);
+    else start_verify(desk, call, target->service->facts->name, "");
+}
+
+void check_service(Desk& desk, const CallPtr& call) {
+    if (const auto* service = need_service(desk, call)) gather(desk, call, instances_of(desk, *service), service->facts->name);
+}
+
+void check_instance(Desk& desk, const CallPtr& call) {
+    if (const auto* instance = need_instance(desk, call)) gather(desk, call, {{instance->facts->id, instance->facts->name}}, instance->facts->name);
+}
+
+void beat(Desk& desk, const CallPtr& call) {
+    const auto* service = need_service(desk, call);
+    if (service == nullptr) return;
+    std::string word(call->query.value("outcome")), text(call->query.value("text"));
+    if (!call->request().body.empty()) {
+        Body body(call->request().body, "outcome text");
+        if (body.has("outcome")) word = body.text("outcome");
+        if (body.has("text")) text = body.text("text");
+        if (!body.ok()) return answer_problem(call, body.problem());
+    }
+    verdict::Outcome outcome = verdict::Outcome::pass;
+    if (word == "warn") outcome = verdict::Outcome::warn;
+    else if (word == "fail") outcome = verdict::Outcome::fail;
+    else if (!word.empty() && word != "pass")
+        return answer_problem(call, {400, "invalid", "/outcome: allowed: pass, warn, fail", {{"/outcome", "allowed: pass, warn, fail", "", 0}}});
+    desk.backend.heartbeat(service->facts->name, call->param("check"), outcome, escaped(text), [call](Result<> result) {
+        if (!result) return answer_error(call, result.error());
+        answer_json(call, 202, R"({"accepted":true})");
+    });
+}
+
+// Targets: an instance or service by name, the declared address of an instance, or what probe_endpoint.allow names.
+void probe(Desk& desk, const CallPtr& call) {
+    const std::string target(call->query.value("target"));
+    const std::string module(call->query.value("module"));
+    if (target.empty()) return answer_problem(call, {400, "invalid", "/target: is needed", {{"/target", "is needed", "", 0}}});
+    const auto write = [call](const verdict::Observation& seen) {
+        call->exchange->answer(200, {{"Content-Type", std::string(metrics_type)}, {"Cache-Control", "no-store"}}, probe_metrics(seen));
+    };
+    std::string id;
+    if (const auto known = resolve(desk.view, target); known && known->route == nullptr) {
+        if (known->instance != nullptr) id = known->instance->facts->id;
+        else if (const auto all = instances_of(desk, *known->service); !all.empty()) id = all.front().first;
+    }
+    for (catalog::Slot slot = 0; id.empty() && slot < desk.view.instance_slots(); ++slot)
+        if (const auto* instance = desk.view.instance(slot); instance != nullptr && instance->facts->declared == target) id = instance->facts->id;
+    if (!id.empty()) {
+        desk.backend.probe_now(id, module, std::nullopt, [call, write](Result<std::vector<catalog::ProbeAnswer>> answers) {
+            if (!answers) return answer_error(call, answers.error());
+            if (answers->empty()) return answer_problem(call, {404, "no_checks_matched", "no checks matched; module names a check of the service"});
+            write(std::ranges::max(*answers, {}, [](const auto& answer) { return badness(answer.observation.outcome); }).observation);
+        });
+        return;
+    }
+    const auto* document = desk.view.document();
+    const bool allowed = document != nullptr && std::ranges::find(document->settings.probe_endpoint_allow, target) != document->settings.probe_endpoint_allow.end();
+    if (!allowed)
+        return answer_problem(call, {403, "target_not_allowed", "Only configured services and what probe_endpoint.allow names are probed"});
+    std::string check = R"({"tcp":""})";
+    if (target.find("://") != std::string::npos) {
+        const auto url = wire::parse_url(target);
+        if (!url) return answer_error(call, url.error());
+        check = fmt::format(R"({{"http":{}}})", quoted(url->origin_form()));
+    }
+    auto spec = config::load_check("probe", check, *document);
+    if (!spec) return answer_problem(call, {400, "invalid", config::text(spec.error())});
+    desk.backend.probe_target({target, std::move(*spec)}, [call, write](Result<verdict::Observation> seen) {
+        if (!seen) return answer_error(call, seen.error());
+        write(*seen);
+    });
+}
+
+}  // namespace hale::api

@@ -1,0 +1,27 @@
+// How a name that a person typed resolves: exact service first, then instance (id or name), then host or URL;
+// "service:", "instance:" and "host:" force. One place, for every verb.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "catalog/view.h"
+
+namespace hale::api {
+
+struct Resolved {
+    const catalog::ServiceView* service = nullptr;    // Always set.
+    const catalog::InstanceView* instance = nullptr;  // Set when an instance was meant.
+    const catalog::RouteFacts* route = nullptr;       // Set when a host was meant.
+    std::string host;
+    std::string path;
+
+    std::string_view kind() const { return instance != nullptr ? "instance" : route != nullptr ? "host" : "service"; }
+};
+
+// Code::not_found, with what exists that is near.
+Result<Resolved> resolve(const catalog::View& view, std::string_view target);
+
+}  // namespace hale::api
