@@ -37,6 +37,8 @@ void Checker::stop() {
 void Checker::apply(std::vector<catalog::CheckerCommand> commands) {
     HALE_CHECK(running_);
     for (catalog::CheckerCommand& command : commands) std::visit([this](auto& order) { take(order); }, command);
+    // What the commands made true is told before they are acknowledged.
+    outbox_.flush();
 }
 
 std::string Checker::from() const { return fmt::format("{}/checker-{}", options_.node, options_.number); }
