@@ -22,24 +22,25 @@ Control::Control(Parts parts)
           [this](const std::string& name, std::vector<Ip> addresses) {
               internally([this, name, addresses = std::move(addresses)](Moment at, Effects& effects) {
                   membership_.resolved(name, addresses, at, effects);
+                  if (effects.services.empty()) return;
+                  folding_.rebuild_dependents();
+                  folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
               });
           },
           [this](const std::string& name, const Error& error) {
               log(LogLevel::warning, fmt::format("resolving {} failed ({}); its last addresses stay in use", name, error.text));
-              Effects effects;
-              effects.tell.emplace_back(Notice{"dns.failed", name, error.text});
-              tell(effects, moment());
+              internally([name, text = error.text](Moment, Effects& effects) { effects.tell.emplace_back(Notice{"dns.failed", name, text}); });
           }),
       gates_(
           parts.loop, membership_, [this](std::vector<CheckerCommand> commands) { parts_.checking.send(std::move(commands), [] {}); },
-          [this] { return revision_; }),
+          [this] { return told_; }),
       house_(parts.loop, io::member_fire<&Control::keep_house>, this),
       adoption_(parts.loop, io::member_fire<&Control::adoption_late>, this) {}
 
 Control::~Control() = default;
 
 void Control::start(config::Restored restored, std::shared_ptr<const config::Document> document, MutationReply done) {
-    revision_ = reserved_ = restored.revisions_reserved;
+    revision_ = reserved_ = told_ = restored.revisions_reserved;
     versions_reserved_ = restored.versions_reserved;
     membership_.options.first_version = restored.versions_reserved;
     membership_.options.drain_timeout = document->settings.drain_timeout;
@@ -60,7 +61,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     // Overrides and drains before instances, so that every instance is first told with them.
     for (const auto& name : declared_.service_names()) {
         const auto spec = declared_.merged(name);
-        membership_.put(spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name), at, effects);
+        membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name)}, at, effects);
     }
     for (const auto& stored : restored.overrides) {
         if (stored.expires <= at.utc) {
@@ -84,6 +85,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
             service->draining = stored.draining;
             if (stored.paused_until && *stored.paused_until > at.utc) service->paused_until = stored.paused_until;
             membership_.touch(*service, effects);
+            for (const auto& one : service->instances) membership_.touch(*one, effects);
         }
     }
     std::ranges::move(membership_.forget_unclaimed(), std::back_inserter(journal));
@@ -127,7 +129,13 @@ void Control::refuse(MutationReply& reply, Error error) {
 }
 
 void Control::begin_next() {
-    while (!under_way_ && !committing_ && !waiting_.empty()) {
+    while (!under_way_ && !committing_) {
+        // Between two mutations, so that a stream of them never keeps verdicts from their readers.
+        if (auto report = reports_.pop()) {
+            take(std::move(*report));
+            continue;
+        }
+        if (waiting_.empty()) return;
         Pending pending = std::move(waiting_.front());
         waiting_.pop_front();
         if (pending.internal) {
@@ -144,8 +152,6 @@ void Control::begin_next() {
             commit(std::move(pending));
         }
     }
-    if (!under_way_ && !committing_)
-        if (auto report = reports_.pop()) take(std::move(*report));
 }
 
 // Validates against everything in force and puts it on disk; the model changes only once it is there.
@@ -157,20 +163,24 @@ void Control::commit(Pending pending) {
         effects.tell.emplace_back(DocumentPut{nullptr, ReloadState{false, at.utc, rejected->problems, rejected->source}});
         effects.tell.emplace_back(Notice{"config.rejected", rejected->source, rejected->problems.empty() ? "" : rejected->problems.front()});
         tell(effects, at);
-        return pending.reply(MutationDone{revision_, ""});
+        return pending.reply(MutationDone{told_, ""});
     }
     if (auto valid = check_target(pending.mutation.change); !valid) return refuse(pending.reply, valid.error());
-    if (pending.mutation.if_match && *pending.mutation.if_match != declared_.revision_of(pending.mutation.change))
+    // The API names an instance by its name, people also by its id.
+    if (auto* gone = std::get_if<RemoveApiInstance>(&pending.mutation.change))
+        if (const Instance* one = membership_.instance(gone->name); one != nullptr && one->service->name == gone->service) gone->name = one->name;
+    if (const auto at_revision = revision_of(pending.mutation.change); pending.mutation.if_match.value_or(at_revision) != at_revision)
         return refuse(pending.reply, {Code::conflict, fmt::format("the object is at revision {}, not {}: somebody changed it in between",
-                                                                  declared_.revision_of(pending.mutation.change), *pending.mutation.if_match)});
-    const std::uint64_t revision = next_revision();
-    auto planned = declared_.plan(pending.mutation.change, revision);
+                                                                  at_revision, *pending.mutation.if_match)});
+    // A number is taken only by what was found valid.
+    auto planned = declared_.plan(pending.mutation.change, revision_ + 1);
     if (!planned) return refuse(pending.reply, planned.error());
     std::size_t rows = 0;
     for (const auto& [name, spec] : planned->services) rows += spec ? spec->instances.size() * 2 + 1 : 0;
     if (parts_.ledger.in_use() + rows > (1u << 20))
         return refuse(pending.reply, {Code::exhausted, "more than 1,048,576 ledger rows would be needed"});
 
+    const std::uint64_t revision = next_revision();
     std::vector<config::Change> journal = planned->journal;
     if (const auto* set = std::get_if<SetOverride>(&pending.mutation.change))
         journal.emplace_back(config::PutOverride{override_of(*set, pending.mutation.actor, revision, at)});
@@ -215,7 +225,9 @@ void Control::apply_declared(const Redeclared& redeclared, const Change& change,
     for (const auto& [name, spec] : redeclared.services) {
         if (!spec) membership_.remove(name, at, effects);
         // An unchanged service of a new document is put too: its specs live in the document that goes away.
-        else membership_.put(spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name), at, effects);
+        else membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name),
+                              redeclared.changed.contains(name)},
+                             at, effects);
     }
     if (redeclared.routes) {
         effects.routes = true;
@@ -232,6 +244,20 @@ void Control::apply_declared(const Redeclared& redeclared, const Change& change,
                                          fmt::format("{} of {} services changed", redeclared.changed.size(), redeclared.services.size())});
         effects.tell.emplace_back(ShadowedPut{declared_.shadowed()});
     }
+}
+
+// Of the object that the change is about, for If-Match: an override has a revision of its own.
+std::uint64_t Control::revision_of(const Change& change) const {
+    auto& membership = const_cast<Membership&>(membership_);  // Look-ups only.
+    const auto of = [&](const std::string& service, const std::string& instance) -> std::uint64_t {
+        const Instance* one = instance.empty() ? nullptr : membership.instance(instance);
+        const Service* whole = instance.empty() ? membership.service(service) : nullptr;
+        const auto& layer = one != nullptr ? one->override : whole != nullptr ? whole->override : nullptr;
+        return layer ? layer->revision : 0;
+    };
+    if (const auto* set = std::get_if<SetOverride>(&change)) return of(set->service, set->instance);
+    if (const auto* clear = std::get_if<ClearOverride>(&change)) return of(clear->service, clear->instance);
+    return declared_.revision_of(change);
 }
 
 // Publishes and sends, then waits for everybody: `finish` tells the readers and replies.
@@ -284,6 +310,8 @@ void Control::finish() {
     std::ranges::copy(done.effects.retired, std::back_inserter(retired_));
     sweep_at_ = parts_.loop.now();
     house_.arm(parts_.loop.now());
+    // What the checkers said on taking their commands (restored verdicts, `checking`) is with the readers first.
+    if (auto report = reports_.pop()) take(std::move(*report));
     if (done.reply) done.reply(MutationDone{done.revision, std::move(done.id)});
     begin_next();
 }
@@ -301,11 +329,13 @@ void Control::take(CheckReport report) {
     std::vector<Instance*> changed;
     for (const auto& change : report.changes)
         if (Instance* instance = membership_.by_row(change.row, change.generation).instance) changed.push_back(instance);
+    // As it was before these failures: with `fall: 1` some of them have turned a verdict already.
+    std::size_t passing = 0;
+    if (!first_failures.empty())
+        for (const auto& [name, service] : membership_.services()) passing += service->standing.counts.healthy + service->standing.counts.degraded;
     folding_.take(std::move(report), at, effects);
 
     if (!first_failures.empty()) {
-        std::size_t passing = first_failures.size();
-        for (const auto& [name, service] : membership_.services()) passing += service->standing.counts.healthy + service->standing.counts.degraded;
         for (const auto& failure : first_failures) {
             const auto [instance, generation] = membership_.by_row(failure.row, generation_of(failure.row));
             if (instance == nullptr) continue;
@@ -319,7 +349,7 @@ void Control::take(CheckReport report) {
             effects.commands.emplace_back(SuspectSelf{suspicion->until - at.now});
             const auto text = fmt::format("{} of {} passing checks of {} services at {} addresses failed at once: new unhealthy verdicts are held "
                                           "for {}",
-                                          suspicion->failures, suspicion->passing, suspicion->services, suspicion->addresses,
+                                          suspicion->failures, std::max(suspicion->passing, suspicion->failures), suspicion->services, suspicion->addresses,
                                           human(suspicion->until - at.now));
             log(LogLevel::warning, text);
             effects.tell.emplace_back(Notice{"suspect_self", "", text});
@@ -342,7 +372,8 @@ void Control::take(CheckReport report) {
         for (const Instance* instance : ready) ids.push_back(instance->id);
         internally([this, ids](Moment then, Effects& more) {
             for (const auto& id : ids)
-                if (Instance* instance = membership_.instance(id)) membership_.replace(*instance, then, more);
+                if (Instance* instance = membership_.instance(id); instance != nullptr && Folding::next_is_ready(*instance))
+                    membership_.replace(*instance, then, more);
             folding_.refold({more.services.begin(), more.services.end()}, then, more);
         });
     }
@@ -367,8 +398,9 @@ void Control::tell(Effects& effects, Moment at) {
 
 void Control::tell(std::vector<Delta> deltas) {
     if (deltas.empty()) return;
+    for (const auto& delta : deltas) told_ = std::max(told_, delta.revision);
     parts_.audience.tell(std::move(deltas));
-    parts_.own.revision.store(revision_, std::memory_order_relaxed);
+    parts_.own.revision.store(told_, std::memory_order_relaxed);
 }
 
 void Control::publish_own_health() {

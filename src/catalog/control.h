@@ -98,6 +98,7 @@ private:
     void begin_next();
     void refuse(MutationReply& reply, Error error);
     Result<> check_target(const Change& change) const;
+    std::uint64_t revision_of(const Change& change) const;
     void commit(Pending pending);
     void committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redeclared> redeclared, std::uint64_t revision);
     void carry_out(std::string id, MutationReply reply);
@@ -138,6 +139,7 @@ private:
     bool committing_ = false;
     bool stopped_ = false;
     std::uint64_t revision_ = 0, reserved_ = 0;
+    std::uint64_t told_ = 0;  // The last revision that readers were told of.
     std::uint32_t versions_reserved_ = 0;
     bool reserving_ = false;
     std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.

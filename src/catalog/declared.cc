@@ -27,6 +27,18 @@ Result<> not_declared(std::string_view what, std::string_view name) {
 
 }  // namespace
 
+// Overrides, drains, weights and tokens declare nothing.
+static bool declares(const Change& change) {
+    return std::visit(
+        []<class T>(const T&) {
+            return !(std::is_same_v<T, RejectDocument> || std::is_same_v<T, SetOverride> ||
+                     std::is_same_v<T, ClearOverride> || std::is_same_v<T, Drain> || std::is_same_v<T, Pause> ||
+                     std::is_same_v<T, Resume> || std::is_same_v<T, SetWeight> || std::is_same_v<T, PutApiToken> ||
+                     std::is_same_v<T, RemoveApiToken>);
+        },
+        change);
+}
+
 const config::ServiceSpec* Declared::file_service(std::string_view name) const {
     const auto found = file_services_.find(name);
     return found == file_services_.end() ? nullptr : &document_->services[found->second];
@@ -39,10 +51,12 @@ void Declared::take(std::shared_ptr<const config::Document> document, std::uint6
     for (std::size_t i = 0; i < document_->services.size(); ++i) file_services_.emplace(document_->services[i].name, i);
 }
 
-void Declared::restore(const std::vector<config::StoredObject>& objects, std::shared_ptr<const config::Document> document) {
+void Declared::restore(const std::vector<config::StoredObject>& objects,
+                       std::shared_ptr<const config::Document> document) {
     take(std::move(document), 0);
     const auto shadow = [this](const config::StoredObject& object, std::string_view why) {
-        shadowed_.push_back(fmt::format("{} {}: {}; it is kept in state.db and has no effect", object.kind, object.key, why));
+        shadowed_.push_back(
+            fmt::format("{} {}: {}; it is kept in state.db and has no effect", object.kind, object.key, why));
     };
     // Services first: the rest refers to them.
     for (const std::string_view kind : {"service", "check", "instance", "route"}) {
@@ -69,8 +83,10 @@ void Declared::restore(const std::vector<config::StoredObject>& objects, std::sh
                 try_put(config::load_check(name, object.json, *document_),
                         [&](auto& spec) { return PutApiCheck{service, spec, object.json}; });
             else if (kind == "route")
-                try_put(config::load_route(object.json, *document_), [&](auto& spec) { return PutApiRoute{spec, object.json}; });
-            else if (const auto into = merged(service); !into) shadow(object, "its service is not declared");
+                try_put(config::load_route(object.json, *document_),
+                        [&](auto& spec) { return PutApiRoute{spec, object.json}; });
+            else if (const auto into = merged(service); !into)
+                shadow(object, "its service is not declared");
             else
                 try_put(config::load_instance(*into, object.json, *document_),
                         [&](auto& spec) { return PutApiInstance{service, spec, object.json}; });
@@ -81,8 +97,10 @@ void Declared::restore(const std::vector<config::StoredObject>& objects, std::sh
 
 std::shared_ptr<const config::ServiceSpec> Declared::merged(std::string_view name) const {
     std::shared_ptr<const config::ServiceSpec> base;
-    if (const auto* from_file = file_service(name)) base = {document_, from_file};
-    else if (const auto found = services_.find(name); found != services_.end()) base = found->second.spec;
+    if (const auto* from_file = file_service(name))
+        base = {document_, from_file};
+    else if (const auto found = services_.find(name); found != services_.end())
+        base = found->second.spec;
     if (!base) return nullptr;
     const Key first{std::string{name}, ""};
     const auto here = [&](const auto& entry) { return entry.first.first == name; };
@@ -157,6 +175,7 @@ std::uint64_t Declared::revision_of(const Change& change) const {
 
 Result<Redeclared> Declared::plan(const Change& change, std::uint64_t revision) const {
     Redeclared out;
+    if (!declares(change)) return out;
     auto next = std::make_shared<Declared>(*this);
     HALE_TRY(next->edit(change, revision, out));
     next->index_routes();
@@ -188,14 +207,26 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
     if (const auto* document = std::get_if<ApplyDocument>(&change)) {
         for (const auto& service : document->document->services)
             if (services_.contains(service.name))
-                return fail(Code::conflict, fmt::format("{}: services.{}: this service is owned by the API; remove it there or rename "
-                                                        "this one",
-                                                        service.mark.text(), service.name));
+                return fail(Code::conflict,
+                            fmt::format("{}: services.{}: this service is owned by the API; remove it there or rename "
+                                        "this one",
+                                        service.mark.text(), service.name));
+        for (const auto& service : document->document->services) {
+            if (!service.instances_fixed) continue;
+            if (const auto owned = instances_.lower_bound(Key{service.name, ""});
+                owned != instances_.end() && owned->first.first == service.name)
+                return fail(
+                    Code::conflict,
+                    fmt::format("{}: services.{}: `instances: fixed`, but instance \"{}\" of it is owned by the API; "
+                                "remove it there or leave `fixed` out",
+                                service.mark.text(), service.name, owned->first.second));
+        }
         take(document->document, revision);
         std::erase_if(shadowed_, [](const std::string& line) { return line.contains("API instances"); });
         for (const auto& [key, owned] : instances_)
             if (!file_service(key.first) && !services_.contains(key.first))
-                shadowed_.push_back(fmt::format("API instances: {}/{} belongs to no service now and has no effect", key.first, key.second));
+                shadowed_.push_back(fmt::format("API instances: {}/{} belongs to no service now and has no effect",
+                                                key.first, key.second));
     } else if (const auto* service = std::get_if<PutApiService>(&change)) {
         HALE_TRY(edit_service(*service, revision, out));
     } else if (const auto* instance = std::get_if<PutApiInstance>(&change)) {
@@ -214,8 +245,10 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
         out.journal.emplace_back(config::RemoveObject{"service", gone_service->name});
         // What hangs on it goes with it.
         const auto drop = [&](auto& map, std::string_view kind) {
-            for (auto it = map.lower_bound(Key{gone_service->name, ""}); it != map.end() && it->first.first == gone_service->name;) {
-                out.journal.emplace_back(config::RemoveObject{std::string{kind}, fmt::format("{}/{}", it->first.first, it->first.second)});
+            for (auto it = map.lower_bound(Key{gone_service->name, ""});
+                 it != map.end() && it->first.first == gone_service->name;) {
+                out.journal.emplace_back(
+                    config::RemoveObject{std::string{kind}, fmt::format("{}/{}", it->first.first, it->first.second)});
                 it = map.erase(it);
             }
         };
@@ -231,8 +264,10 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
         }
         out.services[gone_service->name];
     } else if (const auto* gone_instance = std::get_if<RemoveApiInstance>(&change)) {
-        if (instances_.erase(Key{gone_instance->service, gone_instance->name}) == 0) return not_declared("instance", gone_instance->name);
-        out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", gone_instance->service, gone_instance->name)});
+        if (instances_.erase(Key{gone_instance->service, gone_instance->name}) == 0)
+            return not_declared("instance", gone_instance->name);
+        out.journal.emplace_back(
+            config::RemoveObject{"instance", fmt::format("{}/{}", gone_instance->service, gone_instance->name)});
         out.services[gone_instance->service];
     } else if (const auto* gone_route = std::get_if<RemoveApiRoute>(&change)) {
         const auto found = routes_.find(gone_route->id);
@@ -241,8 +276,10 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
         routes_.erase(found);
         out.journal.emplace_back(config::RemoveObject{"route", gone_route->id});
     } else if (const auto* gone_check = std::get_if<RemoveApiCheck>(&change)) {
-        if (checks_.erase(Key{gone_check->service, gone_check->name}) == 0) return not_declared("check", gone_check->name);
-        out.journal.emplace_back(config::RemoveObject{"check", fmt::format("{}/{}", gone_check->service, gone_check->name)});
+        if (checks_.erase(Key{gone_check->service, gone_check->name}) == 0)
+            return not_declared("check", gone_check->name);
+        out.journal.emplace_back(
+            config::RemoveObject{"check", fmt::format("{}/{}", gone_check->service, gone_check->name)});
         out.services[gone_check->service];
     }
     return {};
@@ -267,17 +304,22 @@ Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revisi
     const auto into = merged(put.service);
     if (!into) return fail(Code::not_found, fmt::format("there is no service \"{}\"", put.service));
     if (into->instances_fixed)
-        return fail(Code::conflict, fmt::format("service \"{}\" says `instances: fixed` at {}; its instances are the file's alone",
-                                                put.service, into->mark.text()));
+        return fail(Code::conflict,
+                    fmt::format("service \"{}\" says `instances: fixed` at {}; its instances are the file's alone",
+                                put.service, into->mark.text()));
     for (const auto& other : into->instances)
-        if (other.owner == config::Owner::file && (other.name == put.spec.name || other.target.declared == put.spec.target.declared))
-            return fail(Code::conflict, fmt::format("instance \"{}\" ({}) of service \"{}\" is owned by {}; it can't be owned by the API too",
-                                                    other.name, other.target.declared, put.service, owner_text(other.mark, other.owner)));
+        if (other.owner == config::Owner::file &&
+            (other.name == put.spec.name || other.target.declared == put.spec.target.declared))
+            return fail(
+                Code::conflict,
+                fmt::format("instance \"{}\" ({}) of service \"{}\" is owned by {}; it can't be owned by the API too",
+                            other.name, other.target.declared, put.service, owner_text(other.mark, other.owner)));
     auto spec = std::make_shared<config::InstanceSpec>(put.spec);
     spec->owner = config::Owner::api;
     spec->named = true;  // The API addresses it by this name.
     instances_[Key{put.service, put.spec.name}] = {std::move(spec), revision};
-    out.journal.emplace_back(config::PutObject{stored("instance", fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
+    out.journal.emplace_back(
+        config::PutObject{stored("instance", fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
     out.services[put.service];
     out.id = put.spec.name;
     return {};
@@ -290,7 +332,8 @@ Result<> Declared::edit_route(const PutApiRoute& put, std::uint64_t revision, Re
     out.services[spec->service];
     out.journal.emplace_back(config::PutObject{stored("route", spec->id, put.json, revision)});
     out.id = spec->id;
-    routes_[spec->id] = {std::move(spec), revision};
+    auto& place = routes_[spec->id];
+    place = {std::move(spec), revision};
     return {};
 }
 
@@ -301,7 +344,8 @@ Result<> Declared::edit_check(const PutApiCheck& put, std::uint64_t revision, Re
         return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}, and so are its checks", put.service,
                                                 owner_text(into->mark, config::Owner::file)));
     checks_[Key{put.service, put.spec->name}] = {put.spec, revision};
-    out.journal.emplace_back(config::PutObject{stored("check", fmt::format("{}/{}", put.service, put.spec->name), put.json, revision)});
+    out.journal.emplace_back(
+        config::PutObject{stored("check", fmt::format("{}/{}", put.service, put.spec->name), put.json, revision)});
     out.services[put.service];
     out.id = put.spec->name;
     return {};
@@ -317,7 +361,8 @@ Result<> Declared::consistent() const {
     const auto all = routes();
     std::vector<const config::RouteSpec*> routes;
     for (const auto& route : all) routes.push_back(&route.spec);
-    const auto problems = config::check_together(std::span<const config::ServiceSpec* const>(services), std::span<const config::RouteSpec* const>(routes));
+    const auto problems = config::check_together(std::span<const config::ServiceSpec* const>(services),
+                                                 std::span<const config::RouteSpec* const>(routes));
     if (problems.empty()) return {};
     return fail(Code::conflict, config::text(problems));
 }

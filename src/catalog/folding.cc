@@ -37,12 +37,14 @@ int badness(verdict::State state) {
 verdict::Standing standing_of(const Instance& instance) {
     const auto own = instance.override ? std::optional{instance.override->state} : std::nullopt;
     const auto whole = instance.service->override ? std::optional{instance.service->override->state} : std::nullopt;
-    return verdict::Standing{.lifecycle = instance.service->draining && instance.lifecycle == verdict::Lifecycle::serving
-                                              ? verdict::Lifecycle::draining
-                                              : instance.lifecycle,
+    return verdict::Standing{.lifecycle = instance.lifecycle_now(),
                              .override = verdict::stronger(own, whole),
                              .word = instance.current.word(),
                              .unchecked = instance.unchecked()};
+}
+
+bool Folding::next_is_ready(const Instance& instance) {
+    return instance.next && verdict::eligibility({.word = instance.next->word(), .unchecked = instance.unchecked()}).eligible;
 }
 
 bool Folding::judge_eligibility(Instance& instance) {
@@ -70,14 +72,12 @@ void Folding::take(CheckReport report, Moment at, Effects& effects) {
         generation->record = std::move(change.record);
         if (std::ranges::find(touched, instance->service) == touched.end()) touched.push_back(instance->service);
         if (generation == instance->next.get()) {
-            // Eligible by its own verdict: an override is the instance's and stays on it.
-            if (verdict::eligibility({.word = generation->word(), .unchecked = instance->unchecked()}).eligible) ready_.push_back(instance);
+            if (next_is_ready(*instance)) ready_.push_back(instance);
             else membership_.touch(*instance, effects);
             continue;
         }
         judge_eligibility(*instance);
         if (!instance->scope_only) tell_verdict(*instance, effects);
-        if (is_connect_trouble(generation->record->reason) && needs_lookup(*instance->spec)) doubted_.insert(instance->spec->target.host);
     }
     for (auto& seen : report.seen) {
         const auto [instance, generation] = membership_.by_row(seen.row, seen.generation);
@@ -85,7 +85,9 @@ void Folding::take(CheckReport report, Moment at, Effects& effects) {
             ++discarded_;
             continue;
         }
-        if (seen.counted) instance->observed = seen.at;
+        if (seen.counted) generation->observed = seen.at;
+        if (seen.outcome == verdict::Outcome::fail && is_connect_trouble(seen.reason) && needs_lookup(*instance->spec))
+            doubted_.insert(instance->spec->target.host);
         if (instance->scope_only || generation != &instance->current) continue;
         effects.tell.emplace_back(SeenPut{instance->slot, std::move(seen)});
     }
@@ -97,7 +99,7 @@ void Folding::refold(const std::vector<std::string>& services, Moment at, Effect
         Service* service = membership_.service(name);
         if (service == nullptr) continue;
         for (const auto& instance : service->instances)
-            if (judge_eligibility(*instance) || !service->told) tell_verdict(*instance, effects);
+            if (judge_eligibility(*instance)) tell_verdict(*instance, effects);
         fold(*service, at, effects);
         // Members of a composite declared just now have long been judged: say so.
         for (const auto& instance : service->instances) send_members(*instance, effects);
@@ -136,6 +138,7 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     tell_last_eligible(service, effects);
     if (same_state && last.reason == next.reason && last.counts == next.counts && last.text == next.text) return;
     if (!same_state || last.reason != next.reason) ++next.version;
+    highest_version_ = std::max(highest_version_, next.version);
     service.standing = std::move(next);
     service.told = true;
     effects.tell.emplace_back(StandingPut{service.slot, service.standing});

@@ -28,6 +28,8 @@ public:
     // Composites by member, made anew after a mutation changed declarations.
     void rebuild_dependents();
 
+    // A next generation takes over by its own verdict: an override is the instance's and stays on it.
+    static bool next_is_ready(const Instance& instance);
     std::uint64_t discarded() const { return discarded_; }
     std::uint32_t highest_version() const { return highest_version_; }
     // Instances whose next generation became eligible: control replaces them.

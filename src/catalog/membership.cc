@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -35,6 +37,9 @@ std::shared_ptr<const config::CheckList> of_scope(const config::CheckList& check
 void Membership::remember(std::vector<config::StoredVerdict> verdicts) {
     restored_total_ = static_cast<std::uint32_t>(verdicts.size());
     for (auto& verdict : verdicts) {
+        if (const auto at = verdict.name.find('@'); at != std::string::npos)
+            if (auto address = SocketAddress::parse(verdict.resolved))
+                restored_each_[claim_key(verdict.service, verdict.declared)].emplace_back(verdict.name, *address);
         // Both ways in: an instance that has a name now may have been listed by its address before.
         auto by_name = claim_key(verdict.service, "name " + verdict.name);
         auto by_address = claim_key(verdict.service, "address " + verdict.declared);
@@ -48,16 +53,22 @@ std::vector<config::Change> Membership::forget_unclaimed() {
     for (const auto& [key, verdict] : restored_)
         if (!by_id_.contains(verdict.instance)) gone.insert(verdict.instance);
     restored_.clear();
+    restored_each_.clear();
     std::vector<config::Change> changes;
     for (const auto& id : gone) changes.emplace_back(config::RemoveVerdict{id});
     return changes;
 }
 
-std::optional<config::StoredVerdict> Membership::claim(const Service& service, const config::InstanceSpec& spec, std::string_view name) {
+bool Membership::claimable(const Service& service, const config::InstanceSpec& spec) const {
+    return !restored_.empty() && restored_.contains(claim_key(service.name, identity(spec)));
+}
+
+// The addresses of one name (`each`) share what was declared: their own names tell them apart.
+std::optional<config::StoredVerdict> Membership::claim(const Service& service, const config::InstanceSpec& spec, std::string_view name,
+                                                       bool each) {
     if (restored_.empty()) return std::nullopt;
-    auto found = restored_.find(claim_key(service.name, spec.named || spec.target.declared.empty()
-                                                            ? fmt::format("name {}", name)
-                                                            : identity(spec)));
+    const bool by_name = each || spec.named || spec.target.declared.empty();
+    const auto found = restored_.find(claim_key(service.name, by_name ? fmt::format("name {}", name) : identity(spec)));
     if (found == restored_.end()) return std::nullopt;
     config::StoredVerdict verdict = std::move(found->second);
     restored_.erase(found);
@@ -65,30 +76,31 @@ std::optional<config::StoredVerdict> Membership::claim(const Service& service, c
     return verdict;
 }
 
-std::string Membership::free_name(const Service& service) const {
-    for (std::size_t n = 1;; ++n) {
-        std::string name = fmt::format("{}-{}", service.name, n);
-        const bool taken = std::ranges::any_of(service.instances, [&](const auto& i) { return i->name == name; }) ||
-                           std::ranges::any_of(service.spec->instances, [&](const auto& s) { return s.named && s.name == name; });
-        if (!taken) return name;
-    }
-}
-
-void Membership::put(std::shared_ptr<const config::ServiceSpec> spec, std::string_view host, bool routed, std::uint64_t revision,
-                     Moment at, Effects& effects) {
-    auto& place = services_[spec->name];
+void Membership::put(Put what, Moment at, Effects& effects) {
+    auto& place = services_[what.spec->name];
     if (!place) {
         place = std::make_unique<Service>();
-        place->name = spec->name;
+        place->name = what.spec->name;
+        place->standing.version = options.first_version;
         if (free_service_slots_.empty()) place->slot = next_service_slot_++;
         else place->slot = free_service_slots_.back(), free_service_slots_.pop_back();
+        what.changed = true;
     }
     Service& service = *place;
-    const auto before = std::exchange(service.spec, std::move(spec));
-    const bool host_changed = std::exchange(hosts_[service.name], std::string{host}) != host;
-    const bool routed_changed = std::exchange(service.routed, routed) != routed;
-    service.revision = revision;
+    const auto before = std::exchange(service.spec, std::move(what.spec));
+    const bool same_checks = before && config::same(*before->checks, *service.spec->checks);
+    const bool host_changed = std::exchange(hosts_[service.name], what.host) != what.host;
+    const bool routed_changed = std::exchange(service.routed, what.routed) != what.routed;
+    const Turn turn{before.get(), same_checks, host_changed || routed_changed};
+    const bool scoped = has_scope_checks(*service.spec);
+    if (!scoped) service.instance_checks.reset(), service.scope_checks.reset();
+    else if (!same_checks || !service.instance_checks) {
+        service.instance_checks = of_scope(*service.spec->checks, config::CheckScope::instance);
+        service.scope_checks = of_scope(*service.spec->checks, config::CheckScope::service);
+    }
+    service.revision = what.revision;
     touch(service, effects);
+    if (what.changed) effects.services.insert(service.name);
 
     // Match by identity; then a listed address that got (or lost) a name.
     std::vector<Instance*> unmatched;
@@ -106,39 +118,71 @@ void Membership::put(std::shared_ptr<const config::ServiceSpec> spec, std::strin
         return found == index.end() ? nullptr : std::exchange(unmatched[found->second], nullptr);
     };
 
-    std::vector<std::size_t> fresh;
-    for (std::size_t i = 0; i < service.spec->instances.size(); ++i) {
-        auto next = within(service.spec, i);
-        if (service.spec->resolve == config::Resolve::each && needs_lookup(*next) && routed) {
+    const auto& specs = service.spec->instances;
+    std::vector<Instance*> matched(specs.size());
+    std::vector<std::size_t> open;
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+        if (service.spec->resolve == config::Resolve::each && needs_lookup(specs[i]) && service.routed) {
             // resolved() makes and ends these; here only their declaration moves on.
             for (auto& one : unmatched) {
-                if (one == nullptr || !one->each || one->spec->target.declared != next->target.declared) continue;
-                keep(*std::exchange(one, nullptr), next, before.get(), host_changed || routed_changed, at, effects);
+                if (one == nullptr || !one->each || one->spec->target.declared != specs[i].target.declared) continue;
+                keep(*std::exchange(one, nullptr), within(service.spec, i), turn, at, effects);
             }
+            if (!restored_each_.empty()) restore_each(service, i, at, effects);
             continue;
         }
-        Instance* instance = take(by_identity, identity(*next));
-        if (instance == nullptr && !next->target.declared.empty()) instance = take(by_address, next->target.declared);
-        if (instance == nullptr) fresh.push_back(i);
-        else keep(*instance, next, before.get(), host_changed || routed_changed, at, effects);
+        matched[i] = take(by_identity, identity(specs[i]));
+        if (matched[i] == nullptr) open.push_back(i);
     }
+    // Only what no identity claimed may be claimed by its address.
+    std::erase_if(open, [&](std::size_t i) {
+        if (specs[i].target.declared.empty()) return false;
+        matched[i] = take(by_address, specs[i].target.declared);
+        return matched[i] != nullptr;
+    });
+    for (std::size_t i = 0; i < specs.size(); ++i)
+        if (matched[i] != nullptr) keep(*matched[i], within(service.spec, i), turn, at, effects);
     for (Instance* instance : unmatched)
         if (instance != nullptr) leave(*instance, at, effects);
-    for (const std::size_t i : fresh) {
-        auto next = within(service.spec, i);
-        const bool taken = std::ranges::any_of(service.instances, [&](const auto& one) { return one->name == next->name; });
-        std::string name = next->name.empty() || (taken && !next->named) ? free_name(service) : next->name;
-        add(service, std::move(next), std::move(name), at, effects);
+
+    // Names: given ones are theirs, whoever was called so by number makes way; the rest gets the first free number.
+    std::unordered_set<std::string> names;
+    for (const auto& spec : specs)
+        if (spec.named) names.insert(spec.name);
+    std::size_t number = 1;
+    const auto free_name = [&] {
+        for (;; ++number) {
+            std::string name = fmt::format("{}-{}", service.name, number);
+            if (names.insert(name).second) return name;
+        }
+    };
+    std::vector<Instance*> in_the_way;
+    for (const auto& one : service.instances)
+        if (!one->spec->named && !one->leaving && !names.insert(one->name).second) in_the_way.push_back(one.get());
+        else if (one->leaving) names.insert(one->name);
+    for (Instance* one : in_the_way) {
+        one->name = free_name();
+        touch(*one, effects);
     }
-    if (routed && service.spec->resolve == config::Resolve::each)
-        for (const auto& one : service.spec->instances)
+    // Those who were here before a restart first: their names are theirs.
+    std::ranges::stable_partition(open, [&](std::size_t i) { return claimable(service, specs[i]); });
+    for (const std::size_t i : open) {
+        std::string name = specs[i].name;
+        if (!specs[i].named && !claimable(service, specs[i]) && (name.empty() || !names.insert(name).second)) name = free_name();
+        Instance& made = add(service, within(service.spec, i), std::move(name), at, effects);
+        names.insert(made.name);
+    }
+    if (service.routed && service.spec->resolve == config::Resolve::each)
+        for (const auto& one : specs)
             if (const auto answer = last_answers_.find(one.target.host); answer != last_answers_.end())
                 resolved(one.target.host, std::vector<Ip>(answer->second), at, effects);
 
-    if (has_scope_checks(*service.spec)) {
-        const bool same_checks = before && config::same(*before->checks, *service.spec->checks);
+    if (scoped) {
         if (!service.scope) add_scope(service, at, effects);
-        else if (!same_checks || host_changed) assign(*service.scope, service.scope->current, at, effects);
+        const auto was = service.scope->spec->target;
+        service.scope->spec = specs.empty() ? std::make_shared<const config::InstanceSpec>() : within(service.spec, 0);
+        service.scope->current.address = service.scope->spec->target.literal;
+        if (before && (!same_checks || host_changed || was != service.scope->spec->target)) assign(*service.scope, service.scope->current, at, effects);
     } else if (service.scope) {
         close(service.scope->current, effects);
         by_id_.erase(service.scope->id);
@@ -146,21 +190,31 @@ void Membership::put(std::shared_ptr<const config::ServiceSpec> spec, std::strin
     }
 }
 
+// After a restart the addresses of a name are those that were verified, until the name is asked again.
+void Membership::restore_each(Service& service, std::size_t index, Moment at, Effects& effects) {
+    const auto found = restored_each_.find(claim_key(service.name, service.spec->instances[index].target.declared));
+    if (found == restored_each_.end()) return;
+    for (auto& [name, address] : found->second) add(service, within(service.spec, index), name, at, effects, address).each = true;
+    restored_each_.erase(found);
+}
+
 // An instance that kept its identity: id, row and verdict stay.
-void Membership::keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const config::ServiceSpec* before,
-                      bool surroundings_changed, Moment at, Effects& effects) {
+void Membership::keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const Turn& turn, Moment at, Effects& effects) {
     const config::ServiceSpec& now = *instance.service->spec;
+    const bool surroundings_changed = turn.surroundings_changed;
     const auto old = std::exchange(instance.spec, std::move(next));
     const bool moved = old->target != instance.spec->target;
     const bool renamed = instance.spec->named && instance.name != instance.spec->name && !instance.each;
     if (renamed) instance.name = instance.spec->name;
     if (moved) move_to(instance, instance.spec->target.literal, at, effects);
-    const bool same_checks = before != nullptr && config::same(before->checks_of(*old), now.checks_of(*instance.spec));
+    const bool same_checks = !old->checks && !instance.spec->checks
+                                 ? turn.same_checks
+                                 : turn.before != nullptr && config::same(turn.before->checks_of(*old), now.checks_of(*instance.spec));
     if (!same_checks || surroundings_changed) {
         assign(instance, instance.current, at, effects);
         if (instance.next) assign(instance, *instance.next, at, effects);
     }
-    if (!same_checks || surroundings_changed || moved || renamed || old->weight != instance.spec->weight || old->owner != instance.spec->owner)
+    if (!same_checks || surroundings_changed || moved || renamed || old->target.declared != instance.spec->target.declared || old->weight != instance.spec->weight || old->owner != instance.spec->owner)
         touch(instance, effects);
 }
 
@@ -169,11 +223,15 @@ void Membership::remove(std::string_view name, Moment at, Effects& effects) {
     if (found == services_.end()) return;
     Service& service = *found->second;
     (void)at;
-    while (!service.instances.empty()) drop(service, *service.instances.back(), effects);
+    for (const auto& one : service.instances | std::views::reverse) bury(service, *one, effects);
+    service.instances.clear();
     if (service.scope) {
         close(service.scope->current, effects);
         by_id_.erase(service.scope->id);
     }
+    if (service.override) effects.remember.emplace_back(config::RemoveOverride{service.name, ""});
+    if (service.draining || service.paused_until) effects.remember.emplace_back(config::PutTraffic{{.key = service.name}});
+    effects.epochs.push_back(service.epoch);
     effects.tell.emplace_back(ServiceGone{service.slot});
     effects.services.insert(service.name);
     free_service_slots_.push_back(service.slot);
@@ -192,19 +250,19 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
     else instance.slot = free_instance_slots_.back(), free_instance_slots_.pop_back();
 
     std::optional<LastKnown> last_known;
-    const auto stored = claim(service, *instance.spec, instance.name);
+    const auto stored = claim(service, *instance.spec, instance.name, address.has_value());
     if (stored) {
         instance.id = stored->instance;
         instance.current.number = stored->generation;
         if (!instance.spec->named && !stored->name.empty() && !address) instance.name = stored->name;
-        instance.observed = stored->observed;
+        instance.current.observed = stored->observed;
         LastKnown known{.state = stored->state,
                         .was_eligible = stored->was_eligible,
                         .reason = verdict::parse_reason(stored->reason).value_or(verdict::Reason::never_checked),
                         .text = stored->text,
                         .since = stored->since,
                         .observed = stored->observed,
-                        .age = at.utc - stored->observed};
+                        .age = std::max(Duration{0}, Duration{at.utc - stored->observed})};
         last_known = std::move(known);
         // Route where it was verified, until a look-up says otherwise.
         if (!address && needs_lookup(*instance.spec) && service.routed) address = SocketAddress::parse(stored->resolved);
@@ -218,6 +276,7 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
         if (const auto answer = last_answers_.find(instance.spec->target.host); answer != last_answers_.end())
             instance.current.address = SocketAddress{answer->second.front(), instance.spec->target.port, {}};
     instance.current.started = at.now;
+    instance.newest = instance.current.number;
     by_id_.emplace(instance.id, &instance);
     service.instances.push_back(std::move(made));
     open(instance.current, instance);
@@ -261,14 +320,14 @@ void Membership::close(Generation& generation, Effects& effects) {
 
 void Membership::assign(Instance& instance, Generation& generation, Moment at, Effects& effects, std::optional<LastKnown> last_known) {
     const Service& service = *instance.service;
-    const auto scope = instance.scope_only ? config::CheckScope::service : config::CheckScope::instance;
-    const auto& shared = instance.spec->checks && !instance.scope_only ? instance.spec->checks : service.spec->checks;
     Assignment to;
     to.row = generation.row;
     to.cell = generation.cell;
     to.epoch = service.epoch.get();
     to.generation = generation.number;
     to.first_version = options.first_version;
+    if (&generation == instance.next.get())
+        to.first_version = std::max(options.first_version, instance.current.word().version + generation_version_gap);
     to.id = instance.id;
     to.service = service.name;
     to.name = instance.name;
@@ -277,7 +336,7 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     if (!service.routed && needs_lookup(*instance.spec)) to.address.reset();
     to.host = hosts_[service.name];
     to.file_owned = instance.spec->owner == config::Owner::file;
-    to.checks = has_scope_checks(*service.spec) ? of_scope(*shared, scope) : shared;
+    to.checks = carried(instance);
     if (last_known) {
         to.restored_rank = restored_rank_++;
         to.restored_total = restored_total_;
@@ -287,6 +346,14 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     effects.commands.emplace_back(std::move(to));
 }
 
+// The list itself where it can be: checkers know a list by its address.
+std::shared_ptr<const config::CheckList> Membership::carried(const Instance& instance) const {
+    const Service& service = *instance.service;
+    if (instance.scope_only) return service.scope_checks;
+    if (!instance.spec->checks) return service.instance_checks ? service.instance_checks : service.spec->checks;
+    return service.instance_checks ? of_scope(*instance.spec->checks, config::CheckScope::instance) : instance.spec->checks;
+}
+
 void Membership::leave(Instance& instance, Moment at, Effects& effects) {
     instance.leaving = true;
     instance.lifecycle = verdict::Lifecycle::draining;
@@ -294,21 +361,23 @@ void Membership::leave(Instance& instance, Moment at, Effects& effects) {
     touch(instance, effects);
 }
 
-void Membership::drop(Service& service, Instance& instance, Effects& effects) {
+void Membership::bury(Service& service, Instance& instance, Effects& effects) {
     if (instance.next) close(*instance.next, effects);
     close(instance.current, effects);
     effects.tell.emplace_back(InstanceGone{instance.slot});
     effects.services.insert(service.name);
+    // What was said of it goes with it.
     effects.remember.emplace_back(config::RemoveVerdict{instance.id});
+    if (instance.override) effects.remember.emplace_back(config::RemoveOverride{service.name, instance.id});
+    if (instance.weight || instance.lifecycle == verdict::Lifecycle::draining)
+        effects.remember.emplace_back(config::PutTraffic{{.key = instance.id}});
     free_instance_slots_.push_back(instance.slot);
     by_id_.erase(instance.id);
-    std::erase_if(service.instances, [&](const auto& one) { return one.get() == &instance; });
 }
 
 // Make before break: the next generation is probed beside the current one, which goes on serving.
 void Membership::move_to(Instance& instance, std::optional<SocketAddress> address, Moment at, Effects& effects) {
     if (instance.next && instance.next->address == address) return;
-    const auto latest = instance.next ? instance.next->number : instance.current.number;
     if (instance.next) close(*instance.next, effects), instance.next.reset();
     if (instance.current.address == address && address) return;  // Back where it was.
     if (!address && needs_lookup(*instance.spec) && instance.service->routed) {
@@ -318,7 +387,7 @@ void Membership::move_to(Instance& instance, std::optional<SocketAddress> addres
         else return;
     }
     auto next = std::make_unique<Generation>();
-    next->number = static_cast<std::uint16_t>(latest + 1);
+    next->number = ++instance.newest;
     next->address = address;
     next->started = at.now;
     instance.next = std::move(next);
@@ -335,7 +404,8 @@ void Membership::replace(Instance& instance, Moment at, Effects& effects) {
     instance.current = std::move(*instance.next);
     instance.next.reset();
     instance.replace_by = never;
-    instance.eligible = false;  // Folding decides it anew from the new word.
+    instance.eligible = false;  // Folding decides it anew from the new word,
+    instance.rule = 0;          // and tells it whatever it is: the record is another generation's.
     touch(instance, effects);
 }
 
@@ -391,23 +461,31 @@ void Membership::resolved(std::string_view name, const std::vector<Ip>& addresse
 
 Instant Membership::sweep(Moment at, Effects& effects) {
     Instant again = never;
-    for (const auto& [name, service] : services_) {
-        for (std::size_t i = service->instances.size(); i-- > 0;) {
-            Instance& instance = *service->instances[i];
+    for (const auto& [name, place] : services_) {
+        Service* const service = place.get();
+        std::erase_if(service->instances, [&, service](const auto& one) {
+            Instance& instance = *one;
             if (instance.leaving) {
                 const bool idle = instance.current.cell->in_flight.load(std::memory_order_relaxed) == 0;
-                if (idle || at.now >= instance.leave_by) drop(*service, instance, effects);
-                else again = std::min(again, at.now + 100ms);
-            } else if (instance.next) {
-                if (at.now >= instance.replace_by) {
-                    log(LogLevel::warning, fmt::format("instance {}: its new address {} did not become eligible within {}; it "
-                                                       "replaces the old one all the same",
-                                                       instance.name, instance.next->address ? instance.next->address->text() : "",
-                                                       human(service->spec->replace_timeout)));
-                    replace(instance, at, effects);
-                } else again = std::min(again, instance.replace_by);
+                if (!idle && at.now < instance.leave_by) {
+                    again = std::min(again, at.now + 100ms);
+                    return false;
+                }
+                bury(*service, instance, effects);
+                return true;
             }
-        }
+            if (!instance.next) return false;
+            if (at.now < instance.replace_by) {
+                again = std::min(again, instance.replace_by);
+                return false;
+            }
+            log(LogLevel::warning, fmt::format("instance {}: its new address {} did not become eligible within {}; it replaces the old one "
+                                               "all the same",
+                                               instance.name, instance.next->address ? instance.next->address->text() : "",
+                                               human(service->spec->replace_timeout)));
+            replace(instance, at, effects);
+            return false;
+        });
     }
     return again;
 }
@@ -425,7 +503,7 @@ void Membership::touch(Instance& instance, Effects& effects) {
     facts->declared = instance.spec->target.declared;
     if (instance.current.address) facts->resolved = instance.current.address->text();
     facts->generation = instance.current.number;
-    facts->lifecycle = instance.lifecycle;
+    facts->lifecycle = instance.lifecycle_now();
     facts->weight = instance.weight.value_or(instance.spec->weight);
     facts->owner = instance.spec->owner;
     facts->unchecked = instance.unchecked();
@@ -434,9 +512,7 @@ void Membership::touch(Instance& instance, Effects& effects) {
     const auto whole = service.override ? std::optional{service.override->state} : std::nullopt;
     const auto strongest = verdict::stronger(own, whole);
     if (strongest) facts->override = own == strongest ? instance.override : service.override;
-    facts->checks = has_scope_checks(*service.spec)
-                        ? of_scope(service.spec->checks_of(*instance.spec), config::CheckScope::instance)
-                        : (instance.spec->checks ? instance.spec->checks : service.spec->checks);
+    facts->checks = carried(instance);
     if (instance.next)
         facts->next = NextGeneration{instance.next->number, instance.next->address ? instance.next->address->text() : "",
                                      instance.next->word().state};
@@ -444,7 +520,6 @@ void Membership::touch(Instance& instance, Effects& effects) {
 }
 
 void Membership::touch(Service& service, Effects& effects) {
-    effects.services.insert(service.name);
     auto facts = std::make_shared<ServiceFacts>();
     facts->slot = service.slot;
     facts->name = service.name;

@@ -29,12 +29,18 @@ struct Effects {
     bool routes = false;                  // The route table changed.
     std::vector<verdict::RowId> retired;  // To be recycled once no worker and no request knows them.
     std::vector<config::Change> remember; // Not durable: last verdicts of what came and went.
+    // Of services that went: workers and checkers read them until they took the news.
+    std::vector<std::shared_ptr<verdict::Epoch>> epochs;
 };
 
 struct Moment {
     Instant now{};
     Utc utc{};
 };
+
+// A next generation's versions start so far above the current one's, which goes on counting beside it: an
+// instance's version never goes back when the next takes over.
+inline constexpr std::uint32_t generation_version_gap = 1'000;
 
 class Membership {
 public:
@@ -53,9 +59,16 @@ public:
     std::vector<config::Change> forget_unclaimed();
 
     // Makes the service what `spec` says: instances that kept their identity keep id, row and verdict.
-    // `hosts`: what health checks send as Host (the first route's), empty when not routed.
-    void put(std::shared_ptr<const config::ServiceSpec> spec, std::string_view host, bool routed, std::uint64_t revision,
-             Moment at, Effects& effects);
+    // `host`: what health checks send as Host (the first route's), empty when not routed. Not `changed`: the same
+    // words in another document; nothing is published for it.
+    struct Put {
+        std::shared_ptr<const config::ServiceSpec> spec;
+        std::string host;
+        bool routed = false;
+        std::uint64_t revision = 0;
+        bool changed = true;
+    };
+    void put(Put what, Moment at, Effects& effects);
     void remove(std::string_view service, Moment at, Effects& effects);
 
     // A look-up answered for `name`. Make-before-break for `resolve: first`, one instance each for `each`.
@@ -85,18 +98,25 @@ public:
 private:
     Instance& add(Service& service, std::shared_ptr<const config::InstanceSpec> spec, std::string name, Moment at,
                   Effects& effects, std::optional<SocketAddress> address = std::nullopt);
-    void keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const config::ServiceSpec* before,
-              bool surroundings_changed, Moment at, Effects& effects);
+    // What a service was and is, as far as its instances' checks care.
+    struct Turn {
+        const config::ServiceSpec* before = nullptr;
+        bool same_checks = false;
+        bool surroundings_changed = false;
+    };
+    void keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const Turn& turn, Moment at, Effects& effects);
+    void restore_each(Service& service, std::size_t index, Moment at, Effects& effects);
     void add_scope(Service& service, Moment at, Effects& effects);
     void leave(Instance& instance, Moment at, Effects& effects);
-    void drop(Service& service, Instance& instance, Effects& effects);
+    void bury(Service& service, Instance& instance, Effects& effects);  // The caller takes it out of the service.
     void open(Generation& generation, Instance& instance);
     void close(Generation& generation, Effects& effects);
     void assign(Instance& instance, Generation& generation, Moment at, Effects& effects,
                 std::optional<LastKnown> last_known = std::nullopt);
     void move_to(Instance& instance, std::optional<SocketAddress> address, Moment at, Effects& effects);
-    std::optional<config::StoredVerdict> claim(const Service& service, const config::InstanceSpec& spec, std::string_view name);
-    std::string free_name(const Service& service) const;
+    std::optional<config::StoredVerdict> claim(const Service& service, const config::InstanceSpec& spec, std::string_view name, bool each);
+    bool claimable(const Service& service, const config::InstanceSpec& spec) const;
+    std::shared_ptr<const config::CheckList> carried(const Instance& instance) const;
 
     verdict::Ledger& ledger_;
     Random& random_;
@@ -106,6 +126,7 @@ private:
     std::vector<Slot> free_instance_slots_, free_service_slots_;
     Slot next_instance_slot_ = 0, next_service_slot_ = 0;
     std::unordered_map<std::string, config::StoredVerdict> restored_;  // By service and identity.
+    std::unordered_map<std::string, std::vector<std::pair<std::string, SocketAddress>>> restored_each_;  // Names and addresses, by service and target.
     std::uint32_t restored_total_ = 0, restored_rank_ = 0;
     std::unordered_map<std::string, std::string> hosts_;  // Host for checks, by service.
     std::map<std::string, std::vector<Ip>, std::less<>> last_answers_;

@@ -10,6 +10,10 @@ bool Instance::unchecked() const {
     return list.size() == 1 && std::holds_alternative<config::Unchecked>(list.front()->what);
 }
 
+verdict::Lifecycle Instance::lifecycle_now() const {
+    return service->draining && lifecycle == verdict::Lifecycle::serving ? verdict::Lifecycle::draining : lifecycle;
+}
+
 const config::CheckList& Instance::checks() const { return service->spec->checks_of(*spec); }
 
 std::string identity(const config::InstanceSpec& spec) {

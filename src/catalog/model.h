@@ -29,6 +29,7 @@ struct Generation {
     std::optional<SocketAddress> address;
     std::shared_ptr<const InstanceRecord> record;
     Instant started{};
+    Utc observed{};  // Last counted evidence of this generation.
 
     verdict::Word word() const { return record ? record->word : verdict::Word{.generation = number}; }
 };
@@ -50,12 +51,14 @@ struct Instance {
     bool leaving = false;      // Drains, then goes.
     Instant leave_by = never;
     bool eligible = false;
-    std::uint8_t rule = 6;
+    std::uint8_t rule = 0;  // 0: not said yet.
+    std::uint16_t newest = 0;  // The highest generation number given so far: none is given twice.
     bool last_eligible = false;  // As last told to its checker.
-    Utc observed{};              // Last counted evidence.
     Instant stored_at{};         // When its last verdict was last handed to the journal.
 
     bool unchecked() const;
+    // As the router and the folding see it: an instance that serves is draining with its service.
+    verdict::Lifecycle lifecycle_now() const;
     const config::CheckList& checks() const;
 };
 
@@ -63,9 +66,11 @@ struct Service {
     Slot slot = 0;
     std::string name;
     std::shared_ptr<const config::ServiceSpec> spec;
-    std::unique_ptr<verdict::Epoch> epoch = std::make_unique<verdict::Epoch>();
+    std::shared_ptr<verdict::Epoch> epoch = std::make_shared<verdict::Epoch>();
     std::vector<std::unique_ptr<Instance>> instances;
     std::unique_ptr<Instance> scope;  // Where service-scope checks are judged.
+    // Only where some check has service scope: what the instances and what `scope` carry of spec->checks.
+    std::shared_ptr<const config::CheckList> instance_checks, scope_checks;
     std::shared_ptr<const config::Override> override;
     bool draining = false;
     std::optional<Utc> paused_until;

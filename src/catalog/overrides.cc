@@ -81,6 +81,13 @@ std::vector<config::Change> Control::journal_of(const Change& change, std::uint6
         edit(stored);
         out.emplace_back(config::PutTraffic{std::move(stored)});
     };
+    // What is said of an instance is kept by its id, and the id only with its verdict.
+    const auto keep_id = [&](const std::string& instance) {
+        if (const Instance* one = instance.empty() ? nullptr : membership.instance(instance)) out.emplace_back(config::PutVerdict{stored(*one)});
+    };
+    if (const auto* set = as<SetOverride>(change)) keep_id(set->instance);
+    if (const auto* drained = as<Drain>(change)) keep_id(drained->instance);
+    if (const auto* weighed = as<SetWeight>(change)) keep_id(weighed->instance);
     if (const auto* clear = as<ClearOverride>(change)) {
         const Instance* one = clear->instance.empty() ? nullptr : membership.instance(clear->instance);
         out.emplace_back(config::RemoveOverride{one != nullptr ? one->service->name : clear->service, clear->instance});
@@ -103,6 +110,7 @@ std::vector<config::Change> Control::journal_of(const Change& change, std::uint6
 void Control::apply_traffic(const Change& change, std::uint64_t, Moment at, Effects& effects) {
     const auto touch_all = [&](Service& service) {
         membership_.touch(service, effects);
+        effects.services.insert(service.name);
         for (const auto& one : service.instances) membership_.touch(*one, effects);
     };
     const auto each = [&](const std::string& service, const std::string& instance, auto&& on_instance, auto&& on_service) {
@@ -164,7 +172,7 @@ config::StoredVerdict Control::stored(const Instance& instance) const {
     out.name = instance.name;
     out.declared = instance.spec->target.declared;
     out.generation = instance.current.number;
-    out.observed = instance.observed;
+    out.observed = instance.current.observed;
     if (instance.current.address) out.resolved = instance.current.address->text();
     if (const auto& record = instance.current.record) {
         out.state = record->word.state;

@@ -6,8 +6,6 @@
 
 namespace hale::catalog {
 
-verdict::Lifecycle lifecycle_of(const Instance& instance) { return standing_of(instance).lifecycle; }
-
 std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::uint64_t revision, Moment at) {
     auto out = std::make_shared<RoutedService>();
     out->name = service.name;

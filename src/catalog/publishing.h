@@ -23,7 +23,4 @@ private:
     static std::shared_ptr<const RoutedService> routed(Service& service, std::uint64_t revision, Moment at);
 };
 
-// How the router and the folding see a service's drain: an instance that serves is draining with it.
-verdict::Lifecycle lifecycle_of(const Instance& instance);
-
 }  // namespace hale::catalog

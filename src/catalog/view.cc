@@ -3,6 +3,7 @@
 #include "catalog/routing.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace hale::catalog {
@@ -84,6 +85,13 @@ void View::put(const InstancePut& put, const Delta& delta) {
         instances_by_id_.erase(instance.facts->id);
         if (const auto found = instances_by_name_.find(instance.facts->name); found != instances_by_name_.end() && found->second == slot)
             instances_by_name_.erase(found);
+        // Evidence belongs to its generation.
+        if (instance.facts->generation != put.facts->generation) {
+            instance.last = {};
+            instance.detail.reset();
+            instance.observed = {};
+            instance.next_probe = {};
+        }
     } else {
         at_slot(services_, put.facts->service_slot).instances.push_back(slot);
     }
@@ -101,7 +109,10 @@ void View::gone(const InstanceGone& gone) {
     instances_by_id_.erase(instance.facts->id);
     if (const auto found = instances_by_name_.find(instance.facts->name); found != instances_by_name_.end() && found->second == gone.slot)
         instances_by_name_.erase(found);
-    std::erase(at_slot(services_, instance.facts->service_slot).instances, gone.slot);
+    // From the end, where a service that goes loses them.
+    auto& siblings = at_slot(services_, instance.facts->service_slot).instances;
+    const auto found = std::ranges::find(siblings.rbegin(), siblings.rend(), gone.slot);
+    if (found != siblings.rend()) siblings.erase(std::next(found).base());
     instance = InstanceView{};
 }
 
