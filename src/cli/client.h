@@ -1,0 +1,83 @@
+// Asks one HTTP/1.1 question after another and waits for each answer: what a command does, a daemon never. Bodies
+// are read in pieces, since an event stream has no end; ordinary answers take the same way. (http::ClientExchange
+// hands out whole answers, which a stream never becomes.)
+//
+// Every wait has a deadline: `connect_limit`, `Question::within` for an answer, `Question::silence` for a stream.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "cli/place.h"
+#include "io/stream.h"
+
+namespace hale::os {
+class EpollLoop;
+}
+
+namespace hale::cli {
+
+// Two places may be tried, and a daemon that is down is told of within two seconds.
+inline constexpr Duration connect_limit = 900ms;
+inline constexpr Duration ssh_connect_limit = 10s;  // A log-in takes longer.
+inline constexpr Duration answer_limit = 10s;
+inline constexpr std::size_t most_answer_bytes = 64 << 20;  // One page of a list is about 1 MiB.
+
+struct Question {
+    std::string method = "GET";
+    std::string target;  // "/api/v1/services"
+    std::string body;    // JSON.
+    std::vector<std::pair<std::string, std::string>> fields;
+    Duration within = answer_limit;  // To the end of the answer; of a stream: to its head.
+};
+
+struct Reply {
+    int status = 0;
+    std::string type;  // Content-Type.
+    std::string body;
+};
+
+class Client {
+public:
+    static Result<std::unique_ptr<Client>> create();
+    ~Client();
+
+    // Code::unavailable: nobody could be spoken to there; Code::timed_out: connected, but no answer in time.
+    Result<Reply> ask(const Place& place, const Question& question);
+
+    // `piece` is given each piece of the body as it comes, and says whether to go on. Ends when it does not, when
+    // the peer ends the stream, after `silence` without a byte (Code::timed_out), or at `most`. The reply's body
+    // is empty unless the answer was no 200.
+    using Piece = std::function<bool(std::string_view)>;
+    Result<Reply> follow(const Place& place, const Question& question, Duration silence, std::optional<Duration> most,
+                         const Piece& piece);
+
+    // Called about once a second while an answer is awaited.
+    std::function<void(Duration waited)> while_waiting;
+
+    Instant now() const;
+    Utc utc() const;  // As of the last answer.
+    void wait(Duration d);
+
+private:
+    class Conversation;
+    explicit Client(std::unique_ptr<os::EpollLoop> loop);
+
+    Result<std::unique_ptr<io::Stream>> connect(const Place& place);
+    Result<SocketAddress> resolve(const Place& place, Duration within);
+
+    std::unique_ptr<os::EpollLoop> loop_;
+    // Kept open between questions to one place.
+    std::unique_ptr<io::Stream> kept_;
+    std::string kept_to_;
+};
+
+}  // namespace hale::cli

@@ -1,0 +1,236 @@
+#include "cli/daemon.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/exits.h"
+#include "cli/print.h"
+#include "config/load.h"
+#include "os/files.h"
+
+namespace hale::cli {
+
+namespace {
+
+constexpr char default_config[] = "/etc/hale/hale.yml";
+constexpr std::size_t most_pages = 10'000;
+constexpr std::size_t most_token_bytes = 4096;
+
+std::string set_or_empty(const Surroundings& around, const char* name) { return around.environment(name).value_or(""); }
+
+std::string socket_of(const config::Settings& settings) {
+    if (!settings.socket.empty()) return settings.socket;
+    return settings.state == "/var/lib/hale" ? "/run/hale/hale.sock" : settings.state + "/hale.sock";
+}
+
+// A daemon that listens everywhere is reached on loopback.
+SocketAddress reachable(SocketAddress address) {
+    if (address.ip.is_unspecified()) address.ip = Ip::v4(127, 0, 0, 1);
+    if (address.port == 0) address.port = admin_port;
+    return address;
+}
+
+int exit_for(int status) {
+    switch (status) {
+        case 400:
+        case 413:
+        case 415:
+        case 422:
+            return exits::usage;
+        case 401:
+        case 403:
+            return exits::not_allowed;
+        case 404:
+            return exits::no_such;
+        case 408:
+        case 504:
+            return exits::timed_out;
+        default:
+            return exits::failed;
+    }
+}
+
+}  // namespace
+
+std::string percent_encoded(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                           c == '.' || c == '_' || c == '~';
+        if (plain)
+            out += c;
+        else
+            fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
+    }
+    return out;
+}
+
+std::string config_path(const Invocation& asked, const Surroundings& around) {
+    if (!asked.config.empty()) return asked.config;
+    if (std::string named = set_or_empty(around, "HALE_CONFIG"); !named.empty()) return named;
+    return access(default_config, F_OK) == 0 ? default_config : "";
+}
+
+Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& around) {
+    Whereabouts out;
+    out.config = config_path(asked, around);
+    config::Settings settings;
+    if (!out.config.empty()) {
+        auto loaded = config::load_path(out.config);
+        if (loaded)
+            settings = loaded->settings;
+        else
+            out.trouble = config::text(loaded.error());
+    }
+    out.state = settings.state;
+    std::string server = asked.server.empty() ? set_or_empty(around, "HALE_SERVER") : asked.server;
+    if (!server.empty()) {
+        HALE_ASSIGN(Place place, parse_place(server));
+        out.places = {std::move(place)};
+        out.named = true;
+        return out;
+    }
+    out.places.push_back(place_of({.path = socket_of(settings)}));
+    if (settings.admin) out.places.push_back(place_of(reachable(*settings.admin)));
+    return out;
+}
+
+Daemon::Daemon(const Invocation& asked, Surroundings& around) : asked_(asked), around_(around) {}
+
+int Daemon::fail(const Failure& failure) {
+    for (const std::string_view line : split(failure.text, '\n')) {
+        if (!line.empty()) around_.err(fmt::format("hale: {}\n", tame(line)));
+    }
+    return asked_.nagios_codes ? exits::unknown : failure.exit;
+}
+
+Asked<std::unique_ptr<Client>> Daemon::prepare() {
+    auto where = find_daemon(asked_, around_);
+    if (!where) return std::unexpected(Failure{exits::usage, where.error().text});
+    where_ = std::move(*where);
+    token_ = set_or_empty(around_, "HALE_TOKEN");
+    if (token_.empty()) {
+        const std::string path = where_.state + "/admin.token";
+        if (auto read = os::read_file(path, most_token_bytes))
+            token_ = trim(std::string_view(*read).substr(0, read->find_first_of("\r\n")));
+        else
+            token_trouble_ = fmt::format("{}: {}", path, read.error().text);
+    }
+    auto client = Client::create();
+    if (!client) return std::unexpected(Failure{exits::failed, client.error().text});
+    return std::move(*client);
+}
+
+Failure Daemon::unreachable(const std::vector<std::string>& tried) const {
+    std::string text = fmt::format("no daemon answers (tried {})", fmt::join(tried, "; "));
+    if (where_.trouble)
+        text +=
+            fmt::format("\nthe configuration could not be read, so the usual places were tried: {}", *where_.trouble);
+    if (where_.named)
+        text += "\nis it running there? --server and HALE_SERVER say where to look; `hale doctor` looks further";
+    else
+        text +=
+            "\nstart it with `hale serve --config FILE`, or say where it is: --server unix:/PATH, --server HOST:4253, "
+            "--config FILE";
+    return {exits::unreachable, text};
+}
+
+Failure Daemon::refused(const Reply& reply) const {
+    const Json problem = parse_json(reply.body);
+    std::string text = text_at(problem, "detail");
+    if (text.empty()) text = text_at(problem, "title");
+    if (text.empty()) text = fmt::format("{} answered {} without saying why", place_->shown, reply.status);
+    for (const Json& error : at(problem, "errors")) {
+        const std::string file = text_at(error, "file"), pointer = text_at(error, "pointer");
+        text += '\n';
+        if (!file.empty()) text += fmt::format("{}:{}: ", file, count_at(error, "line"));
+        if (!pointer.empty()) text += pointer + ": ";
+        text += text_at(error, "detail");
+    }
+    if (reply.status == 401 && token_.empty()) text += fmt::format("\nno token: set HALE_TOKEN ({})", token_trouble_);
+    return {exit_for(reply.status), text};
+}
+
+Asked<Reply> Daemon::reach(const Question& question,
+                           const std::function<Result<Reply>(const Place&, const Question&)>& send) {
+    if (!client_) {
+        auto client = prepare();
+        if (!client) return std::unexpected(client.error());
+        client_ = std::move(*client);
+    }
+    client_->while_waiting = {};
+    if (progress_of > Duration{0} && around_.terminal) {
+        client_->while_waiting = [this](Duration waited) {
+            around_.err(fmt::format("  … {} of {}\n", human(std::chrono::floor<std::chrono::seconds>(waited)),
+                                    human(progress_of)));
+        };
+    }
+    std::vector<std::string> tried;
+    const std::vector<Place> only = place_ ? std::vector{*place_} : where_.places;
+    for (const Place& place : only) {
+        Question complete = question;
+        complete.fields.emplace_back("Accept", "application/json, text/event-stream");
+        // Over the socket the kernel says who we are; a token may say otherwise.
+        if (!token_.empty() && place.command.empty()) complete.fields.emplace_back("Authorization", "Bearer " + token_);
+        auto reply = send(place, complete);
+        if (reply) {
+            place_ = place;
+            if (reply->status / 100 == 2) return std::move(*reply);
+            return std::unexpected(refused(*reply));
+        }
+        if (reply.error().code == Code::timed_out)
+            return std::unexpected(Failure{exits::timed_out, reply.error().text});
+        if (reply.error().code == Code::invalid) return std::unexpected(Failure{exits::usage, reply.error().text});
+        tried.push_back(reply.error().text);
+    }
+    return std::unexpected(unreachable(tried));
+}
+
+Asked<Json> Daemon::ask(Question question) {
+    auto reply =
+        reach(question, [this](const Place& place, const Question& complete) { return client_->ask(place, complete); });
+    if (!reply) return std::unexpected(reply.error());
+    if (reply->body.empty()) return Json::object();
+    Json body = parse_json(reply->body);
+    if (body.is_discarded()) {
+        return std::unexpected(
+            Failure{exits::failed, fmt::format("{} answered {} with what is no JSON: {}", place_->shown,
+                                               question.target, escaped(reply->body, 80))});
+    }
+    return body;
+}
+
+Asked<Json> Daemon::post(std::string target, const Json& body) {
+    return ask({.method = "POST", .target = std::move(target), .body = body.is_null() ? std::string() : dumped(body)});
+}
+
+Asked<Json> Daemon::all(const std::string& target) {
+    const char joint = target.find('?') == target.npos ? '?' : '&';
+    Asked<Json> whole = get(target);
+    if (!whole) return whole;
+    std::string cursor = text_at(*whole, "next");
+    for (std::size_t page = 1; !cursor.empty(); ++page) {
+        if (page == most_pages)
+            return std::unexpected(Failure{exits::failed, fmt::format("{}: more than {} pages", target, most_pages)});
+        Asked<Json> more = get(fmt::format("{}{}cursor={}", target, joint, percent_encoded(cursor)));
+        if (!more) return more;
+        for (const Json& item : at(*more, "items")) (*whole)["items"].push_back(item);
+        cursor = text_at(*more, "next");
+    }
+    if (whole->is_object()) (*whole)["next"] = nullptr;
+    return whole;
+}
+
+Asked<Json> Daemon::resolve(const std::string& target) {
+    return get("/api/v1/resolve?target=" + percent_encoded(target));
+}
+
+Asked<Reply> Daemon::follow(Question question, Duration silence, std::optional<Duration> most,
+                            const Client::Piece& piece) {
+    return reach(question, [&](const Place& place, const Question& complete) {
+        return client_->follow(place, complete, silence, most, piece);
+    });
+}
+
+}  // namespace hale::cli

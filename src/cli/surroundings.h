@@ -1,0 +1,23 @@
+// What a run of `hale` finds around it: environment, the two outputs, and the daemon it may become. Handed in, so
+// that tests run every verb inside their own process.
+
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hale::cli {
+
+struct Surroundings {
+    std::function<std::optional<std::string>(const std::string& name)> environment;
+    std::function<void(std::string_view)> out;  // Data.
+    std::function<void(std::string_view)> err;  // Messages.
+    bool terminal = false;                      // `out` is one: colour and progress are welcome.
+    std::string version;
+    std::string program = "hale";  // As a shell would find it, for completion and suggestions.
+    std::function<int(const std::string& config, const std::optional<std::string>& restore)> serve;
+};
+
+}  // namespace hale::cli
