@@ -1,0 +1,119 @@
+// Goal: explain tells exactly the facts of the example in the documentation, and resolves what people type.
+// Method: the example's situation as a view; its lines compared blank for blank but for alignment.
+
+#include "api/explain.h"
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "api/fake_daemon.h"
+#include "api/target.h"
+
+namespace hale::api {
+namespace {
+
+std::string squeezed(std::string_view line) {
+    std::string out;
+    for (const char c : line)
+        if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+    return out;
+}
+
+struct Example : ::testing::Test {
+    void SetUp() override {
+        d.add_service(0, "web");
+        const Utc at = *parse_rfc3339("2026-11-21T14:18:21.1Z");
+        auto facts = std::make_shared<catalog::InstanceFacts>();
+        facts->id = "i-7k2m9q4w8x3z";
+        facts->service = "web";
+        facts->name = "web-1";
+        facts->declared = "web:3000";
+        facts->resolved = "172.23.0.4:3000";
+        facts->generation = 7;
+        facts->routed = true;
+        facts->checks = d.checks;
+        d.put(catalog::InstancePut{facts});
+        auto record = std::make_shared<catalog::InstanceRecord>();
+        record->word = {.state = verdict::State::unhealthy, .generation = 7, .version = 1842};
+        record->reason = verdict::Reason::connect_refused;
+        record->decided_by = "main";
+        record->since = at;
+        record->before = verdict::State::healthy;
+        record->before_since = at - 74h;
+        record->checks.push_back({.name = "main", .state = verdict::State::unhealthy, .run_outcome = verdict::Outcome::fail, .run_length = 3, .run_needed = 3});
+        for (const auto& [before, trigger] : {std::pair{1000ms, verdict::Trigger::traffic}, std::pair{500ms, verdict::Trigger::confirmation}, std::pair{0ms, verdict::Trigger::confirmation}})
+            record->deciding.push_back({.outcome = verdict::Outcome::fail, .reason = verdict::Reason::connect_refused, .phase = verdict::Phase::connect, .trigger = trigger, .at = at - before,
+                                        .text = "GET http://172.23.0.4:3000/api/health: connect refused after 0.4 ms"});
+        d.put(catalog::VerdictPut{0, record, false, 6});
+        catalog::Seen seen{.outcome = verdict::Outcome::fail, .run_length = 28, .run_needed = 3, .run_outcome = verdict::Outcome::fail, .at = at + 2min, .next_probe = at + 124s + 3100ms};
+        d.tell({.what = catalog::SeenPut{0, seen}});
+        d.put(catalog::StandingPut{0, {.state = verdict::State::unhealthy, .reason = verdict::Reason::connect_refused, .counts = {.total = 1, .unhealthy = 1}}});
+        config::RouteSpec route{.id = "r3", .host = "test.eliasson.me", .service = "web"};
+        auto routes = std::make_shared<std::vector<catalog::RouteFacts>>();
+        routes->push_back({route, 9});
+        d.put(catalog::RoutesPut{routes});
+        d.world.step_wall(at + 124s - d.world.utc());
+    }
+    Json explain(std::string_view target) { return d.ask("GET", fmt::format("/api/v1/explain?target={}", target), "read").json(); }
+    Daemon d;
+};
+
+TEST_F(Example, ReadsLikeTheDocumentation) {
+    const Json got = explain("test.eliasson.me");
+    const std::vector<std::string_view> expected{
+        "test.eliasson.me  →  route r3  →  service web                           SERVING NO: 503 no_eligible_instance",
+        "  web-1  172.23.0.4:3000  (generation 7)   ▲ unhealthy  since 14:18:21 (2m04s)  v1842",
+        "         3 of 3 failures (fall 3): GET http://172.23.0.4:3000/api/health, Host test.eliasson.me",
+        "         connect refused after 0.4 ms (phase connect)   14:18:20.1 (asked by traffic)  14:18:20.6  14:18:21.1",
+        "         healthy before that for 3d 02h; next probe in 3.1 s; decided by checker 0 on host-a",
+        "         no override",
+        "  try    hale check web-1 -o json   ·   hale watch web"};
+    const auto& text = got.at("text");
+    ASSERT_EQ(text.size(), expected.size()) << text.dump(1);
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(squeezed(text[i].get<std::string>()), squeezed(expected[i]));
+    EXPECT_EQ(got.at("serving").at("reason"), "no_eligible_instance");
+    EXPECT_EQ(got.at("instances")[0].at("deciding").size(), 3u);
+    EXPECT_EQ(got.at("instances")[0].at("deciding")[0].at("trigger"), "traffic");
+    EXPECT_EQ(got.at("instances")[0].at("thresholds").at("fall"), 3);
+    EXPECT_EQ(got.at("instances")[0].at("rule").at("number"), 6);
+    EXPECT_EQ(got.at("instances")[0].at("before").at("state"), "healthy");
+}
+
+TEST_F(Example, ServiceBeforeInstanceBeforeHost) {
+    d.add_service(1, "test.eliasson.me");
+    d.add_service(2, "web-1");
+    const std::tuple<std::string_view, std::string_view, std::string_view> cases[] = {
+        {"web", "service", "web"},           {"web-1", "service", "web-1"},
+        {"instance:web-1", "instance", "web"}, {"i-7k2m9q4w8x3z", "instance", "web"},
+        {"test.eliasson.me", "service", "test.eliasson.me"}, {"host:test.eliasson.me", "host", "web"},
+        {"host:TEST.eliasson.me:443/any", "host", "web"}, {"https://test.eliasson.me/x?y=1", "host", "web"}};
+    for (const auto& [target, kind, service] : cases) {
+        const Json got = d.ask("GET", fmt::format("/api/v1/resolve?target={}", target), "read").json();
+        EXPECT_EQ(got.value("kind", ""), kind) << target << got;
+        EXPECT_EQ(got.value("service", ""), service) << target;
+    }
+    for (const std::string_view target : {"nothing", "service:web-9", "instance:web", "host:nowhere.example", "host:bad%20host"})
+        EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/resolve?target={}", target), "read").status, 404) << target;
+}
+
+TEST_F(Example, OverridesAndLifecycleAreTold) {
+    auto layer = std::make_shared<config::Override>();
+    layer->service = "web";
+    layer->state = verdict::OverrideState::maintenance;
+    layer->author = "ann";
+    layer->reason = "disk";
+    layer->expires = d.world.utc() + 30min;
+    auto facts = std::make_shared<catalog::ServiceFacts>();
+    facts->slot = 0;
+    facts->name = "web";
+    facts->override = layer;
+    d.put(catalog::ServicePut{facts});
+    const Json got = explain("web");
+    EXPECT_EQ(got.at("serving").at("reason"), "maintenance");
+    EXPECT_EQ(got.at("service").at("override").at("author"), "ann");
+    EXPECT_EQ(got.at("service").at("flags")[0], "overridden");
+}
+
+}  // namespace
+}  // namespace hale::api

@@ -1,0 +1,413 @@
+// Goal: every route of the table answers with its rule, its shape and its errors; nothing answers without a rule.
+// Method: a server on the simulated network over a fake backend; the table is enumerated, so a new route is tested
+// by being there.
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "api/fake_daemon.h"
+#include "api/route_table.h"
+
+namespace hale::api {
+namespace {
+
+struct Api : ::testing::Test {
+    void SetUp() override {
+        d.add_service(0, "web", {{"team", "a"}});
+        d.add_service(1, "db");
+        d.add_instance(0, 0, "web-1", verdict::State::healthy);
+        d.add_instance(1, 0, "web-2", verdict::State::unhealthy);
+        d.add_instance(2, 1, "db-1", verdict::State::healthy);
+        auto routes = std::make_shared<std::vector<catalog::RouteFacts>>();
+        config::RouteSpec route{.id = "r-1", .host = "web.example", .service = "web"};
+        routes->push_back({route, 77});
+        d.put(catalog::RoutesPut{routes});
+    }
+    Daemon d;
+};
+
+// A request of each route that would be right.
+struct Sample {
+    std::string path, body;
+};
+Sample sample(const Route& route) {
+    std::string path(route.path);
+    const std::pair<std::string_view, std::string_view> values[] = {{"{s}", "web"}, {"{i}", "web-1"}, {"{c}", "main"}, {"{check}", "main"}, {"{id}", "r-1"}, {"{name}", "spare"}, {"{service}", "web"}};
+    for (const auto& [name, value] : values)
+        if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), value);
+    if (route.queries.find("target") != std::string_view::npos) path += "?target=web";
+    const std::pair<std::string_view, std::string_view> bodies[] = {
+        {"Override", R"({"state":"down","for":"10m","reason":"why"})"}, {"Weight", R"({"weight":2})"}, {"Token", R"({"name":"n","role":"read"})"},
+        {"Instance", R"("10.0.0.9:80")"}, {"Service", R"({"name":"fresh","instances":["10.0.0.9:80"],"check":{"http":"/up"}})"},
+        {"Route", R"({"host":"b.example","path":"/","service":"web"})"}, {"RouteAdd", R"({"host":"c.example","targets":["10.0.0.9:80"]})"}, {"Check", R"({"http":"/up"})"}};
+    for (const auto& [name, body] : bodies)
+        if (route.body == name) {
+            std::string text(body);
+            if (route.id == "putService") text = R"({"instances":["10.0.0.9:80"],"check":{"http":"/up"}})";
+            return {path, text};
+        }
+    return {path, ""};
+}
+
+TEST(Table, EveryRouteHasARuleAndNothingMutatesWithoutOne) {
+    std::set<std::string> seen, ids;
+    for (const Route& route : all_routes()) {
+        EXPECT_NE(route.access, Access::unset) << route.path;
+        EXPECT_NE(route.handle, nullptr) << route.path;
+        if (mutates(route)) { EXPECT_TRUE(route.access == Access::operate || route.access == Access::admin || route.access == Access::heartbeat) << route.path; }
+        EXPECT_TRUE(seen.insert(fmt::format("{} {}", wire::method_text(route.method), route.path)).second) << route.path;
+        EXPECT_TRUE(ids.insert(std::string(route.id)).second) << route.id;
+        EXPECT_FALSE(route.summary.empty());
+        // The route is found by its own sample.
+        std::string path = sample(route).path;
+        EXPECT_EQ(find_route(route.method, std::string_view(path).substr(0, path.find('?'))).route, &route) << path;
+    }
+}
+
+TEST_F(Api, EveryRouteForEveryRole) {
+    const std::pair<std::string_view, guard::Role> roles[] = {{"", guard::Role::none}, {"bad", guard::Role::none}, {"read", guard::Role::read}, {"operate", guard::Role::operate}, {"admin", guard::Role::admin}};
+    for (const Route& route : all_routes()) {
+        if (route.id == "events") continue;  // Never ends.
+        for (const auto& [role, level] : roles) {
+            bool allowed = false;
+            switch (route.access) {
+                case Access::open:
+                case Access::metrics: allowed = true; break;
+                case Access::read: allowed = level >= guard::Role::read; break;
+                case Access::heartbeat:
+                case Access::operate: allowed = level >= guard::Role::operate; break;
+                case Access::admin: allowed = level >= guard::Role::admin; break;
+                case Access::unset: break;
+            }
+            const Sample s = sample(route);
+            const auto before = d.backend.mutations.size();
+            const Answer answer = d.ask(wire::method_text(route.method), s.path, role, s.body);
+            SCOPED_TRACE(fmt::format("{} {} as '{}': {} {}", wire::method_text(route.method), s.path, role, answer.status, answer.body.substr(0, 300)));
+            if (allowed) {
+                EXPECT_NE(answer.status, 401);
+                EXPECT_NE(answer.status, 404);
+                EXPECT_LT(answer.status, 500);
+                const auto type = answer.fields.at("content-type");
+                if (type.find("json") != std::string::npos) { EXPECT_TRUE(Json::accept(answer.body)); }
+                if (answer.status == 403) { EXPECT_EQ(level, guard::Role::operate); }  // A target outside targets.allow.
+            } else {
+                EXPECT_EQ(answer.status, level == guard::Role::none ? 401 : 403);
+                EXPECT_EQ(answer.fields.at("content-type"), "application/problem+json");
+                EXPECT_EQ(answer.fields.contains("www-authenticate"), answer.status == 401);
+                EXPECT_TRUE(answer.json().contains("code"));
+                EXPECT_EQ(d.backend.mutations.size(), before);
+            }
+        }
+    }
+}
+
+TEST_F(Api, EveryRouteThatNamesSomethingSaysWhenItIsNotThere) {
+    for (const Route& route : all_routes()) {
+        std::string path(route.path);
+        bool named = false;
+        for (const std::string_view name : {"{s}", "{i}", "{id}", "{name}", "{service}"})
+            if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), "nothing"), named = true;
+        for (const std::string_view name : {"{c}", "{check}"})
+            if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), "main");
+        if (!named || route.id == "putService" || route.id == "putRoute") continue;
+        const Answer answer = d.ask(wire::method_text(route.method), path, "admin", sample(route).body);
+        EXPECT_EQ(answer.status, 404) << path << answer.body;
+        EXPECT_EQ(answer.json().at("code"), "not_found") << path;
+    }
+}
+
+TEST_F(Api, OpenApiHoldsExactlyTheTable) {
+    const Json document = d.ask("GET", "/openapi.json").json();
+    EXPECT_EQ(document.at("openapi"), "3.1.0");
+    std::size_t operations = 0;
+    for (const auto& [path, methods] : document.at("paths").items()) operations += methods.size();
+    EXPECT_EQ(operations, all_routes().size());
+    for (const Route& route : all_routes()) {
+        std::string method(wire::method_text(route.method));
+        for (char& c : method) c = static_cast<char>(c | 0x20);
+        const auto& operation = document.at("paths").at(std::string(route.path)).at(method);
+        EXPECT_EQ(operation.at("x-hale-role"), to_text(route.access));
+        for (const auto* name : {&route.body, &route.answer})
+            if (!name->empty()) { EXPECT_TRUE(document.at("components").at("schemas").contains(std::string(*name))) << *name; }
+    }
+}
+
+TEST_F(Api, WrongMethodsPathsHostsAndOrigins) {
+    const Answer wrong = d.ask("PATCH", "/api/v1/services/web");
+    EXPECT_EQ(wrong.status, 405);
+    EXPECT_EQ(wrong.fields.at("allow"), "GET, PUT, DELETE");
+    EXPECT_EQ(d.ask("GET", "/api/v1/nothing").status, 404);
+    EXPECT_EQ(d.ask("GET", "/api/v1/services?limit=x%").status, 400);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "admin", "", "Origin: http://evil.example\r\n").status, 403);
+    EXPECT_TRUE(d.backend.mutations.empty());
+    Client client(d.world, d.network.net("hale", d.world.loop()), d.admin);
+    client.send("GET /live HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    EXPECT_EQ(client.next().status, 421);
+}
+
+TEST_F(Api, TheVerdictOfAnInstanceIsAsThePageSays) {
+    Daemon e;
+    e.add_service(0, "web");
+    e.add_instance(0, 0, "web-1", verdict::State::unhealthy);
+    const Utc at = *parse_rfc3339("2026-11-21T14:20:23.9Z");
+    auto record = std::make_shared<catalog::InstanceRecord>();
+    record->word = {.state = verdict::State::unhealthy, .generation = 7, .version = 1842};
+    record->reason = verdict::Reason::connect_refused;
+    record->text = "GET http://172.23.0.4:3000/api/health: connect refused after 0.4 ms";
+    record->decided_by = "main";
+    record->since = *parse_rfc3339("2026-11-21T14:18:21.1Z");
+    record->checks.push_back({.name = "main", .state = verdict::State::unhealthy, .run_outcome = verdict::Outcome::fail, .run_length = 3, .run_needed = 3});
+    e.put(catalog::VerdictPut{0, record, false, 6});
+    const std::uint64_t revision = e.backend.revision;
+    catalog::Seen seen{.check = 0, .outcome = verdict::Outcome::fail, .reason = verdict::Reason::connect_refused, .phase = verdict::Phase::connect, .vehicle = verdict::Vehicle::pooled,
+                       .counted = true, .run_length = 28, .run_needed = 3, .run_outcome = verdict::Outcome::fail, .at = at, .next_probe = at + 5s};
+    seen.timings = {.dns = 0ns, .connect = 400us, .total = 400us};
+    e.tell({.revision = 0, .at = at, .what = catalog::SeenPut{0, seen}});
+    e.world.step_wall(at + 2100ms - e.world.utc());
+    Json got = e.ask("GET", "/api/v1/instances/web-1/verdict").json();
+    EXPECT_NEAR(got.at("age").get<double>(), 2.1, 0.1);
+    got.erase("age");
+    for (const auto* more : {"weight", "owner", "routed"}) got.erase(more);
+    got.at("last_probe").erase("trigger");
+    EXPECT_EQ(got, Json::parse(fmt::format(R"({{"id":"i-000000000000","service":"web","instance":"web-1","address":"10.0.0.0:3000","resolved":"10.0.0.0:3000","generation":7,
+ "state":"unhealthy","lifecycle":"serving","flags":[],"eligible":false,"held":false,"version":1842,"revision":{},
+ "since":"2026-11-21T14:18:21.100Z","observed_at":"2026-11-21T14:20:23.900Z",
+ "reason":{{"code":"connect_refused","text":"GET http://172.23.0.4:3000/api/health: connect refused after 0.4 ms","retryable":true}},
+ "checks":{{"main":{{"state":"unhealthy","critical":true,"run":{{"outcome":"fail","length":28,"needed":3}}}}}},
+ "override":null,
+ "last_probe":{{"check":"main","at":"2026-11-21T14:20:23.900Z","outcome":"fail","code":"connect_refused","phase":"connect",
+               "seconds":{{"dns":0,"connect":0.0004,"total":0.0004}},"from":"host-a/checker-0","connection":"pooled"}},
+ "next_probe":"2026-11-21T14:20:28.900Z"}})", revision))) << got.dump(1);
+}
+
+TEST_F(Api, ListsFilterAndGoOnWhateverVanishes) {
+    const Json all = d.ask("GET", "/api/v1/verdicts").json();
+    EXPECT_EQ(all.at("items").size(), 3u);
+    EXPECT_TRUE(all.at("next").is_null());
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?unhealthy").json().at("items").size(), 1u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?service=db").json().at("items").size(), 1u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?selector=team%3Da").json().at("items").size(), 2u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?state=pending,unknown").json().at("items").size(), 0u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?state=well").status, 400);
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?limit=1001").status, 400);
+    const Json first = d.ask("GET", "/api/v1/verdicts?limit=1").json();
+    EXPECT_EQ(first.at("items")[0].at("instance"), "web-1");
+    d.put(catalog::InstanceGone{0});
+    d.put(catalog::InstanceGone{1});
+    const Json second = d.ask("GET", fmt::format("/api/v1/verdicts?limit=1&cursor={}", first.at("next").get<std::string>())).json();
+    EXPECT_EQ(second.at("items")[0].at("instance"), "db-1");
+    const Json services = d.ask("GET", "/api/v1/services?limit=1").json();
+    EXPECT_EQ(services.at("items")[0].at("service"), "db");
+    EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/services?cursor={}", services.at("next").get<std::string>())).json().at("items")[0].at("service"), "web");
+}
+
+TEST_F(Api, OverridesReachTheBackendWithTheirAuthor) {
+    EXPECT_EQ(d.ask("PUT", "/api/v1/services/web/override", "operate", R"({"state":"down"})").json().at("errors")[0].at("pointer"), "/reason");
+    EXPECT_EQ(d.ask("PUT", "/api/v1/services/web/override", "operate", R"({"state":"off","reason":"x"})").status, 400);
+    EXPECT_EQ(d.ask("PUT", "/api/v1/services/web/override", "operate", R"({"state":"down","reason":"x","fro":"1h"})").status, 400);
+    EXPECT_EQ(d.ask("PUT", "/api/v1/services/web/override", "operate", "{").status, 400);
+    EXPECT_TRUE(d.backend.mutations.empty());
+    const Answer done = d.ask("PUT", "/api/v1/instances/web-1/override", "operate", R"({"state":"maintenance","for":"2h","reason":"disk"})");
+    EXPECT_EQ(done.status, 200) << done.body;
+    ASSERT_EQ(d.backend.mutations.size(), 1u);
+    const auto& mutation = d.backend.mutations[0];
+    EXPECT_EQ(mutation.actor, "operateer");
+    EXPECT_EQ(mutation.action, "PUT /api/v1/instances/web-1/override");
+    const auto& set = std::get<catalog::SetOverride>(mutation.change);
+    EXPECT_EQ(set.instance, "i-000000000000");
+    EXPECT_EQ(set.lasts, 2h);
+    EXPECT_EQ(done.json().at("revision"), d.backend.revision);
+    EXPECT_EQ(done.fields.at("etag"), fmt::format("\"{}\"", d.backend.revision));
+}
+
+TEST_F(Api, RefusalsHaveTheirStatus) {
+    const struct { Error error; std::string_view fields; int status; std::string_view code; } cases[] = {
+        {{Code::conflict, "owned by the file"}, "", 409, "conflict"}, {{Code::conflict, "moved on"}, "If-Match: \"3\"\r\n", 412, "precondition_failed"},
+        {{Code::unavailable, "store"}, "", 503, "unavailable"},       {{Code::not_found, "no"}, "", 404, "not_found"},
+        {{Code::invalid, "no"}, "", 400, "invalid"}};
+    for (const auto& one : cases) {
+        d.backend.refuse = catalog::MutationFailed{one.error, {}};
+        const Answer answer = d.ask("POST", "/api/v1/services/web:drain", "admin", "", one.fields);
+        EXPECT_EQ(answer.status, one.status);
+        EXPECT_EQ(answer.json().at("code"), one.code);
+        EXPECT_EQ(answer.fields.contains("retry-after"), one.status == 503);
+    }
+    d.backend.refuse = catalog::MutationFailed{{Code::timed_out, "late"}, 4711};
+    const Answer late = d.ask("POST", "/api/v1/services/web:drain");
+    EXPECT_EQ(late.status, 500);
+    EXPECT_EQ(late.json().at("code"), "adoption_timeout");
+    EXPECT_EQ(late.json().at("revision"), 4711);
+    d.backend.refuse.reset();
+    d.ask("POST", "/api/v1/services/web:drain", "admin", "", "If-Match: \"77\"\r\n");
+    EXPECT_EQ(d.backend.mutations.back().if_match, 77u);
+}
+
+TEST_F(Api, AnIdempotencyKeyIsCarriedOutOnce) {
+    const std::string_view key = "Idempotency-Key: k1\r\n";
+    const Answer first = d.ask("POST", "/api/v1/services/web:drain", "admin", "", key);
+    EXPECT_EQ(first.status, 200);
+    const Answer again = d.ask("POST", "/api/v1/services/web:drain", "admin", "", key);
+    EXPECT_EQ(again.status, 200);
+    EXPECT_EQ(again.fields.at("idempotent-replayed"), "true");
+    EXPECT_EQ(again.json().at("object"), "web");
+    EXPECT_EQ(d.backend.mutations.size(), 1u);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:resume", "admin", "", key).status, 422);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "operate", "", key).status, 200);  // Another actor's key.
+    EXPECT_EQ(d.backend.mutations.size(), 2u);
+    d.world.step_wall(24h);
+    d.ask("POST", "/api/v1/services/web:drain", "admin", "", key);
+    EXPECT_EQ(d.backend.mutations.size(), 3u);
+    // A token's secret is shown once and stored nowhere.
+    const Answer token = d.ask("POST", "/api/v1/tokens", "admin", R"({"name":"ci","role":"operate","for":"1h"})", "Idempotency-Key: k2\r\n");
+    EXPECT_EQ(token.status, 201);
+    const std::string secret = token.json().at("secret");
+    EXPECT_EQ(d.backend.kept.at("k2 adminer").body.find(secret), std::string::npos);
+    d.secrets["ci"] = secret;
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "ci").status, 200);
+    d.world.step_wall(1h);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "ci").status, 401);
+    EXPECT_EQ(d.ask("DELETE", "/api/v1/tokens/ci").status, 200);
+}
+
+TEST_F(Api, LongPollsAnswerWhenTheObjectChanged) {
+    const Json now = d.ask("GET", "/api/v1/instances/web-1/verdict").json();
+    Client client(d.world, d.network.net("hale", d.world.loop()), d.admin);
+    client.send(d.head("GET", fmt::format("/api/v1/instances/web-1/verdict?wait=30s&revision={}", now.at("revision").get<std::uint64_t>()), "read", "", ""));
+    d.world.run_for(5s);
+    EXPECT_TRUE(client.got.empty());
+    d.judge(1, verdict::State::healthy, 2);  // Another one.
+    d.world.run_for(1s);
+    EXPECT_TRUE(client.got.empty());
+    d.judge(0, verdict::State::unhealthy, 2);
+    const Answer answer = client.next();
+    EXPECT_EQ(answer.json().at("state"), "unhealthy");
+    const std::string tag = answer.fields.at("etag");
+    EXPECT_EQ(d.ask("GET", "/api/v1/instances/web-1/verdict", "read", "", fmt::format("If-None-Match: {}\r\n", tag)).status, 304);
+    client.send(d.head("GET", "/api/v1/instances/web-1/verdict?wait=2s", "read", "", fmt::format("If-None-Match: {}\r\n", tag)));
+    d.world.run_for(1900ms);
+    EXPECT_TRUE(client.got.empty());
+    EXPECT_EQ(client.next().status, 304);
+    EXPECT_EQ(d.ask("GET", "/api/v1/verdicts?wait=1s").status, 400);
+}
+
+TEST_F(Api, OperateAddsTargetsOnlyWhereAllowed) {
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web/instances", "operate", R"("10.0.0.9:80")").status, 201);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web/instances", "operate", R"("192.168.0.9:80")").status, 403);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web/instances", "operate", R"("internal.example:80")").status, 403);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web/instances", "admin", R"("internal.example:80")").status, 201);
+    const Answer added = d.ask("POST", "/api/v1/routes:add", "admin", R"({"host":"new.example","targets":["10.0.0.9:80","10.0.0.8:80"]})");
+    EXPECT_EQ(added.status, 201) << added.body;
+    const auto& change = std::get<catalog::AddRoute>(d.backend.mutations.back().change);
+    ASSERT_TRUE(change.service.has_value());
+    EXPECT_EQ(change.service->spec.name, "new.example");
+    EXPECT_EQ(std::get<config::HttpCheck>((*change.service->spec.checks)[0]->what).path, "/up");
+    EXPECT_EQ(change.instances.size(), 2u);
+    EXPECT_NE(change.instances[0].spec.name, change.instances[1].spec.name);
+    EXPECT_EQ(change.route.spec.host, "new.example");
+    const Answer broken = d.ask("PUT", "/api/v1/services/x1", "admin", R"({"instances":["10.0.0.9:80"],"chek":{}})");
+    EXPECT_EQ(broken.status, 400);
+    EXPECT_FALSE(broken.json().at("errors").empty()) << broken.body;
+}
+
+TEST_F(Api, ProbesAreAskedOfTheBackend) {
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:verify?timeout=5s").json().at("end"), "eligible");
+    EXPECT_EQ(d.backend.asked.back(), "verify web 5s");
+    EXPECT_EQ(d.ask("POST", "/api/v1/verify?target=web.example").status, 200);
+    EXPECT_EQ(d.backend.asked.back(), "verify web 30s");
+    const Json checked = d.ask("POST", "/api/v1/services/web:check?max_age=300").json();
+    EXPECT_EQ(checked.at("results").size(), 2u);
+    EXPECT_EQ(checked.at("outcome"), "pass");
+    EXPECT_EQ(d.backend.asked.back(), "probe i-000000000001  5m");
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web/heartbeat/job", "operate", R"({"outcome":"warn","text":"slow"})").status, 202);
+    EXPECT_EQ(d.backend.asked.back(), "heartbeat web job warn slow");
+    const Answer probed = d.ask("GET", "/probe?target=web-1", "read");
+    EXPECT_NE(probed.body.find("\nprobe_success 1\n"), std::string::npos) << probed.body;
+    EXPECT_EQ(d.ask("GET", "/probe?target=169.254.169.254:80", "admin").status, 403);
+    EXPECT_EQ(d.ask("GET", "/probe?target=10.9.9.9:80", "read").status, 200);
+    EXPECT_EQ(d.backend.asked.back(), "target 10.9.9.9:80");
+}
+
+TEST_F(Api, MetricsAreTextWithOneTypePerFamily) {
+    const Answer answer = d.ask("GET", "/metrics", "");
+    std::set<std::string> types;
+    std::string family;
+    for (std::size_t at = 0; at < answer.body.size();) {
+        const auto end = answer.body.find('\n', at);
+        const std::string line = answer.body.substr(at, end - at);
+        at = end + 1;
+        if (line.starts_with("# TYPE ")) {
+            family = line.substr(7, line.find(' ', 7) - 7);
+            EXPECT_TRUE(types.insert(family).second) << line;
+        } else if (!line.starts_with('#')) {
+            EXPECT_TRUE(line.starts_with(family)) << line << " under " << family;
+        }
+    }
+    for (const std::string_view line : {"hale_verdict{service=\"web\",instance=\"web-2\",state=\"unhealthy\"} 1\n", "hale_requests_total{service=\"web\",code_class=\"2xx\",source=\"upstream\"} 7\n",
+                                        "hale_requests_total{service=\"web\",code_class=\"5xx\",source=\"hale\"} 2\n", "hale_config_last_reload_successful 1\n", "hale_build_info{version=\"1.2.3\"} 1\n",
+                                        "hale_request_duration_seconds_count{service=\"web\"} 1\n", "hale_probes_in_flight{checker=\"0\"} 3\n"})
+        EXPECT_NE(answer.body.find(line), std::string::npos) << line;
+    d.put(catalog::InstanceGone{1});
+    EXPECT_EQ(d.ask("GET", "/metrics", "").body.find("web-2"), std::string::npos);
+}
+
+TEST_F(Api, HealthInEveryShapeAndAliases) {
+    EXPECT_EQ(d.ask("GET", "/live", "").json().at("status"), "pass");
+    EXPECT_EQ(d.ask("GET", "/health?detailed=true", "").status, 401);
+    EXPECT_TRUE(d.ask("GET", "/health?detailed=true", "read").json().contains("checks"));
+    EXPECT_FALSE(d.ask("GET", "/health", "").json().contains("checks"));
+    EXPECT_EQ(d.ask("GET", "/health/web?format=spring").json().at("status"), "UP");
+    EXPECT_EQ(d.ask("GET", "/health/web?format=nagios").body, "OK - web healthy: 1 of 1 eligible\n");
+    EXPECT_EQ(d.ask("GET", "/health/web?format=nonsense").status, 400);
+    catalog::ServiceStanding down{.state = verdict::State::unhealthy, .reason = verdict::Reason::connect_refused};
+    d.put(catalog::StandingPut{0, down});
+    const Answer fails = d.ask("GET", "/health/web");
+    EXPECT_EQ(fails.status, 503);
+    EXPECT_TRUE(fails.fields.contains("retry-after"));
+    EXPECT_EQ(fails.json().at("status"), "fail");
+    const Answer alias = d.ask("GET", "/api/proxy/web/status", "read");
+    EXPECT_EQ(alias.status, 503);
+    EXPECT_EQ(alias.json(), Json::parse(R"({"svc":"web","ok":false,"why":"connect_refused"})"));
+    EXPECT_EQ(d.ask("GET", "/api/proxy/web/status", "").status, 401);
+    EXPECT_EQ(d.ask("GET", "/up", "").body, "ok\n");
+    d.own.ready = false;
+    EXPECT_EQ(d.ask("GET", "/ready", "").status, 503);
+    EXPECT_EQ(d.ask("GET", "/live", "").status, 200);
+    // The dedicated listener: health, and nothing else.
+    for (const auto& [target, status] : {std::pair{"/live", 200}, std::pair{"/health/web", 503}, std::pair{"/api/v1/services", 404}, std::pair{"/metrics", 404}}) {
+        Client client(d.world, d.network.net("hale", d.world.loop()), d.health);
+        client.send(fmt::format("GET {} HTTP/1.1\r\nHost: anything.example\r\n\r\n", target));
+        EXPECT_EQ(client.next().status, status) << target;
+    }
+}
+
+TEST_F(Api, ReloadProblemsNameFileAndLine) {
+    EXPECT_EQ(d.ask("POST", "/api/v1/config:reload").status, 200);
+    d.backend.reload_error = Error{Code::invalid, "hale.yml:12:5: services.web.check: wrong; allowed: x\nhale.yml:14:1: other: bad"};
+    const Answer answer = d.ask("POST", "/api/v1/config:reload");
+    EXPECT_EQ(answer.status, 422);
+    EXPECT_EQ(answer.json().at("errors").size(), 2u);
+    EXPECT_EQ(answer.json().at("errors")[0].at("line"), 12);
+    EXPECT_EQ(answer.json().at("errors")[0].at("file"), "hale.yml");
+}
+
+TEST_F(Api, AListenerOffLoopbackNeedsToBeDeclaredInsecure) {
+    EXPECT_FALSE(d.server->listen_admin(*SocketAddress::parse("10.0.0.1:0")).has_value());
+    ASSERT_TRUE(d.server->listen_socket("/run/hale.sock", 0600).has_value());
+    auto& net = d.network.net("hale", d.world.loop());
+    const struct { io::PeerCredentials who; int drain, tokens; } cases[] = {
+        {{.uid = 0}, 200, 200}, {{.uid = 100, .gid = 9}, 200, 200}, {{.uid = 5, .gid = 200}, 200, 403}, {{.uid = 5, .gid = 5}, 403, 403}};
+    for (const auto& one : cases) {
+        net.set_credentials(one.who);
+        for (const auto& [method, target, status] : {std::tuple{"POST", "/api/v1/services/web:drain", one.drain}, std::tuple{"GET", "/api/v1/tokens", one.tokens}}) {
+            Client client(d.world, net, SocketAddress{.path = "/run/hale.sock"});
+            client.send(fmt::format("{} {} HTTP/1.1\r\nHost: hale\r\n\r\n", method, target));
+            EXPECT_EQ(client.next().status, status) << target << one.who.uid;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace hale::api

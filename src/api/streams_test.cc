@@ -1,0 +1,146 @@
+// Goal: long answers let others through; event streams lose nothing that matters, resume, resync, and hold no
+// more than their share.
+// Method: the simulated network; a hundred thousand instances; clients that stop reading.
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "api/event_hub.h"
+#include "api/fake_daemon.h"
+#include "api/slice.h"
+
+namespace hale::api {
+namespace {
+
+struct Streams : ::testing::Test {
+    std::unique_ptr<Client> connect() { return std::make_unique<Client>(d.world, d.network.net("hale", d.world.loop()), d.admin); }
+    std::unique_ptr<Client> follow(std::string_view fields = "", std::string_view target = "/api/v1/events") {
+        auto client = connect();
+        client->send(d.head("GET", target, "read", "", fields));
+        d.world.run_for(100ms);
+        EXPECT_TRUE(client->got.starts_with("HTTP/1.1 200 ")) << client->got;
+        return client;
+    }
+    static std::size_t count(std::string_view text, std::string_view what) {
+        std::size_t found = 0;
+        for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) ++found;
+        return found;
+    }
+    Daemon d;
+};
+
+TEST_F(Streams, HealthIsAnsweredWhileAHundredThousandInstancesAreListed) {
+    d.add_service(0, "web");
+    constexpr catalog::Slot many = 100'000;
+    std::vector<catalog::Delta> deltas;
+    for (catalog::Slot slot = 0; slot < many; ++slot) {
+        auto facts = std::make_shared<catalog::InstanceFacts>();
+        facts->slot = slot;
+        facts->id = fmt::format("i-{:012}", slot);
+        facts->service = "web";
+        facts->name = fmt::format("web-{}", slot);
+        facts->declared = "10.0.0.1:80";
+        facts->checks = d.checks;
+        deltas.push_back({.revision = ++d.backend.revision, .at = d.world.utc(), .what = catalog::InstancePut{facts}});
+    }
+    d.server->tell(std::move(deltas));
+    // A filter that nothing passes looks at all of them in one page.
+    auto lister = connect(), prober = connect();
+    lister->send(d.head("GET", "/api/v1/verdicts?limit=1000&state=healthy", "read", "", ""));
+    prober->send(d.head("GET", "/health", "", "", ""));
+    EXPECT_TRUE(d.world.run_until([&] { return prober->got.find("pass") != std::string::npos; }, 1s));
+    EXPECT_TRUE(lister->got.empty() || lister->got.find("\"next\"") == std::string::npos);  // Not done yet.
+    EXPECT_EQ(lister->next().json().at("items").size(), 0u);
+    // All pages together are all instances, each once.
+    std::size_t total = 0;
+    std::string cursor = "0";
+    for (int pages = 0; pages < 5 && !cursor.empty(); ++pages) {
+        const Json page = d.ask("GET", fmt::format("/api/v1/verdicts?limit=1000&cursor={}", cursor)).json();
+        EXPECT_EQ(page.at("items").size(), 1000u);
+        total += page.at("items").size();
+        EXPECT_EQ(page.at("items").back().at("instance"), fmt::format("web-{}", total - 1));
+        cursor = page.at("next");
+    }
+    // Series per instance are off now.
+    EXPECT_EQ(d.ask("GET", "/metrics", "").body.find("hale_verdict{"), std::string::npos);
+}
+
+TEST_F(Streams, EventsAreCloudEventsWithTheRevisionAsId) {
+    d.add_service(0, "web");
+    d.add_instance(0, 0, "web-1", verdict::State::healthy);
+    auto client = follow();
+    client->got.clear();
+    d.judge(0, verdict::State::unhealthy, 2);
+    d.world.run_for(100ms);
+    const auto at = client->got.find("data: ");
+    ASSERT_NE(at, std::string::npos) << client->got;
+    EXPECT_NE(client->got.find(fmt::format("id: {}\nevent: verdict\n", d.backend.revision)), std::string::npos) << client->got;
+    const Json event = Json::parse(client->got.substr(at + 6, client->got.find('\n', at) - at - 6));
+    EXPECT_EQ(event.at("specversion"), "1.0");
+    EXPECT_EQ(event.at("source"), "/hale/host-a");
+    EXPECT_EQ(event.at("subject"), "i-000000000000");
+    EXPECT_EQ(event.at("data").at("state"), "unhealthy");
+    // A filter keeps others out; a ping keeps the line open.
+    auto other = follow("", "/api/v1/events?service=db");
+    other->got.clear();
+    d.judge(0, verdict::State::healthy, 3);
+    d.world.run_for(16s);
+    EXPECT_EQ(count(other->got, "event:"), 0u);
+    EXPECT_GE(count(other->got, ": ping"), 1u);
+}
+
+TEST_F(Streams, ResumesAfterTheLastIdOrSaysResync) {
+    d.add_service(0, "web");
+    for (catalog::Slot slot = 0; slot < 10; ++slot) d.add_instance(slot, 0, fmt::format("web-{}", slot + 1), verdict::State::healthy);
+    const std::uint64_t seen = d.backend.revision;
+    for (catalog::Slot slot = 0; slot < 10; ++slot) d.judge(slot, verdict::State::unhealthy, 2);
+    EXPECT_EQ(count(follow(fmt::format("Last-Event-ID: {}\r\n", seen))->got, "event: verdict"), 10u);
+    EXPECT_EQ(count(follow(fmt::format("Last-Event-ID: {}\r\n", seen + 7))->got, "event: verdict"), 3u);
+    EXPECT_EQ(count(follow(fmt::format("Last-Event-ID: {}\r\n", d.backend.revision))->got, "event:"), 0u);
+    EXPECT_EQ(count(follow("Last-Event-ID: 999999\r\n")->got, "event: resync"), 1u);  // Another life.
+    for (std::uint32_t n = 0; n < most_ring_events + 10; ++n) d.judge(n % 10, verdict::State::healthy, n + 3);
+    const auto late = follow(fmt::format("Last-Event-ID: {}\r\n", seen));
+    EXPECT_EQ(count(late->got, "event: resync"), 1u);
+    EXPECT_EQ(count(late->got, "event: verdict"), 0u);
+}
+
+TEST_F(Streams, ASlowSubscriberGetsTheLatestOfEachAndHoldsNoMoreThanItsShare) {
+    d.add_service(0, "web");
+    for (catalog::Slot slot = 0; slot < 5; ++slot) d.add_instance(slot, 0, fmt::format("web-{}", slot + 1), verdict::State::healthy);
+    auto client = follow();
+    client->got.clear();
+    // Five thousand changes within one flush: five events.
+    for (std::uint32_t n = 0; n < 5'000; ++n) d.judge(n % 5, verdict::State::unhealthy, n + 2);
+    d.world.run_for(200ms);
+    EXPECT_EQ(count(client->got, "event: verdict"), 5u);
+    EXPECT_NE(client->got.find("\"version\":5001"), std::string::npos);
+    // One that reads nothing is left alone until the stall ends it; meanwhile others get theirs.
+    auto stalled = follow();
+    stalled->paused = true;
+    for (int round = 0; round < 700; ++round) {
+        for (catalog::Slot slot = 0; slot < 5; ++slot) d.judge(slot, verdict::State::healthy, static_cast<std::uint32_t>(6000 + round));
+        client->got.clear();
+        d.world.run_for(100ms);
+        ASSERT_EQ(count(client->got, "event: verdict"), 5u) << round;
+    }
+    EXPECT_LT(d.network.bytes_held(), 512 * 1024u);
+    EXPECT_NE(d.ask("GET", "/metrics", "").body.find("hale_event_subscribers 1\n"), std::string::npos);
+}
+
+TEST_F(Streams, StoppingEndsStreamsAndWaits) {
+    d.add_service(0, "web");
+    auto client = follow();
+    auto waiter = connect();
+    waiter->send(d.head("GET", fmt::format("/api/v1/services?wait=30s&revision={}", d.backend.revision), "read", "", ""));
+    d.world.run_for(100ms);
+    EXPECT_TRUE(waiter->got.empty());
+    d.server->stop();
+    d.world.run_for(2s);
+    EXPECT_TRUE(client->ended);
+    EXPECT_NE(waiter->got.find("\"items\""), std::string::npos);
+    EXPECT_TRUE(waiter->ended);
+}
+
+}  // namespace
+}  // namespace hale::api
