@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "proxy/testing.h"
+#include "proxy/bed_test.h"
 #include "tests/scenario/node.h"
 
 namespace hale::scenario {
