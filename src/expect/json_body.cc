@@ -34,7 +34,6 @@ JsonBody::JsonBody(JsonBody&&) noexcept = default;
 JsonBody::~JsonBody() = default;
 
 JsonBody::Field JsonBody::at(std::span<const Step> path) const {
-    using Kind = Field::Kind;
     Field field;
     if (!error_.empty()) return field;
     dom::element here = parsed_->root;
@@ -53,37 +52,37 @@ JsonBody::Field JsonBody::at(std::span<const Step> path) const {
     }
     switch (here.type()) {
         case dom::element_type::NULL_VALUE:
-            field.kind = Kind::null;
+            field.kind = Field::Kind::null;
             break;
         case dom::element_type::BOOL:
-            field.kind = Kind::boolean;
+            field.kind = Field::Kind::boolean;
             field.boolean = here.get_bool().value_unsafe();
             break;
         case dom::element_type::INT64:
-            field.kind = Kind::number;
+            field.kind = Field::Kind::number;
             field.number = Number::of(here.get_int64().value_unsafe());
             break;
         case dom::element_type::UINT64:
-            field.kind = Kind::number;
+            field.kind = Field::Kind::number;
             field.number = Number::of(static_cast<double>(here.get_uint64().value_unsafe()));
             break;
         case dom::element_type::DOUBLE:
-            field.kind = Kind::number;
+            field.kind = Field::Kind::number;
             field.number = Number::of(here.get_double().value_unsafe());
             break;
         case dom::element_type::STRING:
-            field.kind = Kind::text;
+            field.kind = Field::Kind::text;
             field.text = here.get_string().value_unsafe();
             break;
         case dom::element_type::ARRAY: {
-            field.kind = Kind::array;
+            field.kind = Field::Kind::array;
             // Counted by hand: simdjson's own count saturates at 2^24.
             for ([[maybe_unused]] const auto element : here.get_array().value_unsafe()) ++field.count;
             field.packed = simdjson::minify(here);
             break;
         }
         case dom::element_type::OBJECT:
-            field.kind = Kind::object;
+            field.kind = Field::Kind::object;
             field.packed = simdjson::minify(here);
             break;
     }
