@@ -111,7 +111,7 @@ std::string Body::without(std::string_view key) const {
 
 Problem Body::problem() const { return {400, "invalid", faults_.empty() ? "" : fmt::format("{}: {}", faults_[0].pointer, faults_[0].detail), faults_}; }
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
     std::string out = "\"";
     append_json_escaped(out, text);
     return out + '"';

@@ -39,6 +39,6 @@ private:
 };
 
 // A JSON string literal.
-std::string quoted(std::string_view text);
+std::string json_quoted(std::string_view text);
 
 }  // namespace hale::api

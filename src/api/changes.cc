@@ -29,7 +29,7 @@ void lay_override(Desk& desk, const CallPtr& call, std::string service, std::str
     const std::string object = instance.empty() ? service : instance;
     const Utc expires = desk.loop.utc() + lasts;
     MutationPlan plan{.object = object};
-    plan.detail = fmt::format(R"({{"state":{},"for":{},"reason":{}}})", quoted(word), seconds(lasts), quoted(reason));
+    plan.detail = fmt::format(R"({{"state":{},"for":{},"reason":{}}})", json_quoted(word), seconds(lasts), json_quoted(reason));
     plan.members = [word, scope = instance.empty() ? "service" : "instance", author = call->caller.name, reason, expires, object](JsonWriter& json) {
         json.text("object", object).open("override", '{').text("state", word).text("scope", scope).text("author", author).text("reason", reason);
         json.time("expires", expires).close('}');
@@ -139,7 +139,7 @@ void create_token(Desk& desk, const CallPtr& call) {
     const Utc now = desk.loop.utc();
     auto made = guard::make_token(name, *role, desk.options.secret_bytes(guard::token_random_bytes), now, lasts ? std::optional<Utc>(now + *lasts) : std::nullopt);
     MutationPlan plan{.object = name, .status = 201};
-    plan.detail = fmt::format(R"({{"name":{},"role":{}}})", quoted(name), quoted(word));
+    plan.detail = fmt::format(R"({{"name":{},"role":{}}})", json_quoted(name), json_quoted(word));
     plan.members = [stored = made.stored](JsonWriter& json) {
         json.text("name", stored.name).text("role", stored.role).time("created", stored.created).time("expires", stored.expires);
     };

@@ -138,7 +138,7 @@ void add_route(Desk& desk, const CallPtr& call) {
     config::ServiceSpec fresh;
     const auto* present = desk.view.service(std::string_view(name));
     if (present == nullptr) {
-        std::string json = fmt::format(R"({{"check":{{"http":{}}}}})", quoted(health_path));
+        std::string json = fmt::format(R"({{"check":{{"http":{}}}}})", json_quoted(health_path));
         auto service = config::load_service(name, json, document(desk));
         if (!service) return answer_problems(call, service.error());
         fresh = service->service;
@@ -148,14 +148,14 @@ void add_route(Desk& desk, const CallPtr& call) {
     for (const auto& target : targets) {
         const bool listed = std::ranges::any_of(grown.instances, [&](const auto& instance) { return instance.target.declared == target; });
         if (listed) continue;  // Asked again, it is there already.
-        std::string json = quoted(target);
+        std::string json = json_quoted(target);
         auto instance = config::load_instance(grown, json, document(desk));
         if (!instance) return answer_problems(call, instance.error());
         if (!may_add_target(desk, call, instance->target)) return;
         grown.instances.push_back(*instance);
         change.instances.push_back({name, std::move(*instance), std::move(json)});
     }
-    std::string json = fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", quoted(host), quoted(path), strip, quoted(name), quoted(project));
+    std::string json = fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", json_quoted(host), json_quoted(path), strip, json_quoted(name), json_quoted(project));
     auto route = config::load_route(json, document(desk));
     if (!route) return answer_problems(call, route.error());
     MutationPlan plan{.object = route->id, .detail = json, .status = 201};

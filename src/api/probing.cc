@@ -219,7 +219,7 @@ void probe(Desk& desk, const CallPtr& call) {
     if (target.find("://") != std::string::npos) {
         const auto url = wire::parse_url(target);
         if (!url) return answer_error(call, url.error());
-        check = fmt::format(R"({{"http":{}}})", quoted(url->origin_form()));
+        check = fmt::format(R"({{"http":{}}})", json_quoted(url->origin_form()));
     }
     auto spec = config::load_check("probe", check, *document);
     if (!spec) return answer_problem(call, {400, "invalid", config::text(spec.error())});
