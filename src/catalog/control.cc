@@ -306,7 +306,7 @@ void Control::finish() {
     const Utc at = parts_.loop.utc();
     for (auto& what : done.effects.tell) deltas.push_back({done.revision, at, std::move(what)});
     tell(std::move(deltas));
-    if (!done.effects.remember.empty()) parts_.journal.commit(std::move(done.effects.remember), false, [](Result<>) {});
+    if (!done.effects.remember.empty()) remember(std::move(done.effects.remember));
     std::ranges::copy(done.effects.retired, std::back_inserter(retired_));
     sweep_at_ = parts_.loop.now();
     house_.arm(parts_.loop.now());
@@ -364,7 +364,7 @@ void Control::take(CheckReport report) {
         remember.emplace_back(config::PutVerdict{stored(*instance)});
         instance->stored_at = at.now;
     }
-    if (!remember.empty()) parts_.journal.commit(std::move(remember), false, [](Result<>) {});
+    if (!remember.empty()) this->remember(std::move(remember));
     for (const auto& name : folding_.take_doubted()) names_.doubt(name);
     const auto ready = folding_.take_ready();
     if (!ready.empty()) {
@@ -465,14 +465,13 @@ void Control::heartbeat(const std::string& name, std::string check, verdict::Out
     parts_.checking.send(std::move(commands), [reply = std::move(reply)]() mutable { reply({}); });
 }
 
-void Control::passive(std::vector<Passive> signals) {
-    std::vector<CheckerCommand> commands;
-    for (auto& signal : signals) {
-        const auto [instance, generation] = membership_.by_row(signal.row, signal.generation);
-        if (instance != nullptr && needs_lookup(*instance->spec)) names_.doubt(instance->spec->target.host);
-        commands.emplace_back(std::move(signal));
-    }
-    parts_.checking.send(std::move(commands), [] {});
+// Last verdicts: written in order with the rest, but nobody waits for them. What does not fit is dropped with a
+// counter and written again within remember_every.
+void Control::remember(std::vector<config::Change> verdicts) {
+    const std::size_t count = verdicts.size();
+    parts_.journal.commit(std::move(verdicts), false, [this, count](Result<> done) {
+        if (!done) store_dropped_ += count;
+    });
 }
 
 void Control::keep_house() noexcept {

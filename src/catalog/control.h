@@ -80,12 +80,13 @@ public:
     void probe_now(const std::string& instance, std::string check, std::optional<Duration> max_age, ProbeReply reply);
     void heartbeat(const std::string& service, std::string check, verdict::Outcome outcome, std::string text,
                    std::move_only_function<void(Result<>)> reply);
-    // From workers: live traffic met trouble at these rows.
-    void passive(std::vector<Passive> signals);
 
     void on_report(CheckReport report);
 
     std::uint64_t revision() const { return revision_; }
+    std::uint64_t changes_skipped() const { return reports_.skipped(); }
+    std::uint64_t late_discarded() const { return folding_.discarded(); }
+    std::uint64_t store_dropped() const { return store_dropped_; }
 
 private:
     struct Pending {
@@ -119,6 +120,7 @@ private:
     void keep_house() noexcept;
     void adoption_late() noexcept;
     void expire_overrides(Moment at);
+    void remember(std::vector<config::Change> verdicts);
     void remember_some(Moment at, bool all, io::Task done);
     config::StoredVerdict stored(const Instance& instance) const;
     std::uint16_t generation_of(verdict::RowId row) const;
@@ -143,6 +145,7 @@ private:
     std::uint32_t versions_reserved_ = 0;
     bool reserving_ = false;
     std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.
+    std::uint64_t store_dropped_ = 0;     // Last verdicts that the journal did not take.
     Instant sweep_at_ = never;
     io::Timer house_;
     io::Timer adoption_;

@@ -44,7 +44,8 @@ void Checker::apply(std::vector<catalog::CheckerCommand> commands) {
 std::string Checker::from() const { return fmt::format("{}/checker-{}", options_.node, options_.number); }
 
 CheckerStats Checker::stats() const {
-    return {.engine = engine_.stats(),
+    return {.checker = options_.number,
+            .engine = engine_.stats(),
             .instances = instances_,
             .connections_open = engine_.pool().open(),
             .connections_kept = engine_.pool().kept(),

@@ -36,6 +36,7 @@ struct CheckerOptions {
 };
 
 struct CheckerStats {
+    unsigned checker = 0;
     EngineStats engine;
     std::size_t instances = 0;
     std::size_t connections_open = 0;
