@@ -1,0 +1,150 @@
+#include "app/backend.h"
+
+#include <memory>
+#include <utility>
+
+#include "app/ad_hoc.h"
+#include "app/reloading.h"
+
+namespace hale::app {
+
+namespace {
+
+api::CheckerMeasurement measured(const probe::CheckerStats& stats) {
+    api::CheckerMeasurement out;
+    out.checker = stats.checker;
+    out.instances = stats.instances;
+    out.in_flight = stats.engine.in_flight;
+    out.waiting = stats.engine.waiting;
+    out.started = stats.engine.started;
+    out.connects = stats.engine.connects;
+    out.reused = stats.engine.reused;
+    out.turned_away = stats.engine.turned_away;
+    out.discarded = stats.discarded;
+    out.worst_lag = stats.worst_lag;
+    return out;
+}
+
+}  // namespace
+
+template <class Reply>
+auto Backend::home(Reply reply) {
+    return [this, reply = std::move(reply)](auto&&... answer) mutable {
+        parts_.api.post([reply = std::move(reply), ... answer = std::forward<decltype(answer)>(answer)]() mutable { reply(std::move(answer)...); });
+    };
+}
+
+void Backend::mutate(catalog::Mutation mutation, catalog::MutationReply reply) {
+    parts_.control_loop.post([this, mutation = std::move(mutation), reply = home(std::move(reply))]() mutable {
+        parts_.control.mutate(std::move(mutation), std::move(reply));
+    });
+}
+
+void Backend::verify(catalog::VerifyRequest request, catalog::VerifyReply reply) {
+    parts_.control_loop.post([this, request = std::move(request), reply = home(std::move(reply))]() mutable {
+        parts_.control.verify(std::move(request), std::move(reply));
+    });
+}
+
+void Backend::probe_now(std::string instance, std::string check, std::optional<Duration> max_age, ProbeReply reply) {
+    parts_.control_loop.post([this, instance = std::move(instance), check = std::move(check), max_age, reply = home(std::move(reply))]() mutable {
+        parts_.control.probe_now(instance, std::move(check), max_age, std::move(reply));
+    });
+}
+
+void Backend::probe_target(api::AdHocProbe probe, std::move_only_function<void(Result<verdict::Observation>)> reply) {
+    // One checker's thread lends its loop and resolver; the probe is nobody's verdict.
+    CheckerThread& lender = parts_.checkers.front();
+    lender.thread->loop().post([&lender, probe = std::move(probe), reply = home(std::move(reply))]() mutable {
+        AdHoc::probe(lender.thread->loop(), lender.thread->net(), *lender.resolver, lender.targets, probe.target, probe.check, std::move(reply));
+    });
+}
+
+void Backend::heartbeat(std::string service, std::string check, verdict::Outcome outcome, std::string text,
+                        std::move_only_function<void(Result<>)> reply) {
+    parts_.control_loop.post(
+        [this, service = std::move(service), check = std::move(check), outcome, text = std::move(text), reply = home(std::move(reply))]() mutable {
+            parts_.control.heartbeat(service, std::move(check), outcome, std::move(text), std::move(reply));
+        });
+}
+
+void Backend::reload(std::string actor, catalog::MutationReply reply) {
+    parts_.control_loop.post([this, actor = std::move(actor), reply = home(std::move(reply))]() mutable {
+        reloading_->reload(std::move(actor), std::move(reply));
+    });
+}
+
+void Backend::audit(std::size_t most, std::optional<std::uint64_t> before_revision,
+                    std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) {
+    auto page = std::make_shared<Result<store::AuditPage>>(fail(Code::unavailable, "not read yet"));
+    auto shared = std::make_shared<decltype(reply)>(std::move(reply));
+    const auto queued = parts_.pool.run(
+        parts_.api, [this, page, most, before_revision] { *page = parts_.store.audit(static_cast<std::uint32_t>(most), before_revision); },
+        [page, shared] {
+            if (*page) (*shared)(std::move((*page)->entries));
+            else (*shared)(std::unexpected(page->error()));
+        });
+    if (!queued) parts_.api.post([shared, error = queued.error()] { (*shared)(std::unexpected(error)); });
+}
+
+void Backend::answered(std::string key, std::string actor, std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) {
+    using Found = Result<std::optional<store::Answer>>;
+    auto found = std::make_shared<Found>(fail(Code::unavailable, "not read yet"));
+    auto shared = std::make_shared<decltype(reply)>(std::move(reply));
+    const Utc now = parts_.api.utc();
+    const auto queued = parts_.pool.run(
+        parts_.api, [this, found, key, actor, now] { *found = parts_.store.idempotent(key, actor, now); },
+        [found, shared, key, actor] {
+            if (!*found) return (*shared)(std::unexpected(found->error()));
+            if (!**found) return (*shared)(std::optional<config::PutIdempotent>{});
+            const store::Answer& answer = ***found;
+            (*shared)(std::optional{config::PutIdempotent{key, actor, answer.status, answer.body, answer.at}});
+        });
+    if (!queued) parts_.api.post([shared, error = queued.error()] { (*shared)(std::unexpected(error)); });
+}
+
+void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {
+    // Gathered on the api thread; whoever answers last releases the reply.
+    struct Gathering {
+        api::Measurements all;
+        std::size_t waiting = 0;
+        std::move_only_function<void(api::Measurements)> reply;
+        void arrived() {
+            if (--waiting == 0) reply(std::move(all));
+        }
+    };
+    auto gathering = std::make_shared<Gathering>();
+    gathering->reply = std::move(reply);
+    gathering->waiting = parts_.workers.size() + parts_.checkers.size() + 1;
+    for (WorkerThread& worker : parts_.workers)
+        worker.thread->loop().post([this, &worker, gathering]() mutable {
+            auto stats = worker.worker ? worker.worker->stats() : proxy::WorkerStats{};
+            parts_.api.post([gathering = std::move(gathering), stats = std::move(stats)]() mutable {
+                gathering->all.workers.push_back(std::move(stats));
+                gathering->arrived();
+            });
+        });
+    for (CheckerThread& checker : parts_.checkers)
+        checker.thread->loop().post([this, &checker, gathering]() mutable {
+            const auto stats = checker.checker ? measured(checker.checker->stats()) : api::CheckerMeasurement{};
+            parts_.api.post([gathering = std::move(gathering), stats]() mutable {
+                gathering->all.checkers.push_back(stats);
+                gathering->arrived();
+            });
+        });
+    parts_.control_loop.post([this, gathering]() mutable {
+        const auto skipped = parts_.control.changes_skipped();
+        const auto late = parts_.control.late_discarded();
+        const auto waiting = parts_.store.waiting();
+        const auto dropped = parts_.control.store_dropped();
+        parts_.api.post([gathering = std::move(gathering), skipped, late, waiting, dropped]() mutable {
+            gathering->all.changes_skipped = skipped;
+            gathering->all.late_discarded = late;
+            gathering->all.store_waiting = waiting;
+            gathering->all.store_dropped = dropped;
+            gathering->arrived();
+        });
+    });
+}
+
+}  // namespace hale::app

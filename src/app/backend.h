@@ -1,0 +1,56 @@
+// The api's door to everybody else: posts each question to whoever knows, and brings the answer back to the api
+// thread.
+
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "api/backend.h"
+#include "app/loop_thread.h"
+#include "app/wiring.h"
+#include "catalog/control.h"
+#include "os/blocking_pool.h"
+#include "store/state_store.h"
+
+namespace hale::app {
+
+class Reloading;
+
+class Backend final : public api::Backend {
+public:
+    struct Parts {
+        io::Loop& api;
+        io::Loop& control_loop;
+        catalog::Control& control;
+        std::vector<CheckerThread>& checkers;
+        std::vector<WorkerThread>& workers;
+        store::StateStore& store;
+        os::BlockingPool& pool;
+    };
+    explicit Backend(Parts parts) : parts_(parts) {}
+    void set_reloading(Reloading& reloading) { reloading_ = &reloading; }
+
+    void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override;
+    void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override;
+    void probe_now(std::string instance, std::string check, std::optional<Duration> max_age, ProbeReply reply) override;
+    void probe_target(api::AdHocProbe probe, std::move_only_function<void(Result<verdict::Observation>)> reply) override;
+    void heartbeat(std::string service, std::string check, verdict::Outcome outcome, std::string text,
+                   std::move_only_function<void(Result<>)> reply) override;
+    void reload(std::string actor, catalog::MutationReply reply) override;
+    void audit(std::size_t most, std::optional<std::uint64_t> before_revision,
+               std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) override;
+    void answered(std::string key, std::string actor,
+                  std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
+    void measure(std::move_only_function<void(api::Measurements)> reply) override;
+
+private:
+    // A reply that runs on the api's loop wherever it is called.
+    template <class Reply>
+    auto home(Reply reply);
+
+    Parts parts_;
+    Reloading* reloading_ = nullptr;
+};
+
+}  // namespace hale::app

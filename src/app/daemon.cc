@@ -1,0 +1,395 @@
+#include "app/daemon.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <future>
+#include <utility>
+
+#include "app/log_file.h"
+#include "app/serve.h"
+#include "app/sizing.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "guard/role.h"
+#include "guard/tokens.h"
+#include "os/ares_resolver.h"
+#include "os/clock.h"
+#include "os/files.h"
+#include "os/secret_bytes.h"
+#include "os/threads.h"
+
+namespace hale::app {
+
+namespace {
+
+constexpr Duration start_patience = 60s;   // For everything declared to be in force.
+constexpr Duration backup_interval = 24h;
+constexpr int pool_threads = 2;
+constexpr std::string_view token_file = "admin.token";
+constexpr std::string_view first_token = "admin";
+constexpr std::uint32_t no_group = ~0u;
+
+std::uint32_t operators_gid() {
+    std::array<char, 4096> buffer{};
+    struct group entry{}, *found = nullptr;
+    if (getgrnam_r("hale", &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return no_group;
+    return found->gr_gid;
+}
+
+std::size_t descriptor_limit() {
+    rlimit limit{};
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 1024;
+}
+
+std::string node_name() {
+    std::array<char, 256> name{};
+    return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+}  // namespace
+
+Daemon::Daemon(std::shared_ptr<const config::Document> document, os::SpawnHelper& spawn_helper)
+    : document_(std::move(document)), settings_(document_->settings), spawn_helper_(spawn_helper) {}
+
+Daemon::~Daemon() = default;
+
+Result<> Daemon::start() {
+    const auto run = [this]() -> Result<> {
+        HALE_TRY(create_threads());
+        HALE_TRY(open_state());
+        HALE_TRY(start_threads());
+        HALE_TRY(put_in_force());
+        HALE_TRY(write_admin_token());
+        HALE_TRY(open_listeners());
+        return {};
+    };
+    auto done = run();
+    if (!done) stop();
+    return done;
+}
+
+Result<> Daemon::create_threads() {
+    HALE_ASSIGN(control_thread_, LoopThread::create("hale-control"));
+    HALE_ASSIGN(api_thread_, LoopThread::create("hale-api"));
+    const auto cores = static_cast<unsigned>(os::usable_cores());
+    const unsigned checkers = settings_.checkers != 0 ? settings_.checkers : auto_checkers(*document_, cores);
+    const unsigned workers = settings_.workers != 0 ? settings_.workers : cores;
+    checkers_.resize(checkers);
+    workers_.resize(workers);
+    for (unsigned i = 0; i < checkers; ++i) {
+        HALE_ASSIGN(checkers_[i].thread, LoopThread::create(fmt::format("hale-check-{}", i)));
+        HALE_ASSIGN(checkers_[i].resolver, os::AresResolver::create(checkers_[i].thread->loop(), {}));
+    }
+    for (unsigned i = 0; i < workers; ++i) {
+        HALE_ASSIGN(workers_[i].thread, LoopThread::create(fmt::format("hale-work-{}", i)));
+        if (settings_.access_log != "none") {
+            HALE_ASSIGN(workers_[i].log, LogFile::open(settings_.access_log));
+        }
+    }
+    HALE_ASSIGN(control_resolver_, os::AresResolver::create(control_thread_->loop(), {}));
+    HALE_ASSIGN(spawner_, os::Spawner::attach(control_thread_->loop(), spawn_helper_));
+    return {};
+}
+
+Result<> Daemon::open_state() {
+    HALE_ASSIGN(auto opened, store::StateStore::open(control_thread_->loop(), {.directory = settings_.state, .now = os::wall_now()}));
+    store_ = std::move(opened.store);
+    restored_ = std::move(opened.restored);
+    return {};
+}
+
+Result<> Daemon::start_threads() {
+    HALE_TRY(pool_.start(pool_threads));
+    store_->start();
+    io::Loop& control_loop = control_thread_->loop();
+    checker_wires_ = std::make_unique<CheckerWires>(control_loop, checkers_);
+    worker_wires_ = std::make_unique<WorkerWires>(control_loop, workers_);
+    audience_ = std::make_unique<AudienceWires>(api_thread_->loop(), [this](std::vector<catalog::Delta> deltas) {
+        if (server_) server_->tell(std::move(deltas));
+    });
+    control_ = std::make_unique<catalog::Control>(catalog::Control::Parts{.loop = control_loop,
+                                                                          .resolver = *control_resolver_,
+                                                                          .journal = *store_,
+                                                                          .checking = *checker_wires_,
+                                                                          .routing = *worker_wires_,
+                                                                          .audience = *audience_,
+                                                                          .own = own_,
+                                                                          .ledger = ledger_,
+                                                                          .seed = os::secret_seed()});
+    backend_ = std::make_unique<Backend>(Backend::Parts{.api = api_thread_->loop(),
+                                                        .control_loop = control_loop,
+                                                        .control = *control_,
+                                                        .checkers = checkers_,
+                                                        .workers = workers_,
+                                                        .store = *store_,
+                                                        .pool = pool_});
+    reloading_ = std::make_unique<Reloading>(control_thread_->loop(), pool_, *control_, document_->source);
+    backend_->set_reloading(*reloading_);
+    started_ = true;
+    HALE_TRY(control_thread_->start());
+    HALE_TRY(api_thread_->start());
+    for (auto& checker : checkers_) HALE_TRY(checker.thread->start());
+    for (auto& worker : workers_) HALE_TRY(worker.thread->start());
+
+    const std::string node = node_name();
+    api_thread_->run_and_wait([&] {
+        server_ = std::make_unique<api::Server>(api_thread_->loop(), api_thread_->net(), *backend_, own_,
+                                                api::ServerOptions{.node = node,
+                                                                   .version = version,
+                                                                   .admin_hosts = settings_.admin_hosts,
+                                                                   .insecure = settings_.admin_insecure,
+                                                                   .daemon_uid = static_cast<std::uint32_t>(geteuid()),
+                                                                   .operators_gid = operators_gid(),
+                                                                   .seed = os::secret_seed()});
+        tokens_ = restored_.tokens;
+        server_->set_tokens(tokens_);
+    });
+    for (unsigned i = 0; i < checkers_.size(); ++i) {
+        CheckerThread& one = checkers_[i];
+        one.targets.deny = settings_.targets_deny;
+        if (settings_.admin && settings_.admin->port != 0) one.targets.own.push_back(*settings_.admin);
+        one.thread->run_and_wait([&, i] {
+            probe::CheckerOptions options;
+            options.number = i;
+            options.node = node;
+            options.engine.in_flight = settings_.probes_in_flight;
+            options.engine.pool.most_kept = descriptor_limit() / 2 / checkers_.size();
+            options.engine.targets = one.targets;
+            options.engine.exec_user = settings_.exec_user;
+            options.last_known_max_age = settings_.last_known_max_age;
+            one.checker = std::make_unique<probe::Checker>(one.thread->loop(), one.thread->net(), *one.resolver, spawner_.get(), std::move(options),
+                                                           [this](catalog::CheckReport report) {
+                                                               control_thread_->loop().post([this, report = std::move(report)]() mutable {
+                                                                   control_->on_report(std::move(report));
+                                                               });
+                                                           });
+            one.checker->start();
+        });
+    }
+    for (unsigned i = 0; i < workers_.size(); ++i) {
+        WorkerThread& one = workers_[i];
+        one.thread->run_and_wait([&, i] {
+            proxy::WorkerOptions options;
+            options.index = i;
+            options.seed = os::secret_seed();
+            one.worker = std::make_unique<proxy::Worker>(one.thread->loop(), one.thread->net(), options,
+                                                         proxy::WorkerDoors{.passive = [this](std::vector<catalog::Passive> signals) {
+                                                                                checker_wires_->passive(std::move(signals));
+                                                                            },
+                                                                            .log = one.log.get(),
+                                                                            .health = &own_});
+        });
+    }
+    return {};
+}
+
+Result<> Daemon::put_in_force() {
+    std::promise<catalog::MutationResult> promise;
+    auto future = promise.get_future();
+    control_thread_->loop().post([this, &promise] {
+        control_->start(std::move(restored_), document_, [&promise](catalog::MutationResult result) { promise.set_value(std::move(result)); });
+    });
+    // Control answers within its own adoption timeout; the patience is for a disk that does not.
+    if (future.wait_for(start_patience) != std::future_status::ready)
+        hale::check_failed("the stored state was not in force within a minute: the disk does not answer");
+    const auto result = future.get();
+    if (!result) return std::unexpected(result.error().error);
+    return {};
+}
+
+Result<> Daemon::mutate_and_wait(catalog::Mutation mutation) {
+    std::promise<catalog::MutationResult> promise;
+    auto future = promise.get_future();
+    control_thread_->loop().post([this, &promise, &mutation] {
+        control_->mutate(std::move(mutation), [&promise](catalog::MutationResult result) { promise.set_value(std::move(result)); });
+    });
+    if (future.wait_for(start_patience) != std::future_status::ready) hale::check_failed("a mutation was not answered within a minute");
+    const auto result = future.get();
+    if (!result) return std::unexpected(result.error().error);
+    return {};
+}
+
+// The bare token, for the CLI on this host. A file that lost its token (or a store that lost it) gets a new one.
+Result<> Daemon::write_admin_token() {
+    const std::string path = fmt::format("{}/{}", settings_.state, token_file);
+    if (const auto present = os::read_file(path, 4096); present) {
+        const std::string hash = guard::sha256_hex(*present);
+        if (std::ranges::any_of(tokens_, [&](const auto& token) { return token.sha256 == hash; })) return {};
+    }
+    const auto made = guard::make_token(std::string{first_token}, guard::Role::admin, os::secret_bytes(guard::token_random_bytes), os::wall_now());
+    HALE_TRY(mutate_and_wait({.change = catalog::PutApiToken{made.stored}, .actor = "hale", .action = "create", .object = "token admin"}));
+    std::erase_if(tokens_, [](const auto& token) { return token.name == first_token; });
+    tokens_.push_back(made.stored);
+    api_thread_->run_and_wait([this] { server_->set_tokens(tokens_); });
+    return os::write_file_durably(path, made.secret, 0600);
+}
+
+std::string Daemon::socket_path() const {
+    if (!settings_.socket.empty()) return settings_.socket;
+    return settings_.state == "/var/lib/hale" ? "/run/hale/hale.sock" : settings_.state + "/hale.sock";
+}
+
+Result<> Daemon::open_listeners() {
+    Result<> failed;
+    std::string content = fmt::format("{{\"pid\":{}", getpid());
+    const auto note = [&](std::string_view key, const SocketAddress& address) { content += fmt::format(",\"{}\":\"{}\"", key, address.text()); };
+
+    // Every worker binds and then waits at the gate, inside its own turn, until listen.json is there.
+    std::promise<void> gate;
+    const std::shared_future<void> opened = gate.get_future().share();
+    if (settings_.http) {
+        SocketAddress address = *settings_.http;
+        for (auto& one : workers_) {
+            std::promise<Result<SocketAddress>> bound;
+            auto result = bound.get_future();
+            one.thread->loop().post([&one, &bound, address, opened] {
+                bound.set_value(one.worker->listen(address));
+                opened.wait();
+            });
+            const auto where = result.get();
+            if (!where) {
+                failed = std::unexpected(where.error());
+                break;
+            }
+            address = *where;  // Port 0: the first worker's choice is everybody's.
+        }
+        if (failed) note("http", address);
+    }
+    std::promise<void> admin_gate;
+    const std::shared_future<void> admin_opened = admin_gate.get_future().share();
+    if (failed) {
+        std::promise<Result<>> bound;
+        auto result = bound.get_future();
+        api_thread_->loop().post([this, &bound, &note, &content, admin_opened] {
+            const auto listen = [&]() -> Result<> {
+                if (settings_.admin) {
+                    HALE_ASSIGN(const auto where, server_->listen_admin(*settings_.admin));
+                    note("admin", where);
+                }
+                if (settings_.health) {
+                    HALE_ASSIGN(const auto where, server_->listen_health(*settings_.health));
+                    note("health", where);
+                }
+                const std::string path = socket_path();
+                if (const auto directory = path.substr(0, path.rfind('/')); directory == "/run/hale") mkdir(directory.c_str(), 0755);
+                const auto group = operators_gid();
+                HALE_TRY(server_->listen_socket(path, group == no_group ? 0600 : 0660));
+                if (group == no_group) log(LogLevel::info, fmt::format("{} is for this user alone: there is no group \"hale\"", path));
+                else if (chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
+                    log(LogLevel::warning, fmt::format("giving {} to group hale failed: {}", path, system_text(errno)));
+                std::string quoted;
+                for (const char c : path) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+                content += fmt::format(",\"socket\":\"{}\"", quoted);
+                return {};
+            };
+            bound.set_value(listen());
+            admin_opened.wait();
+        });
+        failed = result.get();
+    }
+    if (failed) failed = os::write_file_durably(settings_.state + "/listen.json", content + "}\n", 0600);
+    gate.set_value();
+    // Traffic first, admin last.
+    for (auto& one : workers_) one.thread->run_and_wait([] {});
+    if (failed) own_.ready.store(true);
+    admin_gate.set_value();
+    if (!failed) return failed;
+    control_thread_->run_and_wait([this] {
+        reloading_->watch();
+        backup_timer_ = std::make_unique<io::Timer>(control_thread_->loop(), io::member_fire<&Daemon::back_up>, this);
+        backup_timer_->arm(control_thread_->loop().now() + backup_interval);
+    });
+    return {};
+}
+
+void Daemon::back_up() noexcept {
+    backup_timer_->arm(control_thread_->loop().now() + backup_interval);
+    const Utc now = control_thread_->loop().utc();
+    const auto queued = pool_.run(
+        control_thread_->loop(),
+        [this, now] {
+            if (const auto made = store_->backup(now); !made) log(LogLevel::error, fmt::format("backing up state.db: {}", made.error().text));
+        },
+        [] {});
+    if (!queued) log(LogLevel::warning, fmt::format("backing up state.db: {}", queued.error().text));
+}
+
+void Daemon::reload() {
+    control_thread_->loop().post([this] { reloading_->reload("signal", {}); });
+}
+
+void Daemon::reopen_logs() {
+    for (auto& one : workers_)
+        one.thread->loop().post([&one] {
+            if (one.worker) one.worker->reopen_log();
+        });
+}
+
+void Daemon::hurry() {
+    for (auto& one : workers_)
+        one.thread->loop().post([&one] {
+            if (one.worker) one.worker->stop();
+        });
+}
+
+void Daemon::stop() {
+    own_.ready.store(false);
+    own_.stopping.store(true);
+    if (started_) {
+        std::vector<std::future<void>> drained;
+        for (auto& one : workers_) {
+            auto done = std::make_shared<std::promise<void>>();
+            drained.push_back(done->get_future());
+            one.thread->loop().post([&one, done, most = settings_.drain_timeout] {
+                if (!one.worker) return done->set_value();
+                one.worker->drain(most, [done] { done->set_value(); });
+            });
+        }
+        for (auto& one : drained) one.wait_for(settings_.drain_timeout + 5s);
+        for (auto& one : workers_) one.thread->run_and_wait([&one] {
+            if (one.worker) one.worker->stop();
+            one.worker.reset();
+        });
+        for (auto& one : checkers_) one.thread->run_and_wait([&one] {
+            if (one.checker) one.checker->stop();
+        });
+        std::promise<void> remembered;
+        auto done = remembered.get_future();
+        control_thread_->loop().post([this, &remembered] {
+            reloading_->stop();
+            backup_timer_.reset();
+            control_->stop([&remembered] { remembered.set_value(); });
+        });
+        done.wait_for(start_patience);
+        api_thread_->run_and_wait([this] {
+            if (server_) server_->stop();
+        });
+    }
+    if (store_) store_->stop();
+    pool_.stop();
+    if (!started_) return;
+    // Each organ ends on its own thread, then the threads end.
+    for (auto& one : checkers_) one.thread->run_and_wait([&one] {
+        one.checker.reset();
+        one.resolver.reset();
+    });
+    api_thread_->run_and_wait([this] { server_.reset(); });
+    control_thread_->run_and_wait([this] {
+        control_.reset();
+        spawner_.reset();
+        control_resolver_.reset();
+    });
+    for (auto& one : workers_) one.thread->stop_and_join();
+    for (auto& one : checkers_) one.thread->stop_and_join();
+    api_thread_->stop_and_join();
+    control_thread_->stop_and_join();
+    started_ = false;
+}
+
+}  // namespace hale::app

@@ -1,0 +1,80 @@
+// The whole daemon, wired: the only place that knows every organ. Starts them from the ground up and ends them
+// from the top down, on the supervisor's (main) thread.
+//
+//   state restored ▶ everything declared is in force ▶ admin.token written ▶ all addresses bound and written to
+//   listen.json ▶ traffic is accepted ▶ admin answers (so once /live answers, everything acknowledged is in force)
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/server.h"
+#include "app/backend.h"
+#include "app/loop_thread.h"
+#include "app/reloading.h"
+#include "app/wiring.h"
+#include "base/result.h"
+#include "catalog/control.h"
+#include "catalog/own_health.h"
+#include "config/document.h"
+#include "os/blocking_pool.h"
+#include "os/spawn_helper.h"
+#include "store/state_store.h"
+#include "verdict/ledger.h"
+
+namespace hale::app {
+
+class Daemon {
+public:
+    Daemon(std::shared_ptr<const config::Document> document, os::SpawnHelper& spawn_helper);
+    ~Daemon();
+
+    // Returns once /live answers. On failure everything that was started has ended.
+    Result<> start();
+    // Lets requests finish (at most drain_timeout), remembers, and ends every thread.
+    void stop();
+    // A second signal: do not wait for requests any longer.
+    void hurry();
+    void reload();
+    void reopen_logs();
+
+private:
+    Result<> open_state();
+    Result<> create_threads();
+    Result<> start_threads();
+    Result<> put_in_force();
+    Result<> write_admin_token();
+    Result<> open_listeners();
+    Result<> mutate_and_wait(catalog::Mutation mutation);
+    void back_up() noexcept;
+    std::string socket_path() const;
+
+    std::shared_ptr<const config::Document> document_;
+    const config::Settings& settings_;
+    os::SpawnHelper& spawn_helper_;
+    catalog::OwnHealth own_;
+    verdict::Ledger ledger_;
+    std::unique_ptr<LoopThread> control_thread_, api_thread_;
+    std::vector<CheckerThread> checkers_;
+    std::vector<WorkerThread> workers_;
+    os::BlockingPool pool_;
+    std::unique_ptr<store::StateStore> store_;
+    config::Restored restored_;
+    std::vector<config::StoredToken> tokens_;  // As the api was last told at start.
+    std::unique_ptr<io::Resolver> control_resolver_;
+    std::unique_ptr<os::Spawner> spawner_;
+    std::unique_ptr<CheckerWires> checker_wires_;
+    std::unique_ptr<WorkerWires> worker_wires_;
+    std::unique_ptr<AudienceWires> audience_;
+    std::unique_ptr<catalog::Control> control_;
+    std::unique_ptr<Backend> backend_;
+    std::unique_ptr<Reloading> reloading_;
+    std::unique_ptr<api::Server> server_;
+    std::unique_ptr<io::Timer> backup_timer_;
+    bool started_ = false;
+};
+
+}  // namespace hale::app

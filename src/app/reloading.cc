@@ -1,0 +1,75 @@
+#include "app/reloading.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "config/load.h"
+
+namespace hale::app {
+
+namespace {
+void answer_all(std::vector<catalog::MutationReply>& replies, const catalog::MutationResult& result) {
+    for (auto& reply : replies)
+        if (reply) reply(result);
+}
+}  // namespace
+
+void Reloading::watch() {
+    auto watcher = os::FileWatcher::watch_path(loop_, source_, [this] { reload("file", {}); });
+    if (!watcher)
+        return log(LogLevel::warning, fmt::format("{} is not watched for changes ({}); use `hale config reload` or SIGHUP", source_,
+                                                  watcher.error().text));
+    watcher_ = std::move(*watcher);
+}
+
+void Reloading::reload(std::string actor, catalog::MutationReply reply) {
+    if (reading_) {
+        again_ = true;
+        next_.actor = std::move(actor);
+        next_.replies.push_back(std::move(reply));
+        return;
+    }
+    Asked asked{std::move(actor), {}};
+    asked.replies.push_back(std::move(reply));
+    read(std::move(asked));
+}
+
+void Reloading::read(Asked asked) {
+    reading_ = true;
+    using Loaded = std::expected<config::Document, config::Problems>;
+    auto loaded = std::make_shared<std::optional<Loaded>>();
+    auto shared = std::make_shared<Asked>(std::move(asked));
+    const auto done = [this, loaded, shared] {
+        reading_ = false;
+        const auto finish = [shared](catalog::MutationResult result) {
+            answer_all(shared->replies, result);
+        };
+        if (*loaded && **loaded) {
+            auto document = std::make_shared<const config::Document>(std::move(***loaded));
+            for (const auto& warning : document->warnings) log(LogLevel::warning, warning);
+            control_.mutate({.change = catalog::ApplyDocument{std::move(document)}, .actor = shared->actor, .action = "reload", .object = source_},
+                            finish);
+        } else {
+            std::vector<std::string> lines;
+            if (*loaded)
+                for (const auto& problem : (**loaded).error()) lines.push_back(problem.text());
+            for (const auto& line : lines) log(LogLevel::error, fmt::format("not reloaded: {}", line));
+            std::string all;
+            for (const auto& line : lines) all += (all.empty() ? "" : "\n") + line;
+            control_.mutate({.change = catalog::RejectDocument{std::move(lines), source_}, .actor = shared->actor, .action = "reload", .object = source_},
+                            [finish, all](catalog::MutationResult) mutable {
+                                finish(std::unexpected(catalog::MutationFailed{{Code::invalid, all}, {}}));
+                            });
+        }
+        if (std::exchange(again_, false)) read(std::exchange(next_, {}));
+    };
+    const auto queued = pool_.run(loop_, [this, loaded] { *loaded = config::load_path(source_); }, done);
+    if (!queued) {
+        reading_ = false;
+        answer_all(shared->replies, std::unexpected(catalog::MutationFailed{queued.error(), {}}));
+    }
+}
+
+}  // namespace hale::app

@@ -1,0 +1,45 @@
+// Reads the configuration again when it changed, on SIGHUP or when asked, and hands it to control: a file with
+// problems changes nothing and is told everywhere. Control's thread.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "catalog/control.h"
+#include "config/document.h"
+#include "os/blocking_pool.h"
+#include "os/epoll_loop.h"
+#include "os/file_watcher.h"
+
+namespace hale::app {
+
+class Reloading {
+public:
+    Reloading(os::EpollLoop& loop, os::BlockingPool& pool, catalog::Control& control, std::string source)
+        : loop_(loop), pool_(pool), control_(control), source_(std::move(source)) {}
+
+    // Watches the file or directory; a failure is logged, SIGHUP still works.
+    void watch();
+    void stop() { watcher_.reset(); }
+    // `reply` may be empty. Several that come while one is being read are answered by one more reading.
+    void reload(std::string actor, catalog::MutationReply reply);
+
+private:
+    struct Asked {
+        std::string actor;
+        std::vector<catalog::MutationReply> replies;
+    };
+    void read(Asked asked);
+
+    os::EpollLoop& loop_;
+    os::BlockingPool& pool_;
+    catalog::Control& control_;
+    std::string source_;
+    std::unique_ptr<os::FileWatcher> watcher_;
+    bool reading_ = false;
+    Asked next_;
+    bool again_ = false;
+};
+
+}  // namespace hale::app

@@ -1,0 +1,74 @@
+// The wires between the threads: each implements an interface that one organ calls on its own thread and
+// posts to another. Nothing here decides anything.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/loop_thread.h"
+#include "catalog/checking.h"
+#include "catalog/facts.h"
+#include "catalog/routing.h"
+#include "io/loop.h"
+#include "probe/checker.h"
+#include "proxy/access_log.h"
+#include "proxy/worker.h"
+
+namespace hale::app {
+
+// A checker and the thread that runs it.
+struct CheckerThread {
+    std::unique_ptr<LoopThread> thread;
+    std::unique_ptr<io::Resolver> resolver;
+    probe::TargetPolicy targets;
+    std::unique_ptr<probe::Checker> checker;  // Made, used and destroyed on its thread.
+};
+
+struct WorkerThread {
+    std::unique_ptr<LoopThread> thread;
+    std::unique_ptr<proxy::LogSink> log;
+    std::unique_ptr<proxy::Worker> worker;  // Likewise.
+};
+
+// Control → checkers: commands go to the checker that owns the row, in order.
+class CheckerWires final : public catalog::Checking {
+public:
+    CheckerWires(io::Loop& control, std::vector<CheckerThread>& checkers) : control_(control), checkers_(checkers) {}
+    void send(std::vector<catalog::CheckerCommand> commands, io::Task acknowledged) override;
+    // From a worker: live traffic met trouble.
+    void passive(std::vector<catalog::Passive> signals);
+
+private:
+    void post(std::size_t checker, std::vector<catalog::CheckerCommand> commands, io::Task after);
+
+    io::Loop& control_;
+    std::vector<CheckerThread>& checkers_;
+};
+
+// Control → workers: every worker swaps its own pointer; the replaced snapshot comes home to die.
+class WorkerWires final : public catalog::Routing {
+public:
+    WorkerWires(io::Loop& control, std::vector<WorkerThread>& workers) : control_(control), workers_(workers) {}
+    void publish(catalog::Snapshot snapshot, io::Task adopted) override;
+
+private:
+    io::Loop& control_;
+    std::vector<WorkerThread>& workers_;
+};
+
+// Control → api: folded deltas, in order.
+class AudienceWires final : public catalog::Audience {
+public:
+    using Take = std::function<void(std::vector<catalog::Delta>)>;
+    AudienceWires(io::Loop& api, Take take) : api_(api), take_(std::move(take)) {}
+    void tell(std::vector<catalog::Delta> deltas) override;
+
+private:
+    io::Loop& api_;
+    Take take_;  // Runs on the api thread.
+};
+
+}  // namespace hale::app
