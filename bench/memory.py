@@ -1,0 +1,46 @@
+"""User memory per instance: the slope from 10,000 to 100,000 instances without open sockets.
+
+  python3 bench/memory.py
+
+Every instance has been probed once (refused ports on loopback), so records, judges and last probes are all there.
+"""
+
+import sys
+
+from common import HALE, Started, anonymous_kib, api, need, say, wait_for
+
+PER_SERVICE = 100
+
+
+def config(count):
+    services = []
+    for s in range(count // PER_SERVICE):
+        lines = "\n".join(f'      - "127.{1 + s // 250}.{s % 250}.{i + 1}:9"' for i in range(PER_SERVICE))
+        services.append(f"  s{s}:\n    check: {{http: /up, interval: 60s, timeout: 1s, fall: 1}}\n    instances:\n{lines}\n")
+    return 'listen: {admin: "127.0.0.1:0"}\nstate: STATE\nworkers: 1\ncheckers: 1\nservices:\n' + "".join(services)
+
+
+def main():
+    need(HALE)
+    used = {}
+    for count in (10_000, 100_000):
+        with Started() as started:
+            process, where, token = started.hale(config(count), wait_seconds=120)
+
+            def settled():
+                services = api(where, token, "/health?detailed=true")
+                import urllib.request
+                request = urllib.request.Request(f"http://{where['admin']}/metrics", headers={"Authorization": f"Bearer {token}"})
+                text = urllib.request.urlopen(request, timeout=30).read().decode()
+                done = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("hale_probes_total{"))
+                return services and done >= count
+
+            wait_for(settled, "every instance to be probed", 240)
+            used[count] = anonymous_kib(process.pid)
+            say(f"  {count} instances: {used[count]} KiB of user memory")
+    slope = (used[100_000] - used[10_000]) * 1024 / 90_000
+    say(f"user memory per instance: {slope:.0f} bytes (slope from 10,000 to 100,000)")
+    return 0
+
+
+sys.exit(main())
