@@ -574,6 +574,13 @@ TEST(Config, CheckSaysWhatIsWrongWhereAndHowSoonTroubleIsNoticed) {
     EXPECT_EQ(run_with({"config", "check"}, {{"HALE_CONFIG", good}}).exit, 0);
 }
 
+TEST(Config, TheQuickstartIsGood) {
+    const Ran ran = run_with({"config", "check", HALE_SOURCE_DIR "/examples/quickstart/hale.yml"}, {});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_NE(ran.err.find("2 services, 3 instances, 2 routes"), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.err.find("warning"), std::string::npos) << ran.err;
+}
+
 TEST(Config, SchemaAndShowNeedNoDaemon) {
     const Ran schema = run_with({"config", "schema"}, {});
     EXPECT_EQ(schema.exit, 0);
