@@ -146,7 +146,7 @@ const RouteFacts* View::route(std::string_view host, std::string_view path) cons
     const RouteFacts* best = nullptr;
     int best_rank = 0;
     const auto dot = host.find('.');
-    const std::string_view rest = dot == std::string_view::npos ? std::string_view{} : host.substr(dot + 1);
+    const std::string_view rest = dot == std::string_view::npos || dot == 0 ? std::string_view{} : host.substr(dot + 1);
     for (const RouteFacts& route : *routes_) {
         const std::string_view declared = route.spec.host;
         int rank = 0;

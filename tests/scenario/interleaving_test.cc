@@ -102,6 +102,7 @@ private:
     }
 
     void happen() {
+        if (!node_ || node_->view().document() == nullptr) return;  // Between a crash and the next start.
         Backend& backend = *backends_[below(4)];
         switch (below(15)) {
             case 0:

@@ -1,0 +1,317 @@
+// Goal: a mutation is committed before it is published, adopted before it is told, and told before it is
+// answered; a refused commit changes nothing; a crash at any point takes no number back.
+// Method: control on the simulator with a journal, checkers and workers that write down what they are asked and
+// answer when the test says so.
+
+#include "base/check.h"
+#include "catalog/testing.h"
+
+namespace hale::catalog {
+namespace {
+
+class Desk final : config::Journal, Checking, Routing, Audience {
+public:
+    explicit Desk(config::Restored restored = {}, const std::string& yaml = simple) {
+        control.start(std::move(restored), document(yaml), [this](MutationResult result) { story.push_back(result ? "started" : "not started"); });
+    }
+    static inline const std::string simple = "services:\n  web: {hosts: [web.example], check: {http: /up}, instances: [\"10.0.0.1:80\"]}\n";
+
+    void commit(std::vector<config::Change> batch, bool durable, std::move_only_function<void(Result<>)> done) override {
+        for (const auto& change : batch)
+            if (const auto* up = std::get_if<config::ReserveRevisions>(&change)) reserving = up->up_to;
+        if (durable) story.emplace_back("commit");
+        waiting.push_back([this, batch = std::move(batch), done = std::move(done)](Result<> result) mutable {
+            if (result)
+                for (const auto& change : batch)
+                    if (const auto* up = std::get_if<config::ReserveRevisions>(&change)) reserved = up->up_to;
+            done(std::move(result));
+        });
+        if (prompt) answer_journal();
+    }
+    void send(std::vector<CheckerCommand> list, io::Task acknowledged) override {
+        for (auto& one : list) commands.push_back(std::move(one));
+        story.emplace_back("send");
+        acks.push_back(std::move(acknowledged));
+        if (prompt) answer(acks);
+    }
+    void publish(Snapshot snapshot, io::Task adopted) override {
+        published = std::move(snapshot);
+        EXPECT_LE(published->revision, reserved) << "a number that is not reserved on disk was shown";
+        story.emplace_back("publish");
+        adoptions.push_back(std::move(adopted));
+        if (prompt) answer(adoptions);
+    }
+    void tell(std::vector<Delta> deltas) override {
+        story.emplace_back("tell");
+        for (const auto& delta : deltas) {
+            if (delta.revision != 0) {
+                EXPECT_GE(delta.revision, view.revision());
+                EXPECT_LE(delta.revision, reserved);
+            }
+            view.apply(delta);
+        }
+    }
+    void answer_journal(Result<> result = {}) {
+        while (!waiting.empty()) {
+            auto one = std::move(waiting.front());
+            waiting.pop_front();
+            one(result);
+        }
+    }
+    static void answer(std::deque<io::Task>& list) {
+        while (!list.empty()) {
+            auto one = std::move(list.front());
+            list.pop_front();
+            one();
+        }
+    }
+    void mutate(Change change, std::optional<std::uint64_t> if_match = {}) {
+        control.mutate({.change = std::move(change), .actor = "t", .action = "a", .object = "o", .detail = "", .if_match = if_match},
+                       [this](MutationResult result) {
+                           story.push_back(result ? "reply" : "refused");
+                           last = std::move(result);
+                       });
+    }
+    std::string id() const { return view.instance("web-1")->facts->id; }
+    void start() {
+        prompt = true;
+        answer_journal();
+        answer(adoptions);
+        answer(acks);
+        story.clear();
+        prompt = false;
+    }
+    void report(verdict::State state, std::uint32_t version) {
+        const auto* to = all<Assignment>(commands).front();
+        auto record = std::make_shared<InstanceRecord>();
+        record->word = {.state = state, .generation = to->generation, .version = version};
+        CheckReport report;
+        report.changes.push_back({to->row, to->generation, std::move(record)});
+        control.on_report(std::move(report));
+    }
+
+    sim::World world{3};
+    sim::Loop& loop = world.loop();
+    sim::Names names;
+    sim::Resolver resolver{names, loop};
+    verdict::Ledger ledger{64};
+    OwnHealth own;
+    View view;
+    Snapshot published;
+    std::vector<CheckerCommand> commands;
+    std::deque<std::move_only_function<void(Result<>)>> waiting;
+    std::deque<io::Task> acks, adoptions;
+    std::vector<std::string> story;
+    std::uint64_t reserved = 0, reserving = 0;
+    bool prompt = false;
+    MutationResult last = MutationDone{};
+    Control control{{.loop = loop, .resolver = resolver, .journal = *this, .checking = *this, .routing = *this, .audience = *this, .own = own,
+                     .ledger = ledger, .seed = 1}};
+};
+
+using Story = std::vector<std::string>;
+Change down(const std::string& id) { return SetOverride{"", id, verdict::OverrideState::down, 1h, "why"}; }
+
+TEST(Control, V2CommitsThenPublishesThenTellsThenReplies) {
+    Desk desk;
+    EXPECT_EQ(desk.story, Story{"commit"});
+    desk.start();
+    const auto id = desk.id();
+    desk.mutate(down(id));
+    EXPECT_EQ(desk.story, Story{"commit"});
+    EXPECT_EQ(desk.view.instance(id)->facts->override, nullptr);
+    desk.answer_journal();
+    EXPECT_EQ(desk.story, (Story{"commit", "publish"}));
+    EXPECT_EQ(desk.published->table.find("web.example", "/")->service->endpoints[0].override, verdict::OverrideState::down);
+    EXPECT_EQ(desk.view.instance(id)->facts->override, nullptr) << "no reader before every router";
+    desk.answer(desk.adoptions);
+    EXPECT_EQ(desk.story, (Story{"commit", "publish", "tell", "reply"}));
+    EXPECT_NE(desk.view.instance(id)->facts->override, nullptr);
+    EXPECT_EQ(desk.last->revision, desk.view.revision());
+    EXPECT_EQ(desk.own.revision.load(), desk.view.revision());
+}
+
+TEST(Control, ReportsWaitForTheMutationUnderWayAndKeepTheirOrder) {
+    Desk desk;
+    desk.start();
+    desk.mutate(down(desk.id()));
+    desk.report(verdict::State::healthy, 1);
+    desk.answer_journal();
+    desk.report(verdict::State::unhealthy, 2);
+    EXPECT_EQ(desk.view.instance("web-1")->record, nullptr);
+    desk.answer(desk.adoptions);
+    EXPECT_EQ(desk.view.instance("web-1")->state(), verdict::State::unhealthy);
+    EXPECT_GT(desk.view.revision(), desk.last->revision);
+}
+
+TEST(Control, V11ARefusedCommitChangesNothingAndTheNextOneIsTried) {
+    Desk desk;
+    desk.start();
+    const auto id = desk.id();
+    const auto revision = desk.view.revision();
+    desk.mutate(down(id));
+    desk.mutate(Pause{"web", 30s});
+    auto first = std::move(desk.waiting.front());
+    desk.waiting.pop_front();
+    first(fail(Code::unavailable, "disk full"));
+    EXPECT_FALSE(desk.last.has_value());
+    EXPECT_EQ(desk.last.error().error.code, Code::unavailable);
+    EXPECT_EQ(desk.view.revision(), revision);
+    EXPECT_EQ(desk.story, (Story{"commit", "refused", "commit"}));
+    desk.answer_journal();
+    desk.answer(desk.adoptions);
+    EXPECT_TRUE(desk.last.has_value());
+    EXPECT_GT(desk.last->revision, revision);
+    EXPECT_EQ(desk.view.instance(id)->facts->override, nullptr);
+    EXPECT_TRUE(desk.view.service("web")->facts->paused_until.has_value());
+}
+
+TEST(Control, NotHeardInTimeIsSaidAndNotUndone) {
+    Desk desk;
+    desk.start();
+    set_bugs_fatal(false);
+    desk.mutate(down(desk.id()));
+    desk.answer_journal();
+    desk.world.run_for(adoption_timeout - 1ms);
+    EXPECT_EQ(desk.story, (Story{"commit", "publish"}));
+    desk.world.run_for(2ms);
+    ASSERT_FALSE(desk.last.has_value());
+    EXPECT_EQ(desk.last.error().adoption_revision, desk.published->revision);
+    EXPECT_TRUE(desk.own.adoption_failed.load());
+    desk.mutate(Pause{"web", 30s});
+    EXPECT_EQ(std::ranges::count(desk.story, "commit"), 1) << "the next waits for its turn";
+    desk.answer(desk.adoptions);
+    EXPECT_FALSE(desk.own.adoption_failed.load());
+    EXPECT_NE(desk.view.instance("web-1")->facts->override, nullptr);
+    set_bugs_fatal(true);
+}
+
+TEST(Control, TheQueueOfMutationsHasAnEnd) {
+    Desk desk;
+    desk.start();
+    for (std::size_t i = 0; i <= most_waiting_mutations; ++i) desk.mutate(Pause{"web", 30s});
+    EXPECT_EQ(std::ranges::count(desk.story, "refused"), 0);
+    desk.mutate(Pause{"web", 30s});
+    EXPECT_EQ(std::ranges::count(desk.story, "refused"), 1);
+    EXPECT_EQ(desk.last.error().error.code, Code::exhausted);
+    desk.prompt = true;
+    desk.answer_journal();
+    desk.answer(desk.adoptions);
+    EXPECT_EQ(std::ranges::count(desk.story, "reply"), std::ptrdiff_t{most_waiting_mutations} + 1);
+}
+
+TEST(Control, WhatIsInvalidTakesNoNumberAndTouchesNoDisk) {
+    Desk desk;
+    desk.start();
+    const auto revision = desk.control.revision();
+    desk.mutate(SetOverride{"nobody", "", verdict::OverrideState::down, 1h, "why"});
+    EXPECT_EQ(desk.last.error().error.code, Code::not_found);
+    desk.mutate(SetOverride{"web", "", verdict::OverrideState::down, 1h, ""});
+    EXPECT_EQ(desk.last.error().error.code, Code::invalid);
+    desk.mutate(SetOverride{"web", "", verdict::OverrideState::down, Duration{0}, "why"});
+    EXPECT_EQ(desk.last.error().error.code, Code::invalid);
+    desk.mutate(ClearOverride{"web", ""});
+    EXPECT_EQ(desk.last.error().error.code, Code::not_found);
+    desk.mutate(RemoveApiRoute{"r-none"});
+    EXPECT_EQ(desk.last.error().error.code, Code::not_found);
+    EXPECT_EQ(desk.control.revision(), revision);
+    EXPECT_EQ(std::ranges::count(desk.story, "commit"), 0);
+}
+
+TEST(Control, IfMatchHoldsAnOverrideByItsOwnRevision) {
+    Desk desk;
+    desk.start();
+    desk.prompt = true;
+    desk.mutate(down(desk.id()), 0);
+    ASSERT_TRUE(desk.last.has_value()) << "there is none yet";
+    const auto revision = desk.last->revision;
+    desk.mutate(down(desk.id()), revision - 1);
+    EXPECT_EQ(desk.last.error().error.code, Code::conflict);
+    desk.mutate(down(desk.id()), revision);
+    EXPECT_TRUE(desk.last.has_value());
+}
+
+TEST(Control, V7OverridesAndPausesEndByThemselves) {
+    Desk desk;
+    desk.start();
+    desk.prompt = true;
+    desk.mutate(SetOverride{"", desk.id(), verdict::OverrideState::up, 10s, "why"});
+    desk.mutate(Pause{"web", 5s});
+    desk.world.run_for(4900ms);
+    EXPECT_TRUE(desk.view.service("web")->facts->paused_until.has_value());
+    desk.world.run_for(500ms);
+    EXPECT_FALSE(desk.view.service("web")->facts->paused_until.has_value());
+    EXPECT_TRUE(desk.view.instance("web-1")->eligible);
+    desk.world.run_for(5s);
+    EXPECT_EQ(desk.view.instance("web-1")->facts->override, nullptr);
+    EXPECT_FALSE(desk.view.instance("web-1")->eligible);
+}
+
+TEST(Control, NoNumberComesTwiceWhereverItCrashes) {
+    // The disk knows what was committed only; each life starts above all that an earlier one may have shown.
+    std::uint64_t shown = 0, on_disk = 0;
+    std::uint32_t versions = 0;
+    for (int life = 0; life < 12; ++life) {
+        Desk desk({.revisions_reserved = on_disk, .versions_reserved = versions});
+        desk.reserved = on_disk;
+        if (life % 4 == 0) continue;  // Dies before its first commit: nothing was shown.
+        desk.start();
+        EXPECT_GT(desk.view.revision(), shown);
+        on_disk = desk.reserved;
+        versions = all<Assignment>(desk.commands).front()->first_version + version_block;
+        desk.mutate(Pause{"web", 30s});
+        if (life % 4 != 1) desk.answer_journal();
+        if (life % 4 == 3) desk.answer(desk.adoptions);
+        shown = std::max(desk.view.revision(), desk.published->revision);
+    }
+}
+
+TEST(Control, ABadFileIsSaidAndChangesNothing) {
+    Desk desk;
+    desk.start();
+    desk.prompt = true;
+    const auto sent = desk.commands.size();
+    desk.mutate(RejectDocument{{"hale.yml:1:1: no"}, "hale.yml"});
+    EXPECT_TRUE(desk.last.has_value());
+    EXPECT_TRUE(desk.own.reload_failed.load());
+    EXPECT_FALSE(desk.view.reload().ok);
+    EXPECT_NE(desk.view.service("web"), nullptr);
+    desk.mutate(ApplyDocument{document(Desk::simple)});
+    EXPECT_FALSE(desk.own.reload_failed.load());
+    EXPECT_TRUE(desk.view.reload().ok);
+    EXPECT_EQ(desk.commands.size(), sent) << "nothing changed: no probe is lost";
+}
+
+TEST(Control, RowsAreUsedAgainOnlyWhenNoRequestHoldsThem) {
+    Desk desk;
+    desk.start();
+    desk.prompt = true;
+    const auto* to = all<Assignment>(desk.commands).front();
+    auto* cell = to->cell;
+    cell->in_flight.store(1);
+    desk.mutate(ApplyDocument{document("services: {}\n")});
+    desk.world.run_for(10s);
+    EXPECT_EQ(desk.ledger.in_use(), 1u);
+    cell->in_flight.store(0);
+    desk.world.run_for(1s);
+    EXPECT_EQ(desk.ledger.in_use(), 0u);
+}
+
+TEST(Control, AVerifyWithoutAnAnswerEndsAndOneWithoutObjectIsNoSuccess) {
+    Desk desk;
+    desk.start();
+    std::optional<VerifyResult> result;
+    desk.control.verify({.service = "nobody"}, [&](VerifyResult got) { result = std::move(got); });
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->end, VerifyEnd::nothing_to_verify);
+    result.reset();
+    desk.control.verify({.service = "web", .timeout = 3s}, [&](VerifyResult got) { result = std::move(got); });
+    desk.world.run_for(2900ms);
+    EXPECT_FALSE(result);
+    desk.world.run_for(1s);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->end, VerifyEnd::timed_out);
+}
+
+}  // namespace
+}  // namespace hale::catalog
