@@ -570,6 +570,9 @@ TEST(Config, CheckSaysWhatIsWrongWhereAndHowSoonTroubleIsNoticed) {
     EXPECT_EQ(wrong.out, "");
     EXPECT_NE(wrong.err.find("bad.yml:4:"), std::string::npos) << wrong.err;
     EXPECT_NE(wrong.err.find("intervall"), std::string::npos) << wrong.err;
+    const std::string blind = files.write("blind.yml", "services:\n  web:\n    instances: [\"127.0.0.1:3000\"]\n    check:\n      http: /up\n"
+                                                       "      interval: 2s\n      m_of_n: {m: 5, n: 5, missing: missing}\n");
+    EXPECT_NE(run_with({"config", "check", blind}, {}).out.find("10 s            never\n"), std::string::npos) << run_with({"config", "check", blind}, {}).out;
     EXPECT_EQ(run_with({"config", "check", "/nowhere/hale.yml"}, {}).exit, 2);
     EXPECT_EQ(run_with({"config", "check"}, {{"HALE_CONFIG", good}}).exit, 0);
 }

@@ -58,8 +58,10 @@ struct Detected {
         std::string refused = "–", silent = "–";
         if (probed) {
             const config::Detection worst = config::detection(check.timing);
-            one["refused"] = seconds(worst.refused), one["silent"] = seconds(worst.silent);
-            refused = human(worst.refused), silent = human(worst.silent);
+            // With some m_of_n a silent target swallows the very slots that should convict it.
+            const bool never = worst.silent == Duration::max();
+            one["refused"] = seconds(worst.refused), one["silent"] = never ? Json(nullptr) : Json(seconds(worst.silent));
+            refused = human(worst.refused), silent = never ? "never" : human(worst.silent);
         } else if (const auto* beat = std::get_if<config::HeartbeatCheck>(&check.what)) {
             one["silent"] = seconds(beat->every + beat->grace);
             silent = human(beat->every + beat->grace);
