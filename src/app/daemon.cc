@@ -146,7 +146,8 @@ Result<> Daemon::start_threads() {
                                                                    .insecure = settings_.admin_insecure,
                                                                    .daemon_uid = static_cast<std::uint32_t>(geteuid()),
                                                                    .operators_gid = operators_gid(),
-                                                                   .seed = os::secret_seed()});
+                                                                   .seed = os::secret_seed(),
+                                                                   .secret_bytes = os::secret_bytes});
         tokens_ = restored_.tokens;
         server_->set_tokens(tokens_);
     });

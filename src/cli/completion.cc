@@ -56,7 +56,7 @@ std::string bash(const CompletionTree& root) {
     return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
     std::string out = "'";
     for (const char c : text) {
         if (c == '\'' || c == '\\') out += '\\';
@@ -68,7 +68,7 @@ std::string quoted(std::string_view text) {
 void fish_options(std::string& out, const CompletionTree& at, const std::string& condition) {
     for (const auto& option : at.options) {
         fmt::format_to(std::back_inserter(out), "complete -c hale {} -l {} -d {}\n", condition, option.name.substr(2),
-                       quoted(option.says));
+                       shell_quoted(option.says));
     }
 }
 
@@ -77,12 +77,12 @@ std::string fish(const CompletionTree& root) {
     fish_options(out, root, "");
     for (const auto& verb : root.verbs) {
         fmt::format_to(std::back_inserter(out), "complete -c hale -n __fish_use_subcommand -a {} -d {}\n", verb.name,
-                       quoted(verb.says));
+                       shell_quoted(verb.says));
         fish_options(out, verb, fmt::format("-n '__fish_seen_subcommand_from {}'", verb.name));
         for (const auto& sub : verb.verbs) {
             fmt::format_to(std::back_inserter(out),
                            "complete -c hale -n '__fish_seen_subcommand_from {}' -a {} -d {}\n", verb.name, sub.name,
-                           quoted(sub.says));
+                           shell_quoted(sub.says));
             fish_options(out, sub,
                          fmt::format("-n '__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}'",
                                      verb.name, sub.name));
