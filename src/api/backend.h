@@ -31,6 +31,9 @@ struct CheckerMeasurement {
     std::uint64_t turned_away = 0;
     std::uint64_t discarded = 0;
     Duration worst_lag{0};  // Of the schedule, ever.
+    std::vector<std::uint64_t> lag_counts;  // Of every probe; one more than lag_bounds_us.
+    std::vector<std::uint32_t> lag_bounds_us;
+    Duration lag_sum{0};
 };
 
 // Counters copied from their threads, for /metrics.

@@ -44,17 +44,17 @@ void series(std::string& out, std::string_view name, Labels labels, std::uint64_
 void series(std::string& out, std::string_view name, Labels labels, double value) { series(out, name, labels, fmt::format("{:.9g}", value)); }
 
 template <class Bounds, class Counts>
-void histogram(std::string& out, std::string_view name, std::string_view service, const Bounds& bounds_us, const Counts& counts, Duration sum) {
+void histogram(std::string& out, std::string_view name, std::string_view label, std::string_view value, const Bounds& bounds_us, const Counts& counts, Duration sum) {
     const std::string bucket = fmt::format("{}_bucket", name);
     std::uint64_t total = 0;
     for (std::size_t i = 0; i < bounds_us.size(); ++i) {
         total += counts[i];
-        series(out, bucket, {{"service", service}, {"le", fmt::format("{:.9g}", bounds_us[i] / 1e6)}}, total);
+        series(out, bucket, {{label, value}, {"le", fmt::format("{:.9g}", bounds_us[i] / 1e6)}}, total);
     }
     total += counts[bounds_us.size()];
-    series(out, bucket, {{"service", service}, {"le", "+Inf"}}, total);
-    series(out, fmt::format("{}_sum", name), {{"service", service}}, seconds(sum));
-    series(out, fmt::format("{}_count", name), {{"service", service}}, total);
+    series(out, bucket, {{label, value}, {"le", "+Inf"}}, total);
+    series(out, fmt::format("{}_sum", name), {{label, value}}, seconds(sum));
+    series(out, fmt::format("{}_count", name), {{label, value}}, total);
 }
 
 // One family of series at a time, each walked in slices.
@@ -132,7 +132,7 @@ private:
         for (auto at = std::exchange(first_, false) ? all.begin() : all.upper_bound(after_); at != all.end(); ++at) {
             if (slice.over()) return true;
             after_ = at->first;
-            if (family.type == "histogram") histogram(out, family.name, at->first, ProbeTally::bounds_us, at->second.durations, at->second.sum);
+            if (family.type == "histogram") histogram(out, family.name, "service", at->first, ProbeTally::bounds_us, at->second.durations, at->second.sum);
             else
                 for (const auto& [key, count] : at->second.outcomes)
                     series(out, family.name, {{"service", at->first}, {"outcome", verdict::to_text(key.first)}, {"reason", verdict::code(key.second)}}, count);
@@ -145,7 +145,7 @@ private:
             after_ = at->first;
             const auto& stats = at->second;
             if (family.type == "histogram") {
-                histogram(out, family.name, at->first, proxy::Histogram::bounds_us, stats.durations.counts, stats.durations.sum);
+                histogram(out, family.name, "service", at->first, proxy::Histogram::bounds_us, stats.durations.counts, stats.durations.sum);
             } else if (family.name == "hale_requests_total") {
                 for (std::size_t code = 0; code < 5; ++code)
                     for (const std::size_t source : {0u, 1u})
@@ -186,7 +186,12 @@ private:
             head(out, name, type, help);
             for (const auto& checker : measured_.checkers) series(out, name, {{"checker", fmt::format("{}", checker.checker)}}, value(checker));
         };
-        of_checkers("hale_schedule_lag_seconds", "gauge", "The latest that a probe ever began.", [](const auto& c) { return seconds(c.worst_lag); });
+        head(out, "hale_schedule_lag_seconds", "histogram", "How late probes began after their time.");
+        for (const auto& checker : measured_.checkers)
+            if (checker.lag_counts.size() == checker.lag_bounds_us.size() + 1)
+                histogram(out, "hale_schedule_lag_seconds", "checker", fmt::format("{}", checker.checker), checker.lag_bounds_us, checker.lag_counts,
+                          checker.lag_sum);
+        of_checkers("hale_schedule_lag_worst_seconds", "gauge", "The latest that a probe ever began.", [](const auto& c) { return seconds(c.worst_lag); });
         of_checkers("hale_probes_in_flight", "gauge", "Probes under way.", [](const auto& c) { return std::uint64_t{c.in_flight}; });
         of_checkers("hale_probes_waiting", "gauge", "Probes that wait for their turn.", [](const auto& c) { return std::uint64_t{c.waiting}; });
         of_checkers("hale_probe_connects_total", "counter", "Connections opened by probes.", [](const auto& c) { return c.connects; });

@@ -21,7 +21,10 @@ api::CheckerMeasurement measured(const probe::CheckerStats& stats) {
     out.reused = stats.engine.reused;
     out.turned_away = stats.engine.turned_away;
     out.discarded = stats.discarded;
-    out.worst_lag = stats.worst_lag;
+    out.worst_lag = stats.lag.worst;
+    out.lag_counts.assign(stats.lag.counts.begin(), stats.lag.counts.end());
+    out.lag_bounds_us.assign(stats.lag.bounds_us.begin(), stats.lag.bounds_us.end());
+    out.lag_sum = stats.lag.sum;
     return out;
 }
 
@@ -126,9 +129,9 @@ void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {
         });
     for (CheckerThread& checker : parts_.checkers)
         checker.thread->loop().post([this, &checker, gathering]() mutable {
-            const auto stats = checker.checker ? measured(checker.checker->stats()) : api::CheckerMeasurement{};
-            parts_.api.post([gathering = std::move(gathering), stats]() mutable {
-                gathering->all.checkers.push_back(stats);
+            auto stats = checker.checker ? measured(checker.checker->stats()) : api::CheckerMeasurement{};
+            parts_.api.post([gathering = std::move(gathering), stats = std::move(stats)]() mutable {
+                gathering->all.checkers.push_back(std::move(stats));
                 gathering->arrived();
             });
         });

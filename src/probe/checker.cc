@@ -17,7 +17,7 @@ Checker::Checker(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::Spawn
       options_(std::move(options)),
       outbox_(loop, options_.number, std::move(sink)),
       engine_(loop, net, resolver, spawner, options_.engine),
-      desk_{.loop = loop, .engine = engine_, .outbox = outbox_, .last_known_max_age = options_.last_known_max_age} {}
+      desk_{.loop = loop, .engine = engine_, .outbox = outbox_, .last_known_max_age = options_.last_known_max_age, .checker = options_.number} {}
 
 Checker::~Checker() { HALE_CHECK(!running_); }
 
@@ -50,7 +50,7 @@ CheckerStats Checker::stats() const {
             .connections_open = engine_.pool().open(),
             .connections_kept = engine_.pool().kept(),
             .discarded = outbox_.discarded_in_all(),
-            .worst_lag = desk_.worst_lag};
+            .lag = desk_.lag};
 }
 
 Subject* Checker::find(verdict::RowId row) { return row < by_row_.size() ? by_row_[row].get() : nullptr; }

@@ -42,7 +42,7 @@ struct CheckerStats {
     std::size_t connections_open = 0;
     std::size_t connections_kept = 0;
     std::uint64_t discarded = 0;
-    Duration worst_lag{0};  // Of the schedule, ever.
+    ScheduleLag lag;  // Since the start.
 };
 
 class Checker {

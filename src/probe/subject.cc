@@ -36,6 +36,7 @@ Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_
     }
     // What was believed before, as far as it is believed still.
     auto record = std::make_shared<catalog::InstanceRecord>();
+    record->checker = static_cast<std::uint16_t>(desk_.checker);
     record->since = desk_.loop.utc();
     if (assignment.last_known) {
         const catalog::LastKnown& last = *assignment.last_known;
@@ -250,6 +251,7 @@ void Subject::write(bool state_changed, const verdict::InstanceVerdict& folded) 
     auto record = std::make_shared<catalog::InstanceRecord>();
     const catalog::InstanceRecord& old = *record_;
     const bool first = old.word.version == 0;
+    record->checker = static_cast<std::uint16_t>(desk_.checker);
     record->word = word_;
     record->reason = folded.reason;
     record->since = state_changed ? desk_.loop.utc() : old.since;

@@ -12,6 +12,7 @@
 #include "probe/destination.h"
 #include "probe/engine.h"
 #include "probe/gate.h"
+#include "probe/lag.h"
 #include "probe/outbox.h"
 #include "probe/plan.h"
 #include "probe/watch.h"
@@ -26,7 +27,8 @@ struct Desk {
     Engine& engine;
     Outbox& outbox;
     Duration last_known_max_age;
-    Duration worst_lag{0};  // Between a probe's time and its start.
+    unsigned checker = 0;
+    ScheduleLag lag{};  // Between a probe's time and its start.
 };
 
 class Subject {

@@ -57,7 +57,7 @@ void Watch::wake() noexcept {
     const Instant now = subject_.desk().loop.now();
     if (now >= judge_.next_horizon(plan_->timing) && judge_.tick(plan_->timing, now).visible()) subject_.settle();
     if (flight_ == nullptr && now >= next_.at) {
-        subject_.desk().worst_lag = std::max(subject_.desk().worst_lag, now - next_.at);
+        subject_.desk().lag.add(now - next_.at);
         begin(next_.trigger, next_.fresh);
     }
     rearm();
