@@ -5,7 +5,8 @@
 //   GET  /              who answered            GET  /up            200 "up"
 //   GET  /health        health+json             GET  /api/health    {"status":…,"services":…}
 //   GET  /bytes?n=N     N bytes                 GET  /stream?seconds=S   a line every 100 ms
-//   POST /_demo?mode=M&ms=N    from now on; always answered, except while refusing
+//   POST /_demo?mode=M&ms=N&path=P   from now on, everywhere or below that path only; always answered, except
+//                                    while refusing
 //
 //   ok      as it should be                     sick    500, and health answers say so with 503
 //   slow    every answer N ms later (1000)      silent  reads requests, answers nothing
@@ -112,8 +113,9 @@ public:
     }
     void forget(Visitor* visitor) { visitors_.erase(visitor); }
 
-    void set(Mode mode, std::optional<std::uint64_t> ms) {
+    void set(Mode mode, std::optional<std::uint64_t> ms, std::string only) {
         mode_ = mode;
+        only_ = std::move(only);
         delay_ = std::chrono::milliseconds(ms.value_or(mode == Mode::refuse ? 10'000 : 1'000));
         reopen_.disarm();
         if (mode != Mode::refuse) return;
@@ -125,21 +127,21 @@ public:
         reopen_.arm(loop_.now() + delay_);
     }
 
-    Mode mode() const { return mode_; }
+    Mode mode_at(std::string_view path) const { return path.starts_with(only_) ? mode_ : Mode::ok; }
     Duration delay() const { return delay_; }
     os::EpollLoop& loop() { return loop_; }
     const std::string& name() const { return name_; }
     std::uint64_t count() { return ++served_; }
 
-    wire::HealthBody health() const {
+    wire::HealthBody health(bool sick) const {
         wire::HealthBody out;
-        out.overall = mode_ == Mode::sick ? wire::Health::fail : wire::Health::pass;
+        out.overall = sick ? wire::Health::fail : wire::Health::pass;
         out.version = "1";
         out.service_id = name_;
         out.timestamp = rfc3339(loop_.utc());
         out.components.push_back({.name = "store",
                                   .status = out.overall,
-                                  .output = mode_ == Mode::sick ? "told to be sick" : "",
+                                  .output = sick ? "told to be sick" : "",
                                   .time = {}});
         return out;
     }
@@ -158,6 +160,7 @@ private:
     io::Timer reopen_;
     std::map<Visitor*, std::unique_ptr<Visitor>> visitors_;
     Mode mode_ = Mode::ok;
+    std::string only_;  // The path it is ill at; empty: everywhere.
     Duration delay_{};
     std::uint64_t served_ = 0;
 };
@@ -230,7 +233,7 @@ std::string Visitor::command() {
     const std::string ms = query_value(query_, "ms");
     const auto number = parse_unsigned(ms);
     if (!ms.empty() && (!number || *number > 3'600'000)) return "ms: allowed: 0 to 3600000\n";
-    backend_.set(static_cast<Mode>(found - mode_names.begin()), number);
+    backend_.set(static_cast<Mode>(found - mode_names.begin()), number, query_value(query_, "path"));
     return {};
 }
 
@@ -242,7 +245,7 @@ bool Visitor::respond() {
                    ? answer(200, "text/plain", fmt::format("{} is {}\n", backend_.name(), query_value(query_, "mode")))
                    : answer(400, "text/plain", wrong);
     }
-    switch (backend_.mode()) {
+    switch (backend_.mode_at(path_)) {
         case Mode::silent:
             stage_ = Stage::stuck;
             return true;
@@ -264,12 +267,12 @@ bool Visitor::respond() {
 
 // The answer itself.
 bool Visitor::finish() {
-    const bool sick = backend_.mode() == Mode::sick;
+    const bool sick = backend_.mode_at(path_) == Mode::sick;
     const std::uint64_t number = backend_.count();
     if (path_ == "/up") return answer(sick ? 503 : 200, "text/plain", sick ? "sick\n" : "up\n");
     if (path_ == "/health" || path_ == "/api/health") {
         const auto shape = path_ == "/health" ? wire::HealthShape::health_json : wire::HealthShape::simple;
-        auto text = wire::write_health_body(shape, backend_.health());
+        auto text = wire::write_health_body(shape, backend_.health(sick));
         return answer(sick ? 503 : 200, text.content_type, std::move(text.body));
     }
     if (sick) return answer(500, "text/plain", fmt::format("{} is sick\n", backend_.name()));

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "config/load.h"
 
 namespace hale::app {
 
@@ -15,6 +14,14 @@ void answer_all(std::vector<catalog::MutationReply>& replies, const catalog::Mut
         if (reply) reply(result);
 }
 }  // namespace
+
+std::expected<config::Document, config::Problems> load_to_serve(const std::string& source) {
+    auto plain = config::load_path(source);
+    if (!plain) return plain;
+    std::size_t instances = 0;
+    for (const auto& service : plain->services) instances += service.instances.size();
+    return instances <= most_instances_with_origins ? config::load_path(source, {}, true) : std::move(plain);
+}
 
 void Reloading::watch() {
     auto watcher = os::FileWatcher::watch_path(loop_, source_, [this] { reload("file", {}); });
@@ -65,7 +72,7 @@ void Reloading::read(Asked asked) {
         }
         if (std::exchange(again_, false)) read(std::exchange(next_, {}));
     };
-    const auto queued = pool_.run(loop_, [this, loaded] { *loaded = config::load_path(source_); }, done);
+    const auto queued = pool_.run(loop_, [this, loaded] { *loaded = load_to_serve(source_); }, done);
     if (!queued) {
         reading_ = false;
         answer_all(shared->replies, std::unexpected(catalog::MutationFailed{queued.error(), {}}));

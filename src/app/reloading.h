@@ -8,11 +8,17 @@
 
 #include "catalog/control.h"
 #include "config/document.h"
+#include "config/load.h"
 #include "os/blocking_pool.h"
 #include "os/epoll_loop.h"
 #include "os/file_watcher.h"
 
 namespace hale::app {
+
+// Every value's origin is kept for `config show --effective`, but not for a fleet, where it would cost more than
+// the instances themselves.
+inline constexpr std::size_t most_instances_with_origins = 1'000;
+std::expected<config::Document, config::Problems> load_to_serve(const std::string& source);
 
 class Reloading {
 public:

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "app/daemon.h"
+#include "app/reloading.h"
 #include "base/log.h"
-#include "config/load.h"
 #include "os/clock.h"
 #include "os/epoll_loop.h"
 #include "os/signals.h"
@@ -55,7 +55,7 @@ int serve(const ServeOptions& options) {
     log_to_spdlog();
     raise_descriptor_limit();
 
-    auto loaded = config::load_path(options.config);
+    auto loaded = load_to_serve(options.config);
     if (!loaded) {
         fmt::print(stderr, "{}\nhale: {} has problems; nothing was started. Try: hale config check {}\n", config::text(loaded.error()), options.config,
                    options.config);

@@ -122,7 +122,7 @@ class BadCallers(Case):
             self.assertIn(b'"code"', body)
             self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers={"Authorization": "Bearer wrong"})[0], 401)
             status, made = site.api("/api/v1/tokens", "POST", {"name": "viewer", "role": "read"})
-            reader = {"Authorization": f"Bearer {made['token']}", "Content-Type": "application/json"}
+            reader = {"Authorization": f"Bearer {made['secret']}", "Content-Type": "application/json"}
             self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers=reader)[0], 200)
             status, headers, _ = request(site.where["admin"], "POST", "/api/v1/config:reload", reader, b"{}")
             self.assertEqual((status, headers["content-type"]), (403, "application/problem+json"))

@@ -18,7 +18,7 @@ class DefaultDeny(Case):
             document = json.loads(request(site.where["admin"], path="/openapi.json", headers={"Authorization": f"Bearer {site.token}"})[2])
             self.assertEqual(document["openapi"][:3], "3.1")
             _, made = site.api("/api/v1/tokens", "POST", {"name": "viewer", "role": "read"})
-            reader = {"Authorization": f"Bearer {made['token']}"}
+            reader = {"Authorization": f"Bearer {made['secret']}"}
             counted = 0
             for path, methods in document["paths"].items():
                 concrete = re.sub(r"\{[^}]+\}", "x", path)
@@ -46,7 +46,7 @@ class DefaultDeny(Case):
         with Site() as site:
             site.start("services: {}\n")
             auth = {"Authorization": f"Bearer {site.token}"}
-            self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers={**auth, "Host": "evil.example"})[0], 403)
+            self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers={**auth, "Host": "evil.example"})[0], 421)
             self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers={**auth, "Origin": "http://evil.example"})[0], 403)
             self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers=auth)[0], 200)
 

@@ -78,6 +78,8 @@ class Site:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in reversed(self.processes):
+            if process.stdout:
+                process.stdout.close()
             try:
                 process.wait(45)
             except subprocess.TimeoutExpired:
@@ -132,9 +134,9 @@ class Site:
             self.configure(text)
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(self.state, "listen.json"))
-        log = open(os.path.join(self.folder, f"hale-{self.logs}.log"), "w")
+        with open(os.path.join(self.folder, f"hale-{self.logs}.log"), "w") as log:
+            self.daemon = self.run([self.binary, "serve", "--config", self.config_path, *extra], stdout=log, stderr=log)
         self.logs += 1
-        self.daemon = self.run([self.binary, "serve", "--config", self.config_path, *extra], stdout=log, stderr=log)
         if wait:
             self.wait_live()
         return self
@@ -195,8 +197,8 @@ class Demo:
     def __init__(self, site, process, address, name):
         self.site, self.process, self.address, self.name = site, process, address, name
 
-    def mode(self, mode, ms=0):
-        status, _, text = request(self.address, "POST", f"/_demo?mode={mode}&ms={ms}", body=b"")
+    def mode(self, mode, ms=0, path=""):
+        status, _, text = request(self.address, "POST", f"/_demo?mode={mode}&ms={ms}&path={path}", body=b"")
         assert status == 200, (status, text)
 
     def stop(self, how=signal.SIGKILL):

@@ -48,7 +48,7 @@ class LoadAndFaults(Case):
                 deed = chance.choice(["sick", "restart", "drain", "reload", "set"])
                 if deed == "sick":
                     # Health answers 503 while other paths are served: a verdict turns under load.
-                    demo.mode("sick")
+                    demo.mode("sick", path="/up")
                     site.wait_state(name, "unhealthy")
                     demo.mode("ok")
                 elif deed == "restart":
