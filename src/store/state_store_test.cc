@@ -163,9 +163,8 @@ TEST(StateStore, CommitsAreOrderedAndTheQueueHasALimit) {
     EXPECT_EQ(s.restored.objects.at(0).json, "last");  // stop() writes what waits.
 }
 
-TEST(StateStore, AHundredThousandVerdictsAreWrittenAndLoadedSoon) {
+TEST(StateStore, AHundredThousandVerdictsAreWrittenAndLoaded) {
     TestDirectory directory;
-    const auto start = std::chrono::steady_clock::now();
     {
         OpenState s(directory.path());
         std::size_t done = 0;
@@ -176,14 +175,8 @@ TEST(StateStore, AHundredThousandVerdictsAreWrittenAndLoadedSoon) {
         }
         s.loop.run_until([&] { return done == 100; });
     }
-    const auto written = std::chrono::steady_clock::now();
     OpenState s(directory.path());
-    const auto loaded = std::chrono::steady_clock::now();
     EXPECT_EQ(s.restored.verdicts.size(), 100'000u);
-    fmt::print("100,000 verdicts: written in {} ms, opened in {} ms, {} bytes\n",
-               std::chrono::duration_cast<std::chrono::milliseconds>(written - start).count(),
-               std::chrono::duration_cast<std::chrono::milliseconds>(loaded - written).count(),
-               std::filesystem::file_size(directory.state()));
 }
 
 TEST(StateStore, AFullDiskFailsTheCommitAndLaterOnesSucceedAgain) {

@@ -2,7 +2,11 @@
 Method: a real daemon with two demo backends that are made sick, slow and dead by request."""
 
 import json
+import os
+import sys
 import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import Case, Site, wait_for
 
