@@ -6,6 +6,7 @@ Every instance has been probed once (refused ports on loopback), so records, jud
 """
 
 import sys
+import urllib.request
 
 from common import HALE, Started, anonymous_kib, api, need, say, wait_for
 
@@ -29,7 +30,6 @@ def main():
 
             def settled():
                 services = api(where, token, "/health?detailed=true")
-                import urllib.request
                 request = urllib.request.Request(f"http://{where['admin']}/metrics", headers={"Authorization": f"Bearer {token}"})
                 text = urllib.request.urlopen(request, timeout=30).read().decode()
                 done = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("hale_probes_total{"))
@@ -43,4 +43,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

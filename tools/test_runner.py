@@ -63,7 +63,6 @@ def ctest(preset, name, options, seconds=2400):
         failed.append(f"{name}: no report (exit code {code})")
         tail(path)
         return
-    bad = 0
     for case in xml.parse(report).getroot().iter("testcase"):
         title = f"{name}: {case.get('name')}"
         status = case.get("status")
@@ -73,11 +72,11 @@ def ctest(preset, name, options, seconds=2400):
             skipped.append(title)
         else:
             failed.append(title)
-            bad += 1
-    if bad or code == 124:
-        if code == 124:
-            failed.append(f"{name}: out of time")
-        tail(path, 120)
+            if len(failed) <= 20:
+                print(f"--- {title}\n{(case.findtext('system-out') or '')[-3000:]}", flush=True)
+    if code == 124:
+        failed.append(f"{name}: out of time")
+        tail(path, 60)
 
 
 def command(name, argv, seconds):

@@ -106,7 +106,7 @@ void put_instance(Desk& desk, const CallPtr& call) {
     if (instance == nullptr) return;
     Body body(call->request().body, "weight");
     const auto weight = body.number("weight", true);
-    if (weight && *weight > 1'000) body.fault("weight", "allowed: 0 to 1000");
+    if (weight && (*weight < 1 || *weight > 1'000)) body.fault("weight", "allowed: 1 to 1000; to take it out of traffic, drain it");
     if (!body.ok()) return answer_problem(call, body.problem());
     MutationPlan plan = plain(instance->facts->id);
     plan.detail = fmt::format(R"({{"weight":{}}})", *weight);

@@ -75,9 +75,8 @@ void answer_health(const CallPtr& call, HealthAnswer answer) {
 HealthAnswer own_live(const Desk& desk) { return own(desk, Health::pass, "hale is alive"); }
 
 HealthAnswer own_ready(const Desk& desk) {
-    const bool ready = desk.own.ready.load(std::memory_order_relaxed), stopping = desk.own.stopping.load(std::memory_order_relaxed);
-    const bool stuck = desk.own.adoption_failed.load(std::memory_order_relaxed);
-    if (ready && !stopping && !stuck) return own(desk, Health::pass, "hale is ready");
+    if (desk.own.serving()) return own(desk, Health::pass, "hale is ready");
+    const bool stopping = desk.own.stopping.load(std::memory_order_relaxed), stuck = desk.own.adoption_failed.load(std::memory_order_relaxed);
     auto answer = own(desk, Health::fail, stopping ? "hale is stopping" : stuck ? "a worker does not adopt routes" : "hale is starting");
     answer.body.notes.push_back(answer.line);
     return answer;

@@ -403,19 +403,6 @@ void Control::tell(std::vector<Delta> deltas) {
     parts_.own.revision.store(told_, std::memory_order_relaxed);
 }
 
-void Control::publish_own_health() {
-    std::uint32_t healthy = 0, degraded = 0, unhealthy = 0;
-    for (const auto& [name, service] : membership_.services()) {
-        if (service->standing.state == verdict::State::healthy) ++healthy;
-        else if (service->standing.state == verdict::State::degraded) ++degraded;
-        else if (service->standing.state == verdict::State::unhealthy) ++unhealthy;
-    }
-    parts_.own.services.store(static_cast<std::uint32_t>(membership_.services().size()), std::memory_order_relaxed);
-    parts_.own.services_healthy.store(healthy, std::memory_order_relaxed);
-    parts_.own.services_degraded.store(degraded, std::memory_order_relaxed);
-    parts_.own.services_unhealthy.store(unhealthy, std::memory_order_relaxed);
-}
-
 std::uint64_t Control::next_revision() {
     if (revision_ + revision_block / 2 > reserved_) reserve();
     HALE_CHECK(revision_ < reserved_);
@@ -478,7 +465,6 @@ void Control::keep_house() noexcept {
     const Moment at = moment();
     if (!stopped_) house_.arm(at.now + housekeeping_interval);
     recycle({});
-    publish_own_health();
     expire_overrides(at);
     if (at.now >= sweep_at_ && !under_way_ && !committing_) {
         sweep_at_ = never;

@@ -116,7 +116,6 @@ private:
     void tell(std::vector<Delta> deltas);
     std::uint64_t next_revision();
     void reserve();
-    void publish_own_health();
     void keep_house() noexcept;
     void adoption_late() noexcept;
     void expire_overrides(Moment at);

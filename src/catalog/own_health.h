@@ -14,7 +14,12 @@ struct OwnHealth {
     std::atomic<bool> adoption_failed{false};  // A worker did not adopt a snapshot in time.
     std::atomic<bool> reload_failed{false};    // The file on disk is not the configuration in force.
     std::atomic<std::uint64_t> revision{0};    // Folded up to here.
-    std::atomic<std::uint32_t> services{0}, services_healthy{0}, services_degraded{0}, services_unhealthy{0};
+
+    // Ready to serve. Never depends on targets: a sick backend is no reason to restart its proxy.
+    bool serving() const {
+        return ready.load(std::memory_order_relaxed) && !stopping.load(std::memory_order_relaxed) &&
+               !adoption_failed.load(std::memory_order_relaxed);
+    }
 };
 
 }  // namespace hale::catalog

@@ -705,6 +705,19 @@ TEST(Checker, AConnectionTheServerClosedWhileIdleIsNoFailure) {
     EXPECT_EQ(bench.leaks(), "");
 }
 
+TEST(Checker, AnInstanceThatLeavesTakesItsKeptConnectionAlong) {
+    Bench bench(1);
+    Server server(bench.network, bench.loop, "web", web);
+    bench.assign(bench.assignment(0, web, {Bench::http()}));
+    ASSERT_TRUE(bench.until(0, State::healthy));
+    bench.run_for(6s);
+    EXPECT_EQ(bench.checker->stats().connections_kept, 1u);
+    bench.send(catalog::Unassign{0, 1});
+    bench.run_for(1ms);
+    EXPECT_EQ(bench.checker->stats().connections_kept, 0u);
+    EXPECT_EQ(bench.checker->stats().connections_open, 0u);
+}
+
 TEST(Checker, AConnectionThatDiesAsItIsAskedIsAskedAfreshOnce) {
     for (const Manner dying : {Manner::close_unanswered, Manner::reset_at_accept}) {
         Bench bench(1);

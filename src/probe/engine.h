@@ -64,6 +64,8 @@ public:
     Flight* start(Order order, ProbeSink& sink);
     // The sink is not told. What the probe held is given back at once.
     void cancel(Flight* flight);
+    // Closes what is kept towards an address that is probed no longer.
+    void close_idle(const Destination& to) { pool_.close_idle(to); }
     // Closes what is kept. Needs: no flights.
     void close();
 

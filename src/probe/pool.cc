@@ -55,6 +55,13 @@ void Pool::forget_if_empty(const Destination& to, const Lane& lane) {
     if (lane.empty()) lanes_.erase(key_of(to));
 }
 
+void Pool::close_idle(const Destination& to) {
+    const auto found = lanes_.find(key_of(to));
+    if (found == lanes_.end()) return;
+    kept_ -= found->second.idle.size();
+    found->second.idle.clear();  // An empty lane is swept later.
+}
+
 bool Pool::too_old(const Connection& connection) const {
     return connection.requests_ >= limits_.most_requests || loop_.now() - connection.opened_ >= limits_.most_age;
 }

@@ -81,6 +81,8 @@ public:
     // Stable until forget() finds it empty.
     Lane& lane(const Destination& to);
     void forget_if_empty(const Destination& to, const Lane& lane);
+    // Nobody asks there any more (or only by chance somebody else does, who connects anew).
+    void close_idle(const Destination& to);
 
     // The newest idle connection that may carry another request; null without one.
     std::unique_ptr<Connection> take(Lane& lane, ConnectionUser& user);

@@ -106,6 +106,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
 
 void Subject::retire() {
     while (!gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);
+    for (const auto& watch : watches_) desk_.engine.close_idle(to_.for_check(*watch->plan().spec));
     watches_.clear();
 }
 

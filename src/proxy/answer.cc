@@ -64,8 +64,7 @@ void append_message(std::string& out, const OwnAnswer& answer, std::uint16_t sta
     if (!answer.without_body) out.append(body);
 }
 
-std::string health_body(std::string_view shape, std::string_view status, const catalog::OwnHealth* published,
-                        std::string_view& type) {
+std::string health_body(std::string_view shape, std::string_view status, std::string_view& type) {
     type = "application/json";
     const bool up = status != "fail";
     if (shape == "spring") return fmt::format("{{\"status\":\"{}\"}}\n", up ? "UP" : "DOWN");
@@ -77,9 +76,7 @@ std::string health_body(std::string_view shape, std::string_view status, const c
         return up ? "OK\n" : "UNAVAILABLE\n";
     }
     type = "application/health+json";
-    if (published == nullptr) return fmt::format("{{\"status\":\"{}\"}}\n", status);
-    return fmt::format("{{\"status\":\"{}\",\"releaseId\":\"{}\"}}\n", status,
-                       published->revision.load(std::memory_order_relaxed));
+    return fmt::format("{{\"status\":\"{}\"}}\n", status);
 }
 
 }  // namespace
@@ -121,17 +118,14 @@ void append_details(std::string& out, const catalog::RoutedService& service) {
 
 void append_health(std::string& out, const catalog::PublicHealth& alias, const catalog::OwnHealth* published,
                    const OwnAnswer& answer, std::uint16_t& status) {
-    const auto relaxed = std::memory_order_relaxed;
-    const bool ready = published != nullptr && published->ready.load(relaxed) && !published->stopping.load(relaxed);
     std::string_view health = "pass";
     if (alias.action != "live") {  // Being alive depends on nothing.
-        if (!ready) health = "fail";
-        else if (alias.action == "health" && published->services_unhealthy.load(relaxed) > 0) health = "fail";
-        else if (alias.action == "health" && published->services_degraded.load(relaxed) > 0) health = "warn";
+        if (published == nullptr || !published->serving()) health = "fail";
+        else if (alias.action == "health" && published->reload_failed.load(std::memory_order_relaxed)) health = "warn";
     }
     status = health == "fail" ? 503 : 200;
     std::string_view type;
-    const auto body = health_body(alias.shape, health, published, type);
+    const auto body = health_body(alias.shape, health, type);
     constexpr std::uint16_t retry_after_seconds = 5;
     append_message(out, answer, status, type, body, status == 503 ? retry_after_seconds : 0);
 }

@@ -686,8 +686,9 @@ TEST(Worker, AnswersPublicHealthFromMemory) {
     bed.health.ready = true;
     const auto ready = bed.ask(get("/healthz?x"));
     EXPECT_TRUE(ready.starts_with("HTTP/1.1 200 ") && ready.ends_with("{\"status\":\"healthy\"}\n")) << ready;
-    bed.health.services_unhealthy = 1;
-    EXPECT_TRUE(bed.ask(get("/healthz")).starts_with("HTTP/1.1 200 "));
+    EXPECT_TRUE(bed.ask(get("/h")).starts_with("HTTP/1.1 200 "));
+    bed.health.adoption_failed = true;
+    EXPECT_TRUE(bed.ask(get("/healthz")).starts_with("HTTP/1.1 503 "));
     EXPECT_TRUE(bed.ask(get("/h")).starts_with("HTTP/1.1 503 "));
     EXPECT_TRUE(bed.instances[0]->requests.empty());
     bed.ask("POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");

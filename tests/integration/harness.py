@@ -184,10 +184,17 @@ class Site:
         return subprocess.run([self.binary, *arguments], capture_output=True, text=True, timeout=timeout, env=env, stdin=subprocess.DEVNULL)
 
     def verdicts(self):
-        return self.api("/api/v1/verdicts")[1]["items"]
+        """Of all instances, all pages joined."""
+        items, cursor = [], ""
+        while cursor is not None:
+            page = self.api(f"/api/v1/verdicts?limit=1000{cursor}")[1]
+            items += page["items"]
+            cursor = f"&cursor={page['next']}" if page["next"] else None
+        return items
 
     def verdict(self, name):
-        return next((v for v in self.verdicts() if name in (v["instance"], v["id"])), None)
+        status, verdict = self.api(f"/api/v1/instances/{name}/verdict", ok=False)
+        return verdict if status == 200 else None
 
     def wait_state(self, name, state, seconds=30):
         return wait_for(lambda: (v := self.verdict(name)) and v["state"] == state and v, f"{name} to be {state}", seconds)

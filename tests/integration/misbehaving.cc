@@ -1,6 +1,6 @@
-// Twelve kinds of server that do what servers should not, each on a port of its own, one thread:
-//   misbehaving            prints "kind address:port" lines, then "ready"
-// `refuse` prints a port on which nobody listens. It counts nothing and keeps nothing: what leaks is the prober's.
+// Twelve kinds of server that do what servers should not, one thread:
+//   misbehaving [N]        N addresses (60) of each kind; prints "kind address:port" lines, then "ready"
+// `refuse` prints ports on which nobody listens. It counts nothing and keeps nothing: what leaks is the prober's.
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -83,7 +83,8 @@ void misbehave(int fd) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+    const int copies = argc > 1 ? std::atoi(argv[1]) : 60;
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
@@ -92,17 +93,20 @@ int main() {
     serials.resize(limit.rlim_max);
     const int epoll = epoll_create1(EPOLL_CLOEXEC);
     std::vector<int> listener_kind(limit.rlim_max, -1);
-    for (int kind = 0; kind < kinds; ++kind) {
+    for (int n = 0; n < kinds * copies; ++n) {
+        const int kind = n / copies;
         const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         sockaddr_in where{};
         where.sin_family = AF_INET;
-        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + static_cast<std::uint32_t>(n % copies));
         const int on = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof where) != 0) return 1;
         socklen_t size = sizeof where;
         getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size);
-        fmt::print("{} 127.0.0.1:{}\n", names[static_cast<std::size_t>(kind)], ntohs(where.sin_port));
+        char address[INET_ADDRSTRLEN];
+        inet_ntop(AF_INET, &where.sin_addr, address, sizeof address);
+        fmt::print("{} {}:{}\n", names[static_cast<std::size_t>(kind)], address, ntohs(where.sin_port));
         if (kind == refuse) continue;  // Bound, so that nobody else takes it, and never listening.
         if (listen(fd, 65535) != 0) return 1;
         listener_kind[static_cast<std::size_t>(fd)] = kind;
