@@ -48,6 +48,10 @@ Result<std::unique_ptr<io::Stream>> EpollNet::connect(const SocketAddress& to) {
     if (!to.is_unix()) {
         const int one = 1;
         setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        // Whoever connects speaks first, so the handshake's last acknowledgement may ride on its first bytes: one
+        // packet less per connection. A peer that speaks first is heard up to a delayed ACK (40 ms) later.
+        const int zero = 0;
+        setsockopt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, &zero, sizeof zero);
     }
     auto begin = EpollStream::Begin::connected;
     if (::connect(socket.get(), &raw.address.any, raw.size) != 0) {

@@ -16,8 +16,9 @@ void Outbox::changed(catalog::VerdictChanged change) {
 }
 
 void Outbox::seen(catalog::Seen seen) {
+    const bool news = seen.outcome != verdict::Outcome::pass || seen.trigger != verdict::Trigger::scheduled;
     report_.seen.push_back(std::move(seen));
-    added();
+    added(news ? Duration{} : no_news_wait);
 }
 
 void Outbox::first_failure(catalog::FirstFailure failure) {
@@ -31,10 +32,11 @@ void Outbox::discarded(std::uint64_t count) {
     added();
 }
 
-void Outbox::added() {
+void Outbox::added(Duration wait) {
     if (report_.changes.size() + report_.seen.size() + report_.first_failures.size() >= most_in_report) return flush();
     // An instant that has come fires in the next turn, after everything else of this one.
-    if (!end_of_turn_.armed()) end_of_turn_.arm(loop_.now());
+    const Instant at = loop_.now() + wait;
+    if (!end_of_turn_.armed() || end_of_turn_.at() > at) end_of_turn_.arm(at);
 }
 
 void Outbox::flush() noexcept {

@@ -1,4 +1,6 @@
-// What a checker has to say to control: gathered for the length of a turn, then handed over at once.
+// What a checker has to say to control: gathered for the length of a turn, then handed over at once. A scheduled
+// pass that changed nothing is no news: it may wait for company, because waking two threads for each of thousands
+// a second would cost more than the probes.
 
 #pragma once
 
@@ -15,6 +17,7 @@ using ReportSink = std::move_only_function<void(catalog::CheckReport)>;
 class Outbox {
 public:
     static constexpr std::size_t most_in_report = 4096;  // Then it is handed over within the turn.
+    static constexpr Duration no_news_wait = 20ms;
 
     Outbox(io::Loop& loop, unsigned checker, ReportSink sink);
 
@@ -27,7 +30,7 @@ public:
     std::uint64_t discarded_in_all() const { return discarded_in_all_; }
 
 private:
-    void added();
+    void added(Duration wait = {});
 
     io::Loop& loop_;
     unsigned checker_;

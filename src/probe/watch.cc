@@ -22,6 +22,7 @@ namespace {
 
 // A judge that has nothing more to say at its horizon is not asked again in the same instant.
 constexpr Duration least_rest = 1ms;
+constexpr Duration common_beat = 5ms;  // Far below any interval (100 ms at least).
 
 float to_float(Duration d) { return d < Duration::zero() ? -1.0f : static_cast<float>(seconds(d)); }
 Duration from_float(float s) { return s < 0 ? Duration{-1} : Duration{std::llround(double{s} * 1e9)}; }
@@ -63,11 +64,19 @@ void Watch::wake() noexcept {
     rearm();
 }
 
+// Scheduled probes of one shard start on a common beat, a few at a time: the loop then wakes once for many of them
+// and for many of their answers, instead of once for each.
+Instant Watch::together(const verdict::NextProbe& next) {
+    if (next.trigger != verdict::Trigger::scheduled || next.at == never) return next.at;
+    const auto over = next.at.time_since_epoch() % common_beat;
+    return over == Duration{0} ? next.at : next.at + (common_beat - over);
+}
+
 // While a probe flies its end will look at the schedule; only the horizon can't wait.
 void Watch::rearm() {
     const Instant now = subject_.desk().loop.now();
     const Instant horizon = std::max(judge_.next_horizon(plan_->timing), now + least_rest);
-    const Instant at = flight_ != nullptr ? horizon : std::min(horizon, next_.at);
+    const Instant at = flight_ != nullptr ? horizon : std::min(horizon, together(next_));
     if (at == never) return timer_.disarm();
     if (timer_.armed() && timer_.at() == at) return;
     timer_.arm(at);

@@ -99,6 +99,7 @@ private:
     void remember(const verdict::Observation& seen, std::shared_ptr<const verdict::Observation>& detail);
     void miss_slots(Instant from, Instant until);
     void schedule(Instant last_end);
+    static Instant together(const verdict::NextProbe& next);
     void rearm();
     void abandon();
     void answer(const verdict::Observation& seen);
