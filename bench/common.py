@@ -93,9 +93,9 @@ class Started:
             out.write(text)
         return self.path(name)
 
-    def backend(self, *options, cpu=0):
+    def backend(self, *options, cpu=0, listen="127.0.0.1:0"):
         """Starts bench_backend; returns the addresses that it printed."""
-        process = self.run([BACKEND, "--listen", "127.0.0.1:0", *map(str, options)], cpu=cpu, stdout=subprocess.PIPE, text=True)
+        process = self.run([BACKEND, "--listen", listen, *map(str, options)], cpu=cpu, stdout=subprocess.PIPE, text=True)
         addresses = []
         for line in process.stdout:
             if line.strip() == "ready":

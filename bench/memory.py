@@ -2,7 +2,8 @@
 
   python3 bench/memory.py
 
-Every instance has been probed once (refused ports on loopback), so records, judges and last probes are all there.
+Every instance is healthy by fresh connections (one listener answers for all of 127.0.0.0/8), so records, judges and last
+probes are all there, and no socket is kept.
 """
 
 import sys
@@ -13,11 +14,11 @@ from common import HALE, Started, anonymous_kib, api, need, say, wait_for
 PER_SERVICE = 100
 
 
-def config(count):
+def config(count, port=9):
     services = []
     for s in range(count // PER_SERVICE):
-        lines = "\n".join(f'      - "127.{1 + s // 250}.{s % 250}.{i + 1}:9"' for i in range(PER_SERVICE))
-        services.append(f"  s{s}:\n    check: {{http: /up, interval: 60s, timeout: 1s, fall: 1}}\n    instances:\n{lines}\n")
+        lines = "\n".join(f'      - "127.{1 + s // 250}.{s % 250}.{i + 1}:{port}"' for i in range(PER_SERVICE))
+        services.append(f"  s{s}:\n    check: {{http: /up, interval: 60s, timeout: 1s, rise: 1, fall: 1, connection: fresh}}\n    instances:\n{lines}\n")
     return 'listen: {admin: "127.0.0.1:0"}\nstate: STATE\nworkers: 1\ncheckers: 1\nservices:\n' + "".join(services)
 
 
@@ -26,7 +27,8 @@ def main():
     used = {}
     for count in (10_000, 100_000):
         with Started() as started:
-            process, where, token = started.hale(config(count), wait_seconds=120)
+            port = started.backend(listen="0.0.0.0:0")[0].split(":")[1]
+            process, where, token = started.hale(config(count, port), wait_seconds=120)
 
             def settled():
                 services = api(where, token, "/health?detailed=true")

@@ -1,6 +1,7 @@
 #include "app/reloading.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <utility>
 
@@ -72,7 +73,13 @@ void Reloading::read(Asked asked) {
         }
         if (std::exchange(again_, false)) read(std::exchange(next_, {}));
     };
-    const auto queued = pool_.run(loop_, [this, loaded] { *loaded = load_to_serve(source_); }, done);
+    const auto queued = pool_.run(
+        loop_,
+        [this, loaded] {
+            *loaded = load_to_serve(source_);
+            malloc_trim(0);  // What the YAML parser took and freed goes back to the machine.
+        },
+        done);
     if (!queued) {
         reading_ = false;
         answer_all(shared->replies, std::unexpected(catalog::MutationFailed{queued.error(), {}}));

@@ -1,6 +1,7 @@
 #include "app/serve.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -61,6 +62,7 @@ int serve(const ServeOptions& options) {
                    options.config);
         return 2;
     }
+    malloc_trim(0);  // What the YAML parser took and freed goes back to the machine.
     auto document = std::make_shared<const config::Document>(std::move(*loaded));
     for (const auto& warning : document->warnings) log(LogLevel::warning, warning);
 
