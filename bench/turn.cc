@@ -74,6 +74,16 @@ std::string open_listener(std::size_t pair, bool is_a) {
     return fmt::format("127.0.0.1:{}", ntohs(where.sin_port));
 }
 
+int open_client(const sockaddr_in& to) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) std::exit(1);
+    places[static_cast<std::size_t>(fd)] = {.role = Place::client};
+    watch(fd);
+    return fd;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -98,15 +108,7 @@ int main(int argc, char** argv) {
     std::cin >> proxy;
     const auto to = loopback(std::atoi(proxy.substr(proxy.find(':') + 1).c_str()));
     std::vector<int> idle;
-    for (int i = 0; i < 32; ++i) {
-        const int fd = socket(AF_INET, SOCK_STREAM, 0);
-        const int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) std::exit(1);
-        places[static_cast<std::size_t>(fd)] = {.role = Place::client};
-        watch(fd);
-        idle.push_back(fd);
-    }
+    for (int i = 0; i < 32; ++i) idle.push_back(open_client(to));
 
     std::mt19937_64 random(1);
     using Due = std::pair<Clock::time_point, std::size_t>;  // When to ask, and which pair; pair_count: background.
@@ -161,8 +163,12 @@ int main(int argc, char** argv) {
             if (got < 0 && errno == EAGAIN) continue;
             if (got <= 0) {
                 close(fd);
-                if (place.role == Place::client) std::exit((fmt::print(stderr, "the proxy closed a connection\n"), 1));
-                place.role = Place::none;
+                if (place.role == Place::client) {
+                    if (place.busy) ++errors;
+                    else std::erase(idle, fd);
+                    idle.push_back(open_client(to));
+                }
+                if (place.role == Place::backend) place.role = Place::none;
                 continue;
             }
             const std::string_view bytes(buffer, static_cast<std::size_t>(got));

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from common import HALE, RELEASE, Started, need, say
+from common import HALE, RELEASE, Started, api, need, say, wait_for
 
 TURN = os.path.join(RELEASE, "bench", "bench_turn")
 PAIRS = 10
@@ -29,10 +29,9 @@ def main():
     hosts: [s{i}.test]
     instances: [{{name: a{i}, address: "{a}"}}, {{name: b{i}, address: "{b}"}}]
     check: {{http: /up, interval: 100ms, confirm_interval: 100ms, rise: 1, fall: 1}}""" for i, (a, b) in enumerate(pairs))
-        _, where, _ = started.hale(f'listen: {{http: "127.0.0.1:0", admin: "127.0.0.1:0"}}\nstate: STATE\nworkers: 1\ncheckers: 1\nservices:{services}\n', cpu=1)
-        tool.stdin.write(where["http"] + "\n")
-        tool.stdin.flush()
-        answer = json.loads(tool.communicate(timeout=330)[0])
+        _, where, token = started.hale(f'listen: {{http: "127.0.0.1:0", admin: "127.0.0.1:0"}}\nstate: STATE\nworkers: 1\ncheckers: 1\nservices:{services}\n', cpu=1)
+        wait_for(lambda: all(api(where, token, f"/api/v1/instances/b{i}/verdict")["eligible"] for i in range(PAIRS)), "the steady instances", 60)
+        answer = json.loads(tool.communicate(where["http"] + "\n", timeout=330)[0])
         say(f"deciding byte → routed differently: p99 {answer['p99_us']} us ({answer})")
 
 
