@@ -10,12 +10,12 @@ from harness import Case, DEMO, HALE, ROOT
 
 TOUR = r"""
 set -eu
-until_says() { for _ in $(seq 200); do "$1" list -o json | grep -q "$2" && return 0; read -r -t 0.1 <> <(:) || true; done; echo "never: $2"; exit 1; }
+until_says() { for _ in $(seq 200); do "$1" list | grep -q "$2" && return 0; read -r -t 0.1 <> <(:) || true; done; echo "never: $2"; exit 1; }
 hale=$0
 "$hale" verify web --timeout 20s
 curl -sS "$QUICKSTART_URL/"
 curl -sS -X POST "http://$QUICKSTART_WEB_1/_demo?mode=sick"
-until_says "$hale" '"state":"unhealthy"'
+until_says "$hale" "▲ unhealthy"
 "$hale" explain web
 for _ in 1 2 3 4 5 6; do curl -fsS "$QUICKSTART_URL/" > /dev/null; done
 "$hale" set web-2 maintenance --for 10m --reason "trying it"
