@@ -5,7 +5,7 @@ A suite is a build preset plus the ctest labels it runs, or a command. The last 
 """
 
 import os
-import re
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +105,8 @@ def fuzz():
 
 
 def main():
+    # Inherited as ignored, it would hide how children end from every test that forks.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     quick = sys.argv[1] == "yes"
     os.makedirs(os.path.join(ROOT, "build", "logs"), exist_ok=True)
     command("house_lint", ["/usr/bin/python3", "tools/house_lint.py"], 120)

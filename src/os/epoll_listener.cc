@@ -109,7 +109,9 @@ void EpollListener::on_events(std::uint32_t) noexcept {
 
 void EpollListener::accept_some() noexcept {
     bool gone = false;
-    for (int left = EpollNet::accepts_per_turn; left > 0; --left) {
+    // A turn may bring both what was put off and a new edge: they share one allowance. A turn is known by its instant.
+    if (std::exchange(turn_, loop().now()) != loop().now()) accepted_ = 0;
+    for (; accepted_ < EpollNet::accepts_per_turn; ++accepted_) {
         RawAddress raw;
         raw.size = sizeof raw.address;
         Descriptor socket{accept4(socket_.get(), &raw.address.any, &raw.size, SOCK_NONBLOCK | SOCK_CLOEXEC)};

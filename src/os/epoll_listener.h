@@ -36,6 +36,8 @@ private:
     Instant said_out_at_ = Instant::min();
     bool* gone_ = nullptr;  // Set while on_accept runs: it may destroy the listener.
     ino_t file_ = 0;        // The unix socket's file, so that nobody else's is removed.
+    Instant turn_{};    // In which
+    int accepted_ = 0;  // so many were accepted.
 };
 
 }  // namespace hale::os

@@ -69,6 +69,8 @@ private:
 
 void SpawnServer::serve() {
     // Orphans of our children come to us, to be reaped.
+    // Whoever started us may ignore it, and an ignored SIGCHLD hides how children end.
+    signal(SIGCHLD, SIG_DFL);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     sigset_t heard;
     sigemptyset(&heard);
