@@ -5,6 +5,7 @@ A suite is a build preset plus the ctest labels it runs, or a command. The last 
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,11 +93,17 @@ def command(name, argv, seconds):
         tail(path)
 
 
-def fuzz():
+def fuzz_targets():
+    """As tests/fuzz/CMakeLists.txt names them: house_fuzz(name …) makes name_fuzz."""
+    with open(os.path.join(ROOT, "tests", "fuzz", "CMakeLists.txt")) as text:
+        return sorted(f"{name}_fuzz" for name in re.findall(r"^\s*house_fuzz\((\w+)", text.read(), re.M))
+
+
+def fuzz(targets):
     """Each target for a while over its kept corpus; new inputs stay in the build folder."""
     folder = os.path.join(ROOT, "build", "fuzz", "tests", "fuzz")
     seconds = int(os.environ.get("HALE_FUZZ_SECONDS", "20"))
-    for target in sorted(name for name in os.listdir(folder) if name.endswith("_fuzz")):
+    for target in targets:
         new = os.path.join(ROOT, "build", "fuzz-corpus", target)
         os.makedirs(new, exist_ok=True)
         corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", target.removesuffix("_fuzz"))
@@ -123,8 +130,9 @@ def main():
                 command(f"threads {name}", [os.path.join("build", "tsan", "src", name, f"{name}_test"), "--gtest_brief=1"], 600)
             command("threads daemon", ["env", f"HALE_BUILD={os.path.join(ROOT, 'build', 'tsan')}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "-m",
                                        "unittest", "-v", os.path.join("tests", "integration", "first_traffic_test.py")], 600)
-        if build("fuzz"):
-            fuzz()
+        targets = fuzz_targets()
+        if build("fuzz", targets):
+            fuzz(targets)
     for line in skipped:
         print(f"skipped: {line}")
     for line in failed:

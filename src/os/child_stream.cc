@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,7 +22,6 @@ Result<std::unique_ptr<io::Stream>> connect_child(EpollLoop& loop, const std::ve
     const Descriptor theirs(pair[1]);
     if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return fail(Code::internal, "fcntl(O_NONBLOCK) failed", errno);
 
-    signal(SIGCHLD, SIG_IGN);
     std::vector<char*> argv;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);

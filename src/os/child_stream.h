@@ -14,7 +14,7 @@
 namespace hale::os {
 
 // `arguments[0]` is an absolute path; no shell, no PATH. Its standard error stays ours. The child sees the end of
-// its input when the stream is closed, and is waited for by nobody: SIGCHLD is ignored from here on.
+// its input when the stream is closed, and is waited for by nobody: the command line that started it ends soon after, and init takes it.
 // Code::not_found when it can't be run. Needs: no other thread exists.
 Result<std::unique_ptr<io::Stream>> connect_child(EpollLoop& loop, const std::vector<std::string>& arguments);
 
