@@ -207,7 +207,7 @@ void Control::committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redecl
     under_way_->revision = revision;
     Effects& effects = under_way_->effects;
     Mutation& mutation = pending->mutation;
-    if (redeclared->next) apply_declared(*redeclared, mutation.change, at);
+    if (!redeclared->steps.empty()) apply_declared(*redeclared, mutation.change, at);
     if (const auto* set = std::get_if<SetOverride>(&mutation.change)) {
         const auto layer = std::make_shared<const config::Override>(override_of(*set, mutation.actor, revision, at));
         if (Instance* instance = set->instance.empty() ? nullptr : membership_.instance(set->instance)) instance->override = layer;
@@ -219,9 +219,9 @@ void Control::committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redecl
     carry_out(redeclared->id, std::move(pending->reply));
 }
 
-void Control::apply_declared(const Redeclared& redeclared, const Change& change, Moment at) {
+void Control::apply_declared(Redeclared& redeclared, const Change& change, Moment at) {
     Effects& effects = under_way_->effects;
-    declared_ = *redeclared.next;
+    declared_.accept(redeclared);
     for (const auto& [name, spec] : redeclared.services) {
         if (!spec) membership_.remove(name, at, effects);
         // An unchanged service of a new document is put too: its specs live in the document that goes away.

@@ -105,7 +105,7 @@ private:
     void carry_out(std::string id, MutationReply reply);
     void adopted();
     void finish();
-    void apply_declared(const Redeclared& redeclared, const Change& change, Moment at);
+    void apply_declared(Redeclared& redeclared, const Change& change, Moment at);
     void apply_traffic(const Change& change, std::uint64_t revision, Moment at, Effects& effects);
     std::vector<config::Change> journal_of(const Change& change, std::uint64_t revision, Moment at) const;
     config::Override override_of(const SetOverride& set, const std::string& actor, std::uint64_t revision, Moment at) const;

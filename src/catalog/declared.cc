@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -25,6 +27,12 @@ Result<> not_declared(std::string_view what, std::string_view name) {
     return fail(Code::not_found, fmt::format("there is no {} \"{}\" that the API owns", what, name));
 }
 
+std::string kept_without_effect(const config::StoredObject& object, std::string_view why) {
+    return fmt::format("{} {}: {}; it is kept in state.db and has no effect", object.kind, object.key, why);
+}
+
+constexpr std::string_view homeless = "API instances: ";  // How those lines of shadowed() begin.
+
 }  // namespace
 
 // Overrides, drains, weights and tokens declare nothing.
@@ -39,122 +47,116 @@ static bool declares(const Change& change) {
         change);
 }
 
-const config::ServiceSpec* Declared::file_service(std::string_view name) const {
-    const auto found = file_services_.find(name);
-    return found == file_services_.end() ? nullptr : &document_->services[found->second];
+// One stored object, understood.
+struct Declared::Candidate {
+    const config::StoredObject* object;
+    Change change;
+    std::string refused;  // Why it can't stand.
+};
+
+void Declared::make(Step step, Redeclared& out) {
+    all_.exchange(step);
+    out.steps.push_back(std::move(step));
 }
 
-void Declared::take(std::shared_ptr<const config::Document> document, std::uint64_t revision) {
-    document_ = std::move(document);
-    document_revision_ = revision;
-    file_services_.clear();
-    for (std::size_t i = 0; i < document_->services.size(); ++i) file_services_.emplace(document_->services[i].name, i);
+void Declared::undo(std::vector<Step>& steps) {
+    for (auto& step : steps | std::views::reverse) all_.exchange(step);
 }
 
-void Declared::restore(const std::vector<config::StoredObject>& objects,
-                       std::shared_ptr<const config::Document> document) {
-    take(std::move(document), 0);
-    const auto shadow = [this](const config::StoredObject& object, std::string_view why) {
-        shadowed_.push_back(
-            fmt::format("{} {}: {}; it is kept in state.db and has no effect", object.kind, object.key, why));
+// Each by the rules of today and against the file; not yet with each other. All of them are declared while they are
+// read, for the later ones refer to the earlier ones.
+std::vector<Declared::Candidate> Declared::parse(const std::vector<config::StoredObject>& objects) {
+    std::vector<Candidate> out;
+    Redeclared tried;
+    const auto take = [&](const config::StoredObject& object, auto&& loaded, auto&& make_change) {
+        const auto shadow = [&](std::string_view why) { shadowed_.push_back(kept_without_effect(object, why)); };
+        if (!loaded) return shadow(config::text(loaded.error()));
+        Change change = make_change(*loaded);
+        if (const auto done = edit(change, object.revision, tried); !done) return shadow(done.error().text);
+        out.push_back({&object, std::move(change), {}});
     };
-    // Services first: the rest refers to them.
+    std::map<std::string, std::shared_ptr<const config::ServiceSpec>> into;  // As it is without the API's instances.
     for (const std::string_view kind : {"service", "check", "instance", "route"}) {
         for (const auto& object : objects) {
             if (object.kind != kind) continue;
             const auto slash = object.key.find('/');
             const std::string service = object.key.substr(0, slash);
             const std::string name = slash == std::string::npos ? "" : object.key.substr(slash + 1);
-            const auto try_put = [&](auto&& loaded, auto&& make) {
-                if (!loaded) return shadow(object, config::text(loaded.error()));
-                Declared next = *this;
-                Redeclared ignored;
-                Result<> done = next.edit(make(*loaded), object.revision, ignored);
-                if (done) next.index_routes(), done = next.consistent();
-                if (!done) return shadow(object, done.error().text);
-                next.shadowed_ = std::move(shadowed_);
-                *this = std::move(next);
-            };
-            if (kind == "service")
-                try_put(config::load_service(object.key, object.json, *document_), [&](config::LoadedService& loaded) {
+            if (kind == "service") {
+                take(object, config::load_service(object.key, object.json, *document()), [&](config::LoadedService& loaded) {
                     return PutApiService{std::move(loaded.service), std::move(loaded.routes), object.json};
                 });
-            else if (kind == "check")
-                try_put(config::load_check(name, object.json, *document_),
-                        [&](auto& spec) { return PutApiCheck{service, spec, object.json}; });
-            else if (kind == "route")
-                try_put(config::load_route(object.json, *document_),
-                        [&](auto& spec) { return PutApiRoute{spec, object.json}; });
-            else if (const auto into = merged(service); !into)
-                shadow(object, "its service is not declared");
-            else
-                try_put(config::load_instance(*into, object.json, *document_),
-                        [&](auto& spec) { return PutApiInstance{service, spec, object.json}; });
+            } else if (kind == "check") {
+                take(object, config::load_check(name, object.json, *document()),
+                     [&](auto& spec) { return PutApiCheck{service, spec, object.json}; });
+            } else if (kind == "route") {
+                take(object, config::load_route(object.json, *document()), [&](auto& spec) { return PutApiRoute{spec, object.json}; });
+            } else {
+                auto& place = into[service];
+                if (!place) place = merged(service);
+                if (!place) {
+                    shadowed_.push_back(kept_without_effect(object, "its service is not declared"));
+                    continue;
+                }
+                take(object, config::load_instance(*place, object.json, *document()), [&](config::InstanceSpec& spec) {
+                    spec.name = name;  // Which it got when it was made, if it was given none.
+                    return PutApiInstance{service, std::move(spec), object.json};
+                });
+            }
         }
     }
-    index_routes();
+    undo(tried.steps);
+    return out;
+}
+
+// Declares as many as can stand together with what is declared already, the earlier ones first.
+void Declared::stand(std::span<Candidate* const> some, Candidates& refused) {
+    Redeclared tried;
+    std::set<std::string> touched;
+    Candidates out;
+    for (Candidate* one : some) {
+        Result<> done = edit(one->change, one->object->revision, tried);
+        if (done) continue;
+        one->refused = done.error().text;
+        out.push_back(one);
+    }
+    for (const auto& [name, spec] : tried.services) touched.insert(name);
+    const Result<> together = consistent(touched);
+    if (together) return refused.insert(refused.end(), out.begin(), out.end()), void();
+    undo(tried.steps);
+    if (some.size() == 1) {
+        some.front()->refused = together.error().text;
+        refused.push_back(some.front());
+        return;
+    }
+    stand(some.first(some.size() / 2), refused);
+    stand(some.subspan(some.size() / 2), refused);
+}
+
+void Declared::restore(const std::vector<config::StoredObject>& objects,
+                       std::shared_ptr<const config::Document> document) {
+    Step file = FileStep{file_declares(std::move(document), 0)};
+    all_.exchange(file);
+    auto candidates = parse(objects);
+    Candidates waiting, refused;
+    for (auto& one : candidates) waiting.push_back(&one);
+    // What was refused for want of a later one is tried again as long as that helps.
+    for (; !waiting.empty(); waiting = std::exchange(refused, {})) {
+        stand(waiting, refused);
+        if (refused.size() == waiting.size()) break;
+    }
+    for (const Candidate* one : refused) shadowed_.push_back(kept_without_effect(*one->object, one->refused));
 }
 
 std::shared_ptr<const config::ServiceSpec> Declared::merged(std::string_view name) const {
-    std::shared_ptr<const config::ServiceSpec> base;
-    if (const auto* from_file = file_service(name))
-        base = {document_, from_file};
-    else if (const auto found = services_.find(name); found != services_.end())
-        base = found->second.spec;
-    if (!base) return nullptr;
-    const Key first{std::string{name}, ""};
-    const auto here = [&](const auto& entry) { return entry.first.first == name; };
-    const auto instances = instances_.lower_bound(first);
-    const auto checks = checks_.lower_bound(first);
-    const bool more_instances = instances != instances_.end() && here(*instances);
-    const bool more_checks = checks != checks_.end() && here(*checks);
-    if (!more_instances && !more_checks) return base;
-    auto whole = std::make_shared<config::ServiceSpec>(*base);
-    for (auto it = instances; it != instances_.end() && here(*it); ++it) whole->instances.push_back(*it->second.spec);
-    if (more_checks) {
-        auto list = std::make_shared<config::CheckList>(*whole->checks);
-        // A check of one's own replaces the explicit `none`.
-        std::erase_if(*list, [](const auto& check) { return std::holds_alternative<config::Unchecked>(check->what); });
-        for (auto it = checks; it != checks_.end() && here(*it); ++it) list->push_back(it->second.spec);
-        whole->checks = std::move(list);
-    }
-    return whole;
-}
-
-std::set<std::string> Declared::service_names() const {
-    std::set<std::string> names;
-    for (const auto& [name, index] : file_services_) names.insert(name);
-    for (const auto& [name, owned] : services_) names.insert(name);
-    return names;
-}
-
-std::vector<RouteFacts> Declared::routes() const {
-    std::vector<RouteFacts> all;
-    for (const auto& route : document_->routes) all.push_back({route, document_revision_});
-    for (const auto& [name, list] : services_routes_)
-        for (const auto& route : list) all.push_back({route, service_revision(name)});
-    for (const auto& [id, owned] : routes_) all.push_back({*owned.spec, owned.revision});
-    return all;
-}
-
-void Declared::index_routes() {
-    host_of_service_.clear();
-    for (const auto& route : routes()) {
-        std::string& host = host_of_service_[route.spec.service];
-        if (host.empty() && !route.spec.host.starts_with('*')) host = route.spec.host;
-    }
+    ++merges_;
+    return all_.merged(name);
 }
 
 std::string Declared::check_host(std::string_view service) const {
-    const auto found = host_of_service_.find(service);
-    return found == host_of_service_.end() ? "" : found->second;
-}
-
-bool Declared::routed(std::string_view service) const { return host_of_service_.contains(service); }
-
-std::uint64_t Declared::service_revision(std::string_view service) const {
-    const auto found = services_.find(service);
-    return found == services_.end() ? document_revision_ : found->second.revision;
+    for (const auto* route : all_.routes_of(service))
+        if (!route->host.starts_with('*')) return route->host;
+    return "";
 }
 
 std::uint64_t Declared::revision_of(const Change& change) const {
@@ -162,71 +164,115 @@ std::uint64_t Declared::revision_of(const Change& change) const {
         const auto found = map.find(key);
         return found == map.end() ? 0 : found->second.revision;
     };
-    if (const auto* a = std::get_if<PutApiService>(&change)) return of(services_, a->spec.name);
-    if (const auto* b = std::get_if<RemoveApiService>(&change)) return of(services_, b->name);
-    if (const auto* c = std::get_if<PutApiRoute>(&change)) return of(routes_, c->spec.id);
-    if (const auto* d = std::get_if<RemoveApiRoute>(&change)) return of(routes_, d->id);
-    if (const auto* e = std::get_if<PutApiInstance>(&change)) return of(instances_, Key{e->service, e->spec.name});
-    if (const auto* f = std::get_if<RemoveApiInstance>(&change)) return of(instances_, Key{f->service, f->name});
-    if (const auto* g = std::get_if<PutApiCheck>(&change)) return of(checks_, Key{g->service, g->spec->name});
-    if (const auto* h = std::get_if<RemoveApiCheck>(&change)) return of(checks_, Key{h->service, h->name});
+    if (const auto* a = std::get_if<PutApiService>(&change)) return of(all_.services(), a->spec.name);
+    if (const auto* b = std::get_if<RemoveApiService>(&change)) return of(all_.services(), b->name);
+    if (const auto* c = std::get_if<PutApiRoute>(&change)) return of(all_.routes(), c->spec.id);
+    if (const auto* d = std::get_if<RemoveApiRoute>(&change)) return of(all_.routes(), d->id);
+    if (const auto* e = std::get_if<PutApiInstance>(&change)) return of(all_.instances(), InService{e->service, e->spec.name});
+    if (const auto* f = std::get_if<RemoveApiInstance>(&change)) return of(all_.instances(), InService{f->service, f->name});
+    if (const auto* g = std::get_if<PutApiCheck>(&change)) return of(all_.checks(), InService{g->service, g->spec->name});
+    if (const auto* h = std::get_if<RemoveApiCheck>(&change)) return of(all_.checks(), InService{h->service, h->name});
     return 0;
 }
 
-Result<Redeclared> Declared::plan(const Change& change, std::uint64_t revision) const {
+Declared::Face Declared::face(const std::string& service) const {
+    Face out{merged(service), check_host(service), {}};
+    for (const auto* route : all_.routes_of(service)) out.routes.push_back(*route);
+    return out;
+}
+
+Result<Redeclared> Declared::plan(const Change& change, std::uint64_t revision) {
     Redeclared out;
     if (!declares(change)) return out;
-    auto next = std::make_shared<Declared>(*this);
-    HALE_TRY(next->edit(change, revision, out));
-    next->index_routes();
-    HALE_TRY(next->consistent());
-
-    // Which services may differ: all, for a document; else those that edit() named.
-    std::set<std::string> names;
-    if (std::holds_alternative<ApplyDocument>(change)) {
-        names = service_names();
-        names.merge(next->service_names());
-    } else {
-        for (const auto& [name, spec] : out.services) names.insert(name);
-    }
-    for (const auto& name : names) {
-        const auto before = merged(name), after = next->merged(name);
-        if (!before && !after) continue;
-        out.services[name] = after;
-        if (!before || !after || config::diff(*before, *after) || check_host(name) != next->check_host(name) ||
-            routed(name) != next->routed(name))
+    std::map<std::string, Face> after;
+    const auto tried = [&]() -> Result<> {
+        HALE_TRY(edit(change, revision, out));
+        std::set<std::string> touched;
+        for (const auto& [name, spec] : out.services) touched.insert(name);
+        HALE_TRY(consistent(touched));
+        for (const auto& name : touched) after.emplace(name, face(name));
+        return {};
+    }();
+    undo(out.steps);
+    if (!tried) return std::unexpected(tried.error());
+    out.services.clear();
+    for (auto& [name, now] : after) {
+        const Face before = face(name);
+        const bool routes = before.routes != now.routes;
+        out.routes = out.routes || routes;
+        if (!before.spec && !now.spec) continue;
+        if (!before.spec || !now.spec || config::diff(*before.spec, *now.spec) || before.host != now.host ||
+            before.routes.empty() != now.routes.empty())
             out.changed.insert(name);
+        out.services[name] = std::move(now.spec);
     }
-    const auto before = routes(), after = next->routes();
-    out.routes = !std::ranges::equal(before, after, {}, &RouteFacts::spec, &RouteFacts::spec);
-    out.next = std::move(next);
     return out;
+}
+
+void Declared::accept(Redeclared& planned) {
+    bool file = false;
+    for (auto& step : planned.steps) {
+        file = file || std::holds_alternative<FileStep>(step);
+        all_.exchange(step);
+    }
+    planned.steps.clear();  // What was before: nobody undoes it now.
+    if (!file) return;
+    std::erase_if(shadowed_, [](const std::string& line) { return line.starts_with(homeless); });
+    for (const auto& [key, owned] : all_.instances())
+        if (!all_.base(key.first))
+            shadowed_.push_back(fmt::format("{}{}/{} belongs to no service now and has no effect", homeless, key.first, key.second));
+}
+
+Result<> Declared::edit_document(const ApplyDocument& apply, std::uint64_t revision, Redeclared& out) {
+    for (const auto& service : apply.document->services)
+        if (all_.services().contains(service.name))
+            return fail(Code::conflict, fmt::format("{}: services.{}: this service is owned by the API; remove it there or rename this one",
+                                                    service.mark.text(), service.name));
+    for (const auto& service : apply.document->services) {
+        if (!service.instances_fixed) continue;
+        const auto owned = all_.instances().lower_bound(InService{service.name, ""});
+        if (owned != all_.instances().end() && owned->first.first == service.name)
+            return fail(Code::conflict, fmt::format("{}: services.{}: `instances: fixed`, but instance \"{}\" of it is owned by the API; "
+                                                    "remove it there or leave `fixed` out",
+                                                    service.mark.text(), service.name, owned->first.second));
+    }
+    for (const auto& name : service_names()) out.services[name];
+    make(FileStep{file_declares(apply.document, revision)}, out);
+    for (const auto& name : service_names()) out.services[name];
+    return {};
+}
+
+// What hangs on it goes with it.
+Result<> Declared::remove_service(const RemoveApiService& gone, Redeclared& out) {
+    if (!all_.services().contains(gone.name)) return not_declared("service", gone.name);
+    out.services[gone.name];
+    out.journal.emplace_back(config::RemoveObject{"service", gone.name});
+    const auto keys = [&](const auto& map) {
+        std::vector<InService> found;
+        for (auto it = map.lower_bound(InService{gone.name, ""}); it != map.end() && it->first.first == gone.name; ++it)
+            found.push_back(it->first);
+        return found;
+    };
+    for (const auto& key : keys(all_.instances())) {
+        out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", key.first, key.second)});
+        make(InstanceStep{key, std::nullopt}, out);
+    }
+    for (const auto& key : keys(all_.checks())) {
+        out.journal.emplace_back(config::RemoveObject{"check", fmt::format("{}/{}", key.first, key.second)});
+        make(CheckStep{key, std::nullopt}, out);
+    }
+    for (const auto* route : all_.routes_of(gone.name)) {
+        if (!all_.routes().contains(route->id)) continue;  // Declared inside the service.
+        out.journal.emplace_back(config::RemoveObject{"route", route->id});
+        make(RouteStep{route->id, std::nullopt}, out);
+    }
+    make(ServiceStep{gone.name, std::nullopt}, out);
+    return {};
 }
 
 Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared& out) {
     if (const auto* document = std::get_if<ApplyDocument>(&change)) {
-        for (const auto& service : document->document->services)
-            if (services_.contains(service.name))
-                return fail(Code::conflict,
-                            fmt::format("{}: services.{}: this service is owned by the API; remove it there or rename "
-                                        "this one",
-                                        service.mark.text(), service.name));
-        for (const auto& service : document->document->services) {
-            if (!service.instances_fixed) continue;
-            if (const auto owned = instances_.lower_bound(Key{service.name, ""});
-                owned != instances_.end() && owned->first.first == service.name)
-                return fail(
-                    Code::conflict,
-                    fmt::format("{}: services.{}: `instances: fixed`, but instance \"{}\" of it is owned by the API; "
-                                "remove it there or leave `fixed` out",
-                                service.mark.text(), service.name, owned->first.second));
-        }
-        take(document->document, revision);
-        std::erase_if(shadowed_, [](const std::string& line) { return line.contains("API instances"); });
-        for (const auto& [key, owned] : instances_)
-            if (!file_service(key.first) && !services_.contains(key.first))
-                shadowed_.push_back(fmt::format("API instances: {}/{} belongs to no service now and has no effect",
-                                                key.first, key.second));
+        HALE_TRY(edit_document(*document, revision, out));
     } else if (const auto* service = std::get_if<PutApiService>(&change)) {
         HALE_TRY(edit_service(*service, revision, out));
     } else if (const auto* instance = std::get_if<PutApiInstance>(&change)) {
@@ -240,60 +286,37 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
         for (const auto& one : add->instances) HALE_TRY(edit_instance(one, revision, out));
         HALE_TRY(edit_route(add->route, revision, out));
     } else if (const auto* gone_service = std::get_if<RemoveApiService>(&change)) {
-        if (services_.erase(gone_service->name) == 0) return not_declared("service", gone_service->name);
-        services_routes_.erase(gone_service->name);
-        out.journal.emplace_back(config::RemoveObject{"service", gone_service->name});
-        // What hangs on it goes with it.
-        const auto drop = [&](auto& map, std::string_view kind) {
-            for (auto it = map.lower_bound(Key{gone_service->name, ""});
-                 it != map.end() && it->first.first == gone_service->name;) {
-                out.journal.emplace_back(
-                    config::RemoveObject{std::string{kind}, fmt::format("{}/{}", it->first.first, it->first.second)});
-                it = map.erase(it);
-            }
-        };
-        drop(instances_, "instance");
-        drop(checks_, "check");
-        for (auto it = routes_.begin(); it != routes_.end();) {
-            if (it->second.spec->service != gone_service->name) {
-                ++it;
-                continue;
-            }
-            out.journal.emplace_back(config::RemoveObject{"route", it->first});
-            it = routes_.erase(it);
-        }
-        out.services[gone_service->name];
+        HALE_TRY(remove_service(*gone_service, out));
     } else if (const auto* gone_instance = std::get_if<RemoveApiInstance>(&change)) {
-        if (instances_.erase(Key{gone_instance->service, gone_instance->name}) == 0)
-            return not_declared("instance", gone_instance->name);
-        out.journal.emplace_back(
-            config::RemoveObject{"instance", fmt::format("{}/{}", gone_instance->service, gone_instance->name)});
-        out.services[gone_instance->service];
+        const InService key{gone_instance->service, gone_instance->name};
+        if (!all_.instances().contains(key)) return not_declared("instance", gone_instance->name);
+        make(InstanceStep{key, std::nullopt}, out);
+        out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", key.first, key.second)});
+        out.services[key.first];
     } else if (const auto* gone_route = std::get_if<RemoveApiRoute>(&change)) {
-        const auto found = routes_.find(gone_route->id);
-        if (found == routes_.end()) return not_declared("route", gone_route->id);
+        const auto found = all_.routes().find(gone_route->id);
+        if (found == all_.routes().end()) return not_declared("route", gone_route->id);
         out.services[found->second.spec->service];
-        routes_.erase(found);
+        make(RouteStep{gone_route->id, std::nullopt}, out);
         out.journal.emplace_back(config::RemoveObject{"route", gone_route->id});
     } else if (const auto* gone_check = std::get_if<RemoveApiCheck>(&change)) {
-        if (checks_.erase(Key{gone_check->service, gone_check->name}) == 0)
-            return not_declared("check", gone_check->name);
-        out.journal.emplace_back(
-            config::RemoveObject{"check", fmt::format("{}/{}", gone_check->service, gone_check->name)});
-        out.services[gone_check->service];
+        const InService key{gone_check->service, gone_check->name};
+        if (!all_.checks().contains(key)) return not_declared("check", gone_check->name);
+        make(CheckStep{key, std::nullopt}, out);
+        out.journal.emplace_back(config::RemoveObject{"check", fmt::format("{}/{}", key.first, key.second)});
+        out.services[key.first];
     }
     return {};
 }
 
 Result<> Declared::edit_service(const PutApiService& put, std::uint64_t revision, Redeclared& out) {
     const std::string& name = put.spec.name;
-    if (const auto* other = file_service(name))
+    if (const auto* other = all_.file_service(name))
         return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}; it can't be owned by the API too", name,
                                                 owner_text(other->mark, config::Owner::file)));
     auto spec = std::make_shared<config::ServiceSpec>(put.spec);
     spec->owner = config::Owner::api;
-    services_[name] = {std::move(spec), revision};
-    services_routes_[name] = put.routes;
+    make(ServiceStep{name, OwnedService{std::move(spec), put.routes, revision}}, out);
     out.journal.emplace_back(config::PutObject{stored("service", name, put.json, revision)});
     out.services[name];
     out.id = name;
@@ -301,7 +324,7 @@ Result<> Declared::edit_service(const PutApiService& put, std::uint64_t revision
 }
 
 Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revision, Redeclared& out) {
-    const auto into = merged(put.service);
+    const auto into = all_.base(put.service);
     if (!into) return fail(Code::not_found, fmt::format("there is no service \"{}\"", put.service));
     if (into->instances_fixed)
         return fail(Code::conflict,
@@ -317,7 +340,7 @@ Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revisi
     auto spec = std::make_shared<config::InstanceSpec>(put.spec);
     spec->owner = config::Owner::api;
     spec->named = true;  // The API addresses it by this name.
-    instances_[Key{put.service, put.spec.name}] = {std::move(spec), revision};
+    make(InstanceStep{{put.service, put.spec.name}, Owned<config::InstanceSpec>{std::move(spec), revision}}, out);
     out.journal.emplace_back(
         config::PutObject{stored("instance", fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
     out.services[put.service];
@@ -328,22 +351,21 @@ Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revisi
 Result<> Declared::edit_route(const PutApiRoute& put, std::uint64_t revision, Redeclared& out) {
     auto spec = std::make_shared<config::RouteSpec>(put.spec);
     spec->owner = config::Owner::api;
-    if (const auto old = routes_.find(spec->id); old != routes_.end()) out.services[old->second.spec->service];
+    if (const auto old = all_.routes().find(spec->id); old != all_.routes().end()) out.services[old->second.spec->service];
     out.services[spec->service];
     out.journal.emplace_back(config::PutObject{stored("route", spec->id, put.json, revision)});
     out.id = spec->id;
-    auto& place = routes_[spec->id];
-    place = {std::move(spec), revision};
+    make(RouteStep{put.spec.id, Owned<config::RouteSpec>{std::move(spec), revision}}, out);
     return {};
 }
 
 Result<> Declared::edit_check(const PutApiCheck& put, std::uint64_t revision, Redeclared& out) {
-    const auto into = merged(put.service);
+    const auto into = all_.base(put.service);
     if (!into) return fail(Code::not_found, fmt::format("there is no service \"{}\"", put.service));
     if (into->owner == config::Owner::file)
         return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}, and so are its checks", put.service,
                                                 owner_text(into->mark, config::Owner::file)));
-    checks_[Key{put.service, put.spec->name}] = {put.spec, revision};
+    make(CheckStep{{put.service, put.spec->name}, Owned<config::CheckSpec>{put.spec, revision}}, out);
     out.journal.emplace_back(
         config::PutObject{stored("check", fmt::format("{}/{}", put.service, put.spec->name), put.json, revision)});
     out.services[put.service];
@@ -351,16 +373,17 @@ Result<> Declared::edit_check(const PutApiCheck& put, std::uint64_t revision, Re
     return {};
 }
 
-Result<> Declared::consistent() const {
+Result<> Declared::consistent(const std::set<std::string>& changed) const {
     std::vector<std::shared_ptr<const config::ServiceSpec>> kept;
     std::vector<const config::ServiceSpec*> services;
-    for (const auto& name : service_names()) {
-        kept.push_back(merged(name));
-        services.push_back(kept.back().get());
-    }
-    const auto all = routes();
     std::vector<const config::RouteSpec*> routes;
-    for (const auto& route : all) routes.push_back(&route.spec);
+    for (const auto& name : all_.neighbourhood(changed)) {
+        std::ranges::copy(all_.routes_of(name), std::back_inserter(routes));
+        auto spec = merged(name);
+        if (!spec) continue;
+        services.push_back(spec.get());
+        kept.push_back(std::move(spec));
+    }
     const auto problems = config::check_together(std::span<const config::ServiceSpec* const>(services),
                                                  std::span<const config::RouteSpec* const>(routes));
     if (problems.empty()) return {};
