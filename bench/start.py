@@ -6,6 +6,7 @@ Start: from the process's beginning to /live answering, with a state.db that rem
 request to its answer; no probe may be lost (the schedule goes on).
 """
 
+import contextlib
 import os
 import statistics
 import sys
@@ -32,7 +33,8 @@ def main():
         process.wait(60)
         took = []
         for _ in range(rounds):
-            os.remove(os.path.join(started.path("hale-state"), "listen.json"))
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(started.path("hale-state"), "listen.json"))
             begin = time.monotonic()
             process, where, _ = started.hale(text, wait_seconds=60)
             took.append(time.monotonic() - begin)

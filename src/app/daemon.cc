@@ -371,6 +371,8 @@ void Daemon::stop() {
         api_thread_->run_and_wait([this] {
             if (server_) server_->stop();
         });
+        // Nobody listens there any more, and whoever takes those ports next is not to be mistaken for this daemon.
+        unlink((settings_.state + "/listen.json").c_str());
     }
     if (store_) store_->stop();
     pool_.stop();

@@ -16,6 +16,7 @@
 #include "cli/arguments.h"
 #include "cli/exits.h"
 #include "cli/json.h"
+#include "cli/own_token.h"
 #include "cli/testing.h"
 
 namespace hale::cli {
@@ -350,7 +351,96 @@ TEST(Daemon, AMissingTokenIsSaidOnlyAfter401) {
     EXPECT_EQ(run_with({"route", "list"}, none).exit, 0);
     const Ran ran = run_with({"token", "list"}, none);
     EXPECT_EQ(ran.exit, 4);
-    EXPECT_NE(ran.err.find("no token: set HALE_TOKEN (/var/lib/hale/admin.token: "), std::string::npos) << ran.err;
+    EXPECT_NE(ran.err.find("set HALE_TOKEN"), std::string::npos) << ran.err;
+}
+
+TEST(Daemon, ItsOwnTokenIsUnreadableAndThatIsSaid) {
+    const Files files;
+    ScriptedDaemon daemon({{"GET /api/v1/tokens", {.status = 401, .body = R"({"detail":"who are you"})"}}});
+    files.write("listen.json", fmt::format(R"({{"admin":"{}"}})", daemon.address().text()));
+    const std::string config = files.write("hale.yml", fmt::format("state: {}\nservices: {{}}\n", files.path.string()));
+    const Ran ran = run_with({"token", "list", "--config", config}, {{"HALE_SERVER", daemon.url()}});
+    EXPECT_EQ(ran.exit, 4);
+    EXPECT_NE(ran.err.find(fmt::format("no token: set HALE_TOKEN ({}/admin.token: ", files.path.string())),
+              std::string::npos)
+        << ran.err;
+}
+
+// Whoever answers where HALE_SERVER points may be anybody: this machine's admin token is not for them.
+TEST(Daemon, AnotherServerIsNotSentTheTokenOfThisMachine) {
+    const Files files;
+    files.write("admin.token", "from-the-file\n");
+    const std::string config = files.write(
+        "hale.yml",
+        fmt::format("listen: {{admin: \"127.0.0.1:4253\"}}\nstate: {}\nservices: {{}}\n", files.path.string()));
+    // Nothing says where the daemon listens; it listens on another port; on another address; it is somebody's socket.
+    for (const std::string& listen :
+         {R"({})", R"(no json)", R"({"admin":"127.0.0.1:1"})", R"({"admin":"10.0.0.5:PORT"})",
+          R"({"http":"127.0.0.1:PORT"})", R"({"admin":"127.0.0.2:PORT"})"}) {
+        ScriptedDaemon other({{"GET /api/v1/tokens", {.status = 401, .body = R"({"detail":"who are you"})"}}});
+        std::string written = listen;
+        if (const auto at = written.find("PORT"); at != written.npos)
+            written.replace(at, 4, fmt::format("{}", other.address().port));
+        files.write("listen.json", written);
+        for (const bool by_option : {false, true}) {
+            std::vector<std::string> arguments{"token", "list", "--config", config};
+            Environment environment;
+            if (by_option)
+                arguments.insert(arguments.end(), {"--server", other.url()});
+            else
+                environment["HALE_SERVER"] = other.url();
+            const Ran ran = run_with(arguments, environment);
+            EXPECT_EQ(ran.exit, 4) << written;
+            EXPECT_NE(
+                ran.err.find(fmt::format("{} is not where the daemon of {} listens", other.url(), files.path.string())),
+                std::string::npos)
+                << ran.err;
+            EXPECT_NE(ran.err.find("set HALE_TOKEN"), std::string::npos) << ran.err;
+            environment["HALE_TOKEN"] = "theirs";
+            run_with(arguments, environment);
+        }
+        other.stop();
+        ASSERT_EQ(other.seen().size(), 4u);
+        for (std::size_t i = 0; i < 4; ++i)
+            EXPECT_EQ(other.seen()[i].authorization, i % 2 == 0 ? "" : "Bearer theirs") << written;
+    }
+}
+
+TEST(Daemon, IsItsOwnBySocketOrByTheLoopbackAddressThatItBound) {
+    struct Row {
+        std::string place, admin, socket;
+        bool own;
+    };
+    const std::vector<Row> table{
+        {"127.0.0.1:4253", "127.0.0.1:4253", "", true},
+        {"http://127.0.0.1:4253", "127.0.0.1:4253", "", true},
+        {"127.0.0.1:4253", "0.0.0.0:4253", "", true},
+        {"[::1]:4253", "[::]:4253", "", true},
+        {"[::1]:4253", "[::1]:4253", "", true},
+        {"localhost:4253", "127.0.0.1:4253", "", true},
+        {"localhost:4254", "127.0.0.1:4253", "", false},
+        {"localhost:4253", "10.0.0.5:4253", "", false},
+        {"127.0.0.1:4254", "127.0.0.1:4253", "", false},
+        {"127.0.0.2:4253", "127.0.0.1:4253", "", false},
+        {"[::1]:4253", "127.0.0.1:4253", "", false},
+        {"10.0.0.5:4253", "10.0.0.5:4253", "", false},  // Which machine that is, is not certain.
+        {"10.0.0.5:4253", "0.0.0.0:4253", "", false},
+        {"hale.example:4253", "127.0.0.1:4253", "", false},
+        {"localhost.example:4253", "127.0.0.1:4253", "", false},
+        {"127.0.0.1:4253", "", "", false},
+        {"unix:/s/hale.sock", "", "/s/hale.sock", true},
+        {"/s/hale.sock", "", "/s/hale.sock", true},
+        {"unix:/configured.sock", "", "/s/hale.sock", true},
+        {"unix:/tmp/hale.sock", "127.0.0.1:4253", "/s/hale.sock", false},
+        {"ssh://127.0.0.1", "127.0.0.1:4253", "/s/hale.sock", false},
+    };
+    const Files files;
+    for (const Row& row : table) {
+        files.write("listen.json", fmt::format(R"({{"admin":"{}","socket":"{}"}})", row.admin, row.socket));
+        const auto place = parse_place(row.place);
+        ASSERT_TRUE(place) << row.place;
+        EXPECT_EQ(is_own(*place, own_places(files.path, "/configured.sock")), row.own) << row.place << " " << row.admin;
+    }
 }
 
 TEST(Daemon, IsFoundByTheConfigurationAndGivenItsToken) {
@@ -360,6 +450,7 @@ TEST(Daemon, IsFoundByTheConfigurationAndGivenItsToken) {
         files.write("hale.yml", fmt::format("listen: {{admin: \"{}\"}}\nstate: {}\nservices: {{}}\n",
                                             daemon.address().text(), files.path.string()));
     files.write("admin.token", "from-the-file\n");
+    files.write("listen.json", fmt::format(R"({{"admin":"{}"}})", daemon.address().text()));
     EXPECT_EQ(run_with({"route", "list", "--config", config}, {}).exit, 0);
     EXPECT_EQ(run_with({"route", "list"}, {{"HALE_CONFIG", config}}).exit, 0);
     EXPECT_EQ(run_with({"route", "list"}, {{"HALE_CONFIG", config}, {"HALE_TOKEN", "mine"}}).exit, 0);
@@ -570,9 +661,12 @@ TEST(Config, CheckSaysWhatIsWrongWhereAndHowSoonTroubleIsNoticed) {
     EXPECT_EQ(wrong.out, "");
     EXPECT_NE(wrong.err.find("bad.yml:4:"), std::string::npos) << wrong.err;
     EXPECT_NE(wrong.err.find("intervall"), std::string::npos) << wrong.err;
-    const std::string blind = files.write("blind.yml", "services:\n  web:\n    instances: [\"127.0.0.1:3000\"]\n    check:\n      http: /up\n"
-                                                       "      interval: 2s\n      m_of_n: {m: 5, n: 5, missing: missing}\n");
-    EXPECT_NE(run_with({"config", "check", blind}, {}).out.find("10 s            never\n"), std::string::npos) << run_with({"config", "check", blind}, {}).out;
+    const std::string blind =
+        files.write("blind.yml",
+                    "services:\n  web:\n    instances: [\"127.0.0.1:3000\"]\n    check:\n      http: /up\n"
+                    "      interval: 2s\n      m_of_n: {m: 5, n: 5, missing: missing}\n");
+    EXPECT_NE(run_with({"config", "check", blind}, {}).out.find("10 s            never\n"), std::string::npos)
+        << run_with({"config", "check", blind}, {}).out;
     EXPECT_EQ(run_with({"config", "check", "/nowhere/hale.yml"}, {}).exit, 2);
     EXPECT_EQ(run_with({"config", "check"}, {{"HALE_CONFIG", good}}).exit, 0);
 }

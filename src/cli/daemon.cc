@@ -7,7 +7,6 @@
 #include "cli/exits.h"
 #include "cli/print.h"
 #include "config/load.h"
-#include "os/files.h"
 
 namespace hale::cli {
 
@@ -15,7 +14,6 @@ namespace {
 
 constexpr char default_config[] = "/etc/hale/hale.yml";
 constexpr std::size_t most_pages = 10'000;
-constexpr std::size_t most_token_bytes = 4096;
 
 std::string set_or_empty(const Surroundings& around, const char* name) { return around.environment(name).value_or(""); }
 
@@ -84,6 +82,7 @@ Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& aro
             out.trouble = config::text(loaded.error());
     }
     out.state = settings.state;
+    out.socket = socket_of(settings);
     std::string server = asked.server.empty() ? set_or_empty(around, "HALE_SERVER") : asked.server;
     if (!server.empty()) {
         HALE_ASSIGN(Place place, parse_place(server));
@@ -91,7 +90,7 @@ Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& aro
         out.named = true;
         return out;
     }
-    out.places.push_back(place_of({.path = socket_of(settings)}));
+    out.places.push_back(place_of({.path = out.socket}));
     if (settings.admin) out.places.push_back(place_of(reachable(*settings.admin)));
     return out;
 }
@@ -109,17 +108,29 @@ Asked<std::unique_ptr<Client>> Daemon::prepare() {
     auto where = find_daemon(asked_, around_);
     if (!where) return std::unexpected(Failure{exits::usage, where.error().text});
     where_ = std::move(*where);
-    token_ = set_or_empty(around_, "HALE_TOKEN");
-    if (token_.empty()) {
-        const std::string path = where_.state + "/admin.token";
-        if (auto read = os::read_file(path, most_token_bytes))
-            token_ = trim(std::string_view(*read).substr(0, read->find_first_of("\r\n")));
-        else
-            token_trouble_ = fmt::format("{}: {}", path, read.error().text);
+    told_token_ = set_or_empty(around_, "HALE_TOKEN");
+    if (told_token_.empty()) {
+        own_places_ = own_places(where_.state, where_.socket);
+        own_token_ = own_token(where_.state);
     }
     auto client = Client::create();
     if (!client) return std::unexpected(Failure{exits::failed, client.error().text});
     return std::move(*client);
+}
+
+std::string Daemon::token_for(const Place& place) const {
+    if (!place.command.empty()) return {};  // The far end speaks as the user who logged in there.
+    if (!told_token_.empty()) return told_token_;
+    return is_own(place, own_places_) ? own_token_.text : std::string();
+}
+
+std::string Daemon::why_no_token(const Place& place) const {
+    if (!place.command.empty()) return "no token is sent over ssh: the rights there are those of the user who logs in";
+    if (is_own(place, own_places_)) return fmt::format("no token: set HALE_TOKEN ({})", own_token_.trouble);
+    return fmt::format(
+        "no token: {} is not where the daemon of {} listens, so its admin.token was not sent; set HALE_TOKEN to a "
+        "token of the daemon at {}",
+        place.shown, where_.state, place.shown);
 }
 
 Failure Daemon::unreachable(const std::vector<std::string>& tried) const {
@@ -148,7 +159,7 @@ Failure Daemon::refused(const Reply& reply) const {
         if (!pointer.empty()) text += pointer + ": ";
         text += text_at(error, "detail");
     }
-    if (reply.status == 401 && token_.empty()) text += fmt::format("\nno token: set HALE_TOKEN ({})", token_trouble_);
+    if (reply.status == 401 && token_for(*place_).empty()) text += '\n' + why_no_token(*place_);
     return {exit_for(reply.status), text};
 }
 
@@ -172,7 +183,8 @@ Asked<Reply> Daemon::reach(const Question& question,
         Question complete = question;
         complete.fields.emplace_back("Accept", "application/json, text/event-stream");
         // Over the socket the kernel says who we are; a token may say otherwise.
-        if (!token_.empty() && place.command.empty()) complete.fields.emplace_back("Authorization", "Bearer " + token_);
+        if (const std::string token = token_for(place); !token.empty())
+            complete.fields.emplace_back("Authorization", "Bearer " + token);
         auto reply = send(place, complete);
         if (reply) {
             place_ = place;

@@ -2,8 +2,8 @@
 // ours, and its refusals turned into a sentence and an exit code.
 //
 // Order: --server, HALE_SERVER; else the default socket, then the TCP admin listener (both as the configuration
-// named by --config or HALE_CONFIG says). The token: HALE_TOKEN, else admin.token in the state directory; without
-// one nothing is said until the daemon answers 401.
+// named by --config or HALE_CONFIG says). The token: HALE_TOKEN; else admin.token in the state directory, which only
+// that directory's own daemon is shown (own_token.h). Without one nothing is said until the daemon answers 401.
 
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "cli/client.h"
 #include "cli/invocation.h"
 #include "cli/json.h"
+#include "cli/own_token.h"
 #include "cli/place.h"
 
 namespace hale::cli {
@@ -33,6 +34,7 @@ using Asked = std::expected<T, Failure>;
 struct Whereabouts {
     std::string config;  // "" when there is none.
     std::string state = "/var/lib/hale";
+    std::string socket;                  // Of the daemon that the configuration describes.
     std::vector<Place> places;           // To be tried in order.
     std::optional<std::string> trouble;  // Why the configuration could not be read.
     bool named = false;                  // By --server or HALE_SERVER.
@@ -69,14 +71,17 @@ private:
     Failure unreachable(const std::vector<std::string>& tried) const;
     Failure refused(const Reply& reply) const;
     Asked<std::unique_ptr<Client>> prepare();
+    std::string token_for(const Place& place) const;
+    std::string why_no_token(const Place& place) const;
 
     const Invocation& asked_;
     Surroundings& around_;
     std::unique_ptr<Client> client_;
     Whereabouts where_;
     std::optional<Place> place_;  // That answered.
-    std::string token_;
-    std::string token_trouble_;
+    std::string told_token_;      // HALE_TOKEN: for whomever the operator names.
+    OwnPlaces own_places_;
+    OwnToken own_token_;
 };
 
 // For a path segment or a query value.
