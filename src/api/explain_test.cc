@@ -97,6 +97,34 @@ TEST_F(Example, ServiceBeforeInstanceBeforeHost) {
         EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/resolve?target={}", target), "read").status, 404) << target;
 }
 
+// V13: absence is never success, so a misspelt service is not the service behind the catch-all.
+TEST_F(Example, ABareWordIsAHostOnlyWhenARouteNamesIt) {
+    const std::vector<config::RouteSpec> declared{{.id = "r1", .host = "test.eliasson.me", .service = "web"},
+                                                  {.id = "r2", .host = "*", .service = "web"},
+                                                  {.id = "r3", .host = "*.example", .service = "web"},
+                                                  {.id = "r4", .host = "intranet", .path = "/wiki", .service = "web"}};
+    auto routes = std::make_shared<std::vector<catalog::RouteFacts>>();
+    for (const auto& route : declared) routes->push_back({route, 9});
+    d.put(catalog::RoutesPut{routes});
+    const std::pair<std::string_view, std::string_view> taken[] = {
+        {"intranet", "r2"},         {"intranet/wiki", "r4"},       {"INTRANET/wiki/x", "r4"}, {"a.example", "r3"},
+        {"nobody.elsewhere", "r2"}, {"host:nobody", "r2"},         {"http://nobody/", "r2"},  {"host:nobody:80/x", "r2"},
+        {"test.eliasson.me", "r1"}, {"test.eliasson.me:80", "r1"}, {"127.0.0.1", "r2"},       {"[::1]", "r2"}};
+    for (const auto& [target, route] : taken)
+        EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/resolve?target={}", target), "read").json().value("route", ""), route) << target;
+    for (const std::string_view target : {"nobody", "nobody/up", "nobody:80", "wbe", "service:nobody", "instance:nobody"}) {
+        for (const std::string_view path : {"resolve", "explain"})
+            EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/{}?target={}", path, target), "read").status, 404) << path << target;
+        EXPECT_EQ(d.ask("POST", fmt::format("/api/v1/verify?target={}", target), "operate", "{}").status, 404) << target;
+    }
+    EXPECT_EQ(d.ask("GET", "/api/v1/resolve?target=nobody", "read").json().value("detail", ""),
+              "no service, instance or host named \"nobody\"; see `hale list` (as a host, a catch-all route would take it: host:nobody)");
+    for (const auto& [word, meant] : {std::pair{"wbe", "web"}, {"web1", "web-1"}, {"intrante", "intranet"}}) {
+        const std::string said = d.ask("GET", fmt::format("/api/v1/resolve?target={}", word), "read").json().value("detail", "");
+        EXPECT_NE(said.find(fmt::format("did you mean {}?", meant)), std::string::npos) << said;
+    }
+}
+
 TEST_F(Example, OverridesAndLifecycleAreTold) {
     auto layer = std::make_shared<config::Override>();
     layer->service = "web";

@@ -2,12 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/nearest.h"
 #include "base/text.h"
 #include "wire/url.h"
 
 namespace hale::api {
 
 namespace {
+
+constexpr std::size_t most_names_compared = 1000;
 
 std::optional<Resolved> as_service(const catalog::View& view, std::string_view name) {
     const auto* service = view.service(name);
@@ -47,6 +54,41 @@ std::optional<Resolved> as_host(const catalog::View& view, std::string_view text
     return out;
 }
 
+bool is_bare_word(std::string_view target) {
+    return target.find("://") == std::string_view::npos &&
+           target.substr(0, target.find_first_of(":/")).find('.') == std::string_view::npos && !target.starts_with('[');
+}
+
+bool is_named(const catalog::View& view, std::string_view host) {
+    return std::ranges::any_of(view.routes(), [&](const catalog::RouteFacts& route) { return route.spec.host == host; });
+}
+
+// Among so many names at most: this answers within one turn of the loop, however many instances there are.
+std::string nearest_name(const catalog::View& view, std::string_view target) {
+    std::vector<std::string> known;
+    const auto room = [&] { return known.size() < most_names_compared; };
+    for (const auto& [name, slot] : view.service_names()) {
+        if (!room()) break;
+        known.push_back(name);
+    }
+    for (const catalog::RouteFacts& route : view.routes()) {
+        if (!room()) break;
+        if (route.spec.host != "*") known.push_back(route.spec.host);
+    }
+    for (catalog::Slot slot = 0; slot < view.instance_slots() && room(); ++slot) {
+        if (const auto* instance = view.instance(slot)) known.push_back(instance->facts->name);
+    }
+    return nearest(target, known);
+}
+
+Error unknown_name(const catalog::View& view, std::string_view target, bool catch_all_takes_it) {
+    std::string text = fmt::format("no service, instance or host named \"{}\"", escaped(target));
+    if (const std::string near = nearest_name(view, target); !near.empty()) text += fmt::format("; did you mean {}?", near);
+    else text += "; see `hale list`";
+    if (catch_all_takes_it) text += fmt::format(" (as a host, a catch-all route would take it: host:{})", escaped(target));
+    return {Code::not_found, std::move(text)};
+}
+
 }  // namespace
 
 Result<Resolved> resolve(const catalog::View& view, std::string_view target) {
@@ -70,8 +112,10 @@ Result<Resolved> resolve(const catalog::View& view, std::string_view target) {
     }
     if (auto found = as_service(view, target)) return *found;
     if (auto found = as_instance(view, target)) return *found;
-    if (auto found = as_host(view, target)) return *found;
-    return fail(Code::not_found, fmt::format("\"{}\" is no service, no instance, and no route takes it as a host; see `hale list`", escaped(target)));
+    const auto host = as_host(view, target);
+    const bool by_catch_all = host && host->route->spec.host == "*" && !is_named(view, host->host);
+    if (host && !(by_catch_all && is_bare_word(target))) return *host;
+    return std::unexpected(unknown_name(view, target, by_catch_all));
 }
 
 }  // namespace hale::api

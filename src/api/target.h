@@ -1,5 +1,8 @@
 // How a name that a person typed resolves: exact service first, then instance (id or name), then host or URL;
 // "service:", "instance:" and "host:" force. One place, for every verb.
+//
+// A bare word (no dot, no scheme) is a host only when a route names it. A catch-all route would take any word at
+// all, so that every misspelt service would silently mean the catch-all's; `host:` or a URL asks for that.
 
 #pragma once
 

@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/id.h"
+#include "base/nearest.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "base/text.h"
@@ -145,6 +146,18 @@ TEST(Human, SaysDurationsAsPeopleDo) {
     EXPECT_EQ(human(1500ms), "1.5 s");
     EXPECT_EQ(human(124s), "2m04s");
     EXPECT_EQ(human(74h), "3d 02h");
+}
+
+TEST(Nearest, ForgivesAThirdOfAWord) {
+    const std::vector<std::string> known{"list", "explain", "verify", "version", "drain", "set"};
+    EXPECT_EQ(nearest("lst", known), "list");
+    EXPECT_EQ(nearest("ilst", known), "list");
+    EXPECT_EQ(nearest("explian", known), "explain");
+    EXPECT_EQ(nearest("exp", known), "explain");
+    EXPECT_EQ(nearest("verfy", known), "verify");
+    EXPECT_EQ(nearest("deploy", known), "");
+    EXPECT_EQ(nearest("", known), "");
+    EXPECT_EQ(nearest(std::string(1000, 'x'), known), "");
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 #include <functional>
 #include <sstream>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "cli/completion.h"
 #include "cli/exits.h"
-#include "cli/nearest.h"
 #include "cli/verbs.h"
 
 namespace hale::cli {

@@ -10,7 +10,6 @@
 #include "cli/ages.h"
 #include "cli/event_stream.h"
 #include "cli/exits.h"
-#include "cli/nearest.h"
 #include "cli/place.h"
 #include "cli/print.h"
 #include "cli/probe_here.h"
@@ -94,18 +93,6 @@ TEST(Place, IsWrittenInFourWays) {
                             "ssh://-oX", "ssh://a b", "ssh://h;ls", "unix:", "ssh://-l@h"}) {
         EXPECT_FALSE(parse_place(bad)) << bad;
     }
-}
-
-TEST(Nearest, ForgivesAThirdOfAWord) {
-    const std::vector<std::string> known{"list", "explain", "verify", "version", "drain", "set"};
-    EXPECT_EQ(nearest("lst", known), "list");
-    EXPECT_EQ(nearest("ilst", known), "list");
-    EXPECT_EQ(nearest("explian", known), "explain");
-    EXPECT_EQ(nearest("exp", known), "explain");
-    EXPECT_EQ(nearest("verfy", known), "verify");
-    EXPECT_EQ(nearest("deploy", known), "");
-    EXPECT_EQ(nearest("", known), "");
-    EXPECT_EQ(nearest(std::string(1000, 'x'), known), "");
 }
 
 TEST(Print, TablesAlignByWhatIsSeen) {

@@ -1,9 +1,9 @@
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace hale::cli {
+namespace hale {
 
 namespace {
 
@@ -42,4 +42,4 @@ std::string nearest(std::string_view word, std::span<const std::string> known) {
     return best;
 }
 
-}  // namespace hale::cli
+}  // namespace hale

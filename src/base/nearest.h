@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace hale::cli {
+namespace hale {
 
 // The nearest of `known` by edits (a swap of neighbours is one); "" when nothing is near enough.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
-}  // namespace hale::cli
+}  // namespace hale
