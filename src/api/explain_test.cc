@@ -119,7 +119,7 @@ TEST_F(Example, ABareWordIsAHostOnlyWhenARouteNamesIt) {
     }
     EXPECT_EQ(d.ask("GET", "/api/v1/resolve?target=nobody", "read").json().value("detail", ""),
               "no service, instance or host named \"nobody\"; see `hale list` (as a host, a catch-all route would take it: host:nobody)");
-    for (const auto& [word, meant] : {std::pair{"wbe", "web"}, {"web1", "web-1"}, {"intrante", "intranet"}}) {
+    for (const auto& [word, meant] : {std::pair{"wbe", "web"}, {"wbe-1", "web-1"}, {"intrante", "intranet"}}) {
         const std::string said = d.ask("GET", fmt::format("/api/v1/resolve?target={}", word), "read").json().value("detail", "");
         EXPECT_NE(said.find(fmt::format("did you mean {}?", meant)), std::string::npos) << said;
     }

@@ -18,49 +18,10 @@ using verdict::State;
 constexpr std::array all_states{State::pending, State::healthy, State::degraded, State::unhealthy, State::unknown};
 constexpr std::array<std::string_view, 5> code_classes{"1xx", "2xx", "3xx", "4xx", "5xx"};
 
-void head(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
-    fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
-}
-
-using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
-
-void series(std::string& out, std::string_view name, Labels labels, std::string_view value) {
-    out += name;
-    char before = '{';
-    for (const auto& [key, text] : labels) {
-        out += before;
-        before = ',';
-        out += key;
-        out += "=\"";
-        append_label_value(out, text);
-        out += '"';
-    }
-    if (before == ',') out += '}';
-    out += ' ';
-    out += value;
-    out += '\n';
-}
-void series(std::string& out, std::string_view name, Labels labels, std::uint64_t value) { series(out, name, labels, fmt::format("{}", value)); }
-void series(std::string& out, std::string_view name, Labels labels, double value) { series(out, name, labels, fmt::format("{:.9g}", value)); }
-
-template <class Bounds, class Counts>
-void histogram(std::string& out, std::string_view name, std::string_view label, std::string_view value, const Bounds& bounds_us, const Counts& counts, Duration sum) {
-    const std::string bucket = fmt::format("{}_bucket", name);
-    std::uint64_t total = 0;
-    for (std::size_t i = 0; i < bounds_us.size(); ++i) {
-        total += counts[i];
-        series(out, bucket, {{label, value}, {"le", fmt::format("{:.9g}", bounds_us[i] / 1e6)}}, total);
-    }
-    total += counts[bounds_us.size()];
-    series(out, bucket, {{label, value}, {"le", "+Inf"}}, total);
-    series(out, fmt::format("{}_sum", name), {{label, value}}, seconds(sum));
-    series(out, fmt::format("{}_count", name), {{label, value}}, total);
-}
-
 // One family of series at a time, each walked in slices.
 class MetricsBody final : public http::BodyProducer {
 public:
-    MetricsBody(Desk& desk, Measurements measured) : desk_(desk), measured_(std::move(measured)) {
+    MetricsBody(Desk& desk, Measurements measured, Exposition form) : desk_(desk), measured_(std::move(measured)), form_(form) {
         for (const auto& worker : measured_.workers)
             for (const auto& service : worker.services) add(by_service_[service.service], service);
     }
@@ -69,7 +30,7 @@ public:
         Slice slice(desk_.loop, out, most);
         while (family_ < families.size()) {
             const Family& family = families[family_];
-            if (!std::exchange(begun_, true) && !family.type.empty() && applies(family)) head(out, family.name, family.type, family.help);
+            if (!std::exchange(begun_, true) && !family.type.empty() && applies(family)) head(out, form_, family.name, family.type, family.help);
             if (!applies(family) || !(this->*family.step)(out, family, slice)) {
                 ++family_;
                 begun_ = false;
@@ -80,6 +41,7 @@ public:
             }
             return More::more;  // The slice is over inside this family.
         }
+        end(out, form_);
         return More::done;
     }
 
@@ -132,7 +94,7 @@ private:
         for (auto at = std::exchange(first_, false) ? all.begin() : all.upper_bound(after_); at != all.end(); ++at) {
             if (slice.over()) return true;
             after_ = at->first;
-            if (family.type == "histogram") histogram(out, family.name, "service", at->first, ProbeTally::bounds_us, at->second.durations, at->second.sum);
+            if (family.type == "histogram") histogram(out, form_, family.name, {"service", at->first}, ProbeTally::bounds_us, at->second.durations, at->second.sum);
             else
                 for (const auto& [key, count] : at->second.outcomes)
                     series(out, family.name, {{"service", at->first}, {"outcome", verdict::to_text(key.first)}, {"reason", verdict::code(key.second)}}, count);
@@ -145,7 +107,7 @@ private:
             after_ = at->first;
             const auto& stats = at->second;
             if (family.type == "histogram") {
-                histogram(out, family.name, "service", at->first, proxy::Histogram::bounds_us, stats.durations.counts, stats.durations.sum);
+                histogram(out, form_, family.name, {"service", at->first}, proxy::Histogram::bounds_us, stats.durations.counts, stats.durations.sum);
             } else if (family.name == "hale_requests_total") {
                 for (std::size_t code = 0; code < 5; ++code)
                     for (const std::size_t source : {0u, 1u})
@@ -163,16 +125,16 @@ private:
     }
     bool daemon(std::string& out, const Family&, Slice&) {
         const auto one = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
-            head(out, name, type, help);
+            head(out, form_, name, type, help);
             series(out, name, {}, value);
         };
-        head(out, "hale_build_info", "gauge", "Always 1; the version is a label.");
+        head(out, form_, "hale_build_info", "info", "Always 1; the version is a label.");
         series(out, "hale_build_info", {{"version", desk_.options.version}}, std::uint64_t{1});
         const auto& reload = desk_.view.reload();
         one("hale_config_last_reload_successful", "gauge", "Is the file on disk the configuration in force?", std::uint64_t{reload.ok});
         one("hale_config_last_reload_timestamp_seconds", "gauge", "When the configuration was last read.", seconds(reload.at.time_since_epoch()));
         one("hale_ready", "gauge", "Does /ready say yes?", std::uint64_t{desk_.own.ready.load() && !desk_.own.stopping.load()});
-        one("hale_revision", "counter", "The last visible change.", desk_.view.revision());
+        one("hale_revision", "gauge", "The last visible change.", desk_.view.revision());
         one("hale_services", "gauge", "Services there are.", std::uint64_t{desk_.view.service_names().size()});
         one("hale_instances", "gauge", "Instances there are.", std::uint64_t{desk_.view.instance_count()});
         one("hale_fold_lag_seconds", "gauge", "From a change to its being readable here.", seconds(desk_.fold_lag));
@@ -183,13 +145,13 @@ private:
         one("hale_changes_coalesced_total", "counter", "Changes coalesced while a mutation was under way.", measured_.changes_skipped);
         one("hale_observations_discarded_total", "counter", "Late observations of older generations.", measured_.late_discarded);
         const auto of_checkers = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
-            head(out, name, type, help);
+            head(out, form_, name, type, help);
             for (const auto& checker : measured_.checkers) series(out, name, {{"checker", fmt::format("{}", checker.checker)}}, value(checker));
         };
-        head(out, "hale_schedule_lag_seconds", "histogram", "How late probes began after their time.");
+        head(out, form_, "hale_schedule_lag_seconds", "histogram", "How late probes began after their time.");
         for (const auto& checker : measured_.checkers)
             if (checker.lag_counts.size() == checker.lag_bounds_us.size() + 1)
-                histogram(out, "hale_schedule_lag_seconds", "checker", fmt::format("{}", checker.checker), checker.lag_bounds_us, checker.lag_counts,
+                histogram(out, form_, "hale_schedule_lag_seconds", {"checker", fmt::format("{}", checker.checker)}, checker.lag_bounds_us, checker.lag_counts,
                           checker.lag_sum);
         of_checkers("hale_schedule_lag_worst_seconds", "gauge", "The latest that a probe ever began.", [](const auto& c) { return seconds(c.worst_lag); });
         of_checkers("hale_probes_in_flight", "gauge", "Probes under way.", [](const auto& c) { return std::uint64_t{c.in_flight}; });
@@ -198,7 +160,7 @@ private:
         of_checkers("hale_probe_connections_reused_total", "counter", "Probes on a connection kept from before.", [](const auto& c) { return c.reused; });
         of_checkers("hale_probes_turned_away_total", "counter", "Probes that found the queue full.", [](const auto& c) { return c.turned_away; });
         const auto of_workers = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
-            head(out, name, type, help);
+            head(out, form_, name, type, help);
             for (const auto& worker : measured_.workers) series(out, name, {{"worker", fmt::format("{}", worker.worker)}}, value(worker));
         };
         of_workers("hale_upstream_connections", "gauge", "Open connections to instances.", [](const auto& w) { return w.upstream_connections; });
@@ -273,6 +235,7 @@ private:
 
     Desk& desk_;
     const Measurements measured_;
+    const Exposition form_;
     std::map<std::string, proxy::ServiceStats, std::less<>> by_service_;
     std::size_t family_ = 0;
     catalog::Slot slot_ = 0;
@@ -313,19 +276,10 @@ const std::array<MetricsBody::Family, 21> MetricsBody::families{{
 
 }  // namespace
 
-void append_label_value(std::string& out, std::string_view text) {
-    for (const char c : text) {
-        if (c == '\\') out += "\\\\";
-        else if (c == '"') out += "\\\"";
-        else if (c == '\n') out += "\\n";
-        else out += c;
-    }
-}
-
-std::string probe_metrics(const verdict::Observation& seen) {
+std::string probe_metrics(const verdict::Observation& seen, Exposition form) {
     std::string out;
     const auto gauge = [&](std::string_view name, std::string_view help, double value) {
-        head(out, name, "gauge", help);
+        head(out, form, name, "gauge", help);
         series(out, name, {}, value);
     };
     const bool judged = seen.outcome != verdict::Outcome::error;
@@ -338,7 +292,7 @@ std::string probe_metrics(const verdict::Observation& seen) {
         gauge("probe_http_status_code", "Response HTTP status code", seen.status);
         gauge("probe_http_version", "Returns the version of HTTP of the probe response", 1.1);
         gauge("probe_http_ssl", "Indicates if SSL was used for the final redirect", seen.timings.tls >= Duration{0} ? 1 : 0);
-        head(out, "probe_http_duration_seconds", "gauge", "Duration of http request by phase");
+        head(out, form, "probe_http_duration_seconds", "gauge", "Duration of http request by phase");
         const auto phase = [&](std::string_view word, Duration d) { series(out, "probe_http_duration_seconds", {{"phase", word}}, d < Duration{0} ? 0.0 : seconds(d)); };
         const auto positive = [](Duration d) { return std::max(d, Duration{0}); };
         phase("resolve", seen.timings.dns);
@@ -347,16 +301,21 @@ std::string probe_metrics(const verdict::Observation& seen) {
         phase("processing", seen.timings.first_byte);
         phase("transfer", positive(seen.timings.total - positive(seen.timings.dns) - positive(seen.timings.connect) - positive(seen.timings.tls) - positive(seen.timings.first_byte)));
     }
-    head(out, "probe_failed_due_to_regex", "gauge", "Indicates if probe failed due to regex");
+    head(out, form, "probe_failed_due_to_regex", "gauge", "Indicates if probe failed due to regex");
     series(out, "probe_failed_due_to_regex", {}, std::uint64_t{seen.reason == verdict::Reason::body_mismatch || seen.reason == verdict::Reason::header_mismatch});
+    end(out, form);
     return out;
 }
 
-std::unique_ptr<http::BodyProducer> metrics_body(Desk& desk, Measurements measured) { return std::make_unique<MetricsBody>(desk, std::move(measured)); }
+std::unique_ptr<http::BodyProducer> metrics_body(Desk& desk, Measurements measured, Exposition form) {
+    return std::make_unique<MetricsBody>(desk, std::move(measured), form);
+}
 
 void metrics(Desk& desk, const CallPtr& call) {
-    desk.backend.measure([&desk, call](Measurements measured) {
-        call->exchange->stream(200, {{"Content-Type", std::string(metrics_type)}, {"Cache-Control", "no-store"}}, metrics_body(desk, std::move(measured)));
+    const Exposition form = exposition_for(call->request().head.fields.value(wire::Known::accept));
+    desk.backend.measure([&desk, call, form](Measurements measured) {
+        call->exchange->stream(200, {{"Content-Type", std::string(content_type(form))}, {"Cache-Control", "no-store"}, {"Vary", "Accept"}},
+                               metrics_body(desk, std::move(measured), form));
     });
 }
 

@@ -193,8 +193,9 @@ void probe(Desk& desk, const CallPtr& call) {
     const std::string target(call->query.value("target"));
     const std::string module(call->query.value("module"));
     if (target.empty()) return answer_problem(call, {400, "invalid", "/target: is needed", {{"/target", "is needed", "", 0}}});
-    const auto write = [call](const verdict::Observation& seen) {
-        call->exchange->answer(200, {{"Content-Type", std::string(metrics_type)}, {"Cache-Control", "no-store"}}, probe_metrics(seen));
+    const Exposition form = exposition_for(call->request().head.fields.value(wire::Known::accept));
+    const auto write = [call, form](const verdict::Observation& seen) {
+        call->exchange->answer(200, {{"Content-Type", std::string(content_type(form))}, {"Cache-Control", "no-store"}, {"Vary", "Accept"}}, probe_metrics(seen, form));
     };
     std::string id;
     if (const auto known = resolve(desk.view, target); known && known->route == nullptr) {
