@@ -8,25 +8,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from waiting import free_port, wait_for  # noqa: E402, F401
+
 RELEASE = os.path.join(ROOT, "build", "release")
 HALE = os.environ.get("HALE_BINARY", os.path.join(RELEASE, "src", "main", "hale"))
 LOAD = os.path.join(RELEASE, "bench", "bench_load")
 BACKEND = os.path.join(RELEASE, "bench", "bench_backend")
-
-
-def wait_for(condition, what, seconds=20.0):
-    """Polls in one place; every wait has a deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)  # poll
-    raise SystemExit(f"gave up after {seconds} s waiting for {what}")
 
 
 def cpu_seconds(pid):
@@ -139,13 +131,6 @@ def load(to, connections, seconds, rate=0, cpu=0, host="bench.test", path="/"):
     argv = ["taskset", "-c", str(cpu), LOAD, "--to", to, "--host", host, "--path", path, "--connections", str(connections), "--seconds", str(seconds),
             "--rate", str(rate)]
     return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout)
-
-
-def free_port():
-    import socket
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def spread(values, digits=2):

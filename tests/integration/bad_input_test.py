@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import Case, HALE, Site, free_port, request
+from harness import Case, HALE, Site, refusing_address, request
 
 # (what, text, the place, words that the message must hold). Lines count from the head that Site.configure writes.
 HEAD_LINES = 4
@@ -128,18 +128,18 @@ class BadCallers(Case):
             self.assertEqual((status, headers["content-type"]), (403, "application/problem+json"))
 
     def test_v12_without_a_daemon_every_verb_that_needs_it_fails_within_two_seconds_naming_the_address(self):
-        address = f"127.0.0.1:{free_port()}"
         verbs = {("list",): 6, ("explain", "x"): 6, ("verify", "x"): 6, ("set", "x", "down", "--for", "1h", "--reason", "r"): 6, ("unset", "x"): 6,
                  ("route", "list"): 6, ("drain", "x"): 6, ("pause", "x"): 6, ("resume", "x"): 6, ("config", "reload"): 6, ("token", "list"): 6,
                  ("check", "x"): 3, ("list", "-o", "nagios"): 3}
-        for verb, code in verbs.items():
-            with self.subTest(verb):
-                began = time.monotonic()
-                run = subprocess.run([HALE, *verb], capture_output=True, text=True, timeout=20,
-                                     env={**os.environ, "HALE_SERVER": address, "HALE_TOKEN": "t"})
-                self.assertLess(time.monotonic() - began, 4)  # Two seconds of waiting, and a sanitized start.
-                self.assertEqual(run.returncode, code, run.stderr)
-                self.assertIn(address, run.stderr + run.stdout)
+        with refusing_address() as address:
+            for verb, code in verbs.items():
+                with self.subTest(verb):
+                    began = time.monotonic()
+                    run = subprocess.run([HALE, *verb], capture_output=True, text=True, timeout=20,
+                                         env={**os.environ, "HALE_SERVER": address, "HALE_TOKEN": "t"})
+                    self.assertLess(time.monotonic() - began, 4)  # Two seconds of waiting, and a sanitized start.
+                    self.assertEqual(run.returncode, code, run.stderr)
+                    self.assertIn(address, run.stderr + run.stdout)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The real daemon and real peers on loopback, each on a free port, each ended by pid.
 
 Every wait has a deadline and polls in one place (wait_for). A Site is one daemon with its own folder; leaving it
-stops everything it started and fails the test when the daemon reported a BUG or a sanitizer spoke.
+stops everything it started and fails the test when the daemon reported a BUG, a sanitizer spoke, or one of ours did not
+end by itself with 0 after SIGTERM. The folder with the logs stays when a test failed.
 """
 
 import contextlib
@@ -10,34 +11,21 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
-import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+
+from waiting import free_port, on_free_port, refusing_address, wait_for  # noqa: E402, F401
+
 BUILD = os.environ.get("HALE_BUILD", os.path.join(ROOT, "build", "dev"))
 HALE = os.path.join(BUILD, "src", "main", "hale")
 DEMO = os.path.join(BUILD, "tools", "demo_backend")
-
-
-def wait_for(condition, what, seconds=20.0):
-    """The value of `condition` once it is true; fails the test after the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"gave up after {seconds} s waiting for {what}")
-        time.sleep(0.02)  # poll
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+STOP_SECONDS = 45  # Requests may take 30 s to finish (drain), and sanitizers are slow.
+BAD_WORDS = ("BUG:", "CHECK failed", "AddressSanitizer", "runtime error:", "LeakSanitizer", "ThreadSanitizer")
 
 
 def request(address, method="GET", path="/", headers=None, body=None, timeout=10):
@@ -60,8 +48,9 @@ def request(address, method="GET", path="/", headers=None, body=None, timeout=10
 class Site:
     """A daemon (not yet running), its folder and its peers."""
 
-    def __init__(self, binary=HALE):
+    def __init__(self, binary=HALE, environment=None):
         self.binary = binary
+        self.environment = environment or {}  # Of the daemon, besides this process's own.
         self.folder = tempfile.mkdtemp(prefix="hale-site-")
         self.state = os.path.join(self.folder, "state")
         self.config_path = os.path.join(self.folder, "hale.yml")
@@ -74,6 +63,8 @@ class Site:
         return self
 
     def __exit__(self, kind, *_):
+        """Ends what still runs. A test that passed may still fail here; one that failed keeps its folder."""
+        wrong = []
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -81,18 +72,23 @@ class Site:
             if process.stdout:
                 process.stdout.close()
             try:
-                process.wait(45)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
+                wrong.append(f"{process.args[0]} ignored SIGTERM for {STOP_SECONDS} s")
                 process.kill()
                 process.wait()
+                continue
+            # Killed with -9 is what a test did on purpose; any other end of ours is an orderly one.
+            if process.args[0] in (self.binary, DEMO) and process.returncode not in (0, -signal.SIGKILL):
+                wrong.append(f"{process.args[0]} ended with {process.returncode}")
         text = self.log_text()
-        if kind is None:
-            for bad in ("BUG:", "CHECK failed", "AddressSanitizer", "runtime error:", "LeakSanitizer", "ThreadSanitizer"):
-                if bad in text:
-                    raise AssertionError(f"the daemon said {bad}\n" + text[-4000:])
+        wrong += [f"the daemon said {bad}" for bad in BAD_WORDS if bad in text]
+        if kind is None and not wrong:
             shutil.rmtree(self.folder, ignore_errors=True)
-        else:
-            print(text[-3000:])
+            return
+        print(f"{text[-3000:]}\nits folder is kept: {self.folder}")
+        if kind is None:
+            raise AssertionError("; ".join(wrong))
 
     def log_text(self):
         text = ""
@@ -107,9 +103,13 @@ class Site:
         self.processes.append(process)
         return process
 
-    def end(self, process, how=signal.SIGTERM, seconds=45):
+    def end(self, process, how=signal.SIGTERM, seconds=STOP_SECONDS):
         process.send_signal(how)
         return process.wait(seconds)
+
+    def on_free_port(self, argv_for):
+        """Starts argv_for(port), a peer that cannot take port 0; returns (process, address) once it listens."""
+        return on_free_port(lambda port: self.run(argv_for(port)))
 
     # ---- backends ----
 
@@ -135,7 +135,8 @@ class Site:
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(self.state, "listen.json"))
         with open(os.path.join(self.folder, f"hale-{self.logs}.log"), "w") as log:
-            self.daemon = self.run([self.binary, "serve", "--config", self.config_path, *extra], stdout=log, stderr=log)
+            self.daemon = self.run([self.binary, "serve", "--config", self.config_path, *extra], stdout=log, stderr=log,
+                                   env={**os.environ, **self.environment})
         self.logs += 1
         if wait:
             self.wait_live()
@@ -154,7 +155,10 @@ class Site:
         wait_for(live, "/live", seconds)
 
     def stop(self, how=signal.SIGTERM):
-        return self.end(self.daemon, how)
+        """Ends the daemon; after SIGTERM it must have ended in order, and in time."""
+        code = self.end(self.daemon, how)
+        assert code == (0 if how == signal.SIGTERM else -how), f"hale ended with {code}:\n{self.log_text()[-3000:]}"
+        return code
 
     @property
     def token(self):

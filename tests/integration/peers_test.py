@@ -7,7 +7,7 @@ import http.client
 import os
 import unittest
 
-from harness import Case, Site, free_port, wait_for, request
+from harness import Case, Site
 
 NGINX = """
 worker_processes 1;
@@ -73,15 +73,18 @@ class Peers(Case):
                 contents[size] = os.urandom(size)
                 with open(os.path.join(site.folder, "www", f"{size}.bin"), "wb") as out:
                     out.write(contents[size])
-            nginx_port, haproxy_port = free_port(), free_port()
-            nginx_address, haproxy_address = f"127.0.0.1:{nginx_port}", f"127.0.0.1:{haproxy_port}"
-            for name, text in (("nginx.conf", NGINX.format(folder=site.folder, port=nginx_port, echo=echo.address)),
-                               ("haproxy.cfg", HAPROXY.format(port=haproxy_port, nginx=nginx_address))):
-                with open(os.path.join(site.folder, name), "w") as out:
-                    out.write(text)
             os.chmod(site.folder, 0o755)
-            nginx = site.run(["nginx", "-c", os.path.join(site.folder, "nginx.conf")])
-            haproxy = site.run(["haproxy", "-db", "-f", os.path.join(site.folder, "haproxy.cfg")])
+
+            def written(name, text):
+                path = os.path.join(site.folder, name)
+                with open(path, "w") as out:
+                    out.write(text)
+                return path
+
+            nginx, nginx_address = site.on_free_port(lambda port: [
+                "nginx", "-c", written("nginx.conf", NGINX.format(folder=site.folder, port=port, echo=echo.address))])
+            haproxy, haproxy_address = site.on_free_port(lambda port: [
+                "haproxy", "-db", "-f", written("haproxy.cfg", HAPROXY.format(port=port, nginx=nginx_address))])
             site.start(CONFIG.format(nginx=nginx_address, haproxy=haproxy_address))
             for name in ("nginx-1", "haproxy-1", "both-1", "both-2"):
                 site.wait_state(name, "healthy")

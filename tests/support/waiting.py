@@ -1,0 +1,52 @@
+"""Waiting and ports, for whoever starts peers in Python: tests and benchmarks poll here and nowhere else."""
+
+import contextlib
+import socket
+import time
+
+
+def wait_for(condition, what, seconds=20.0):
+    """The value of `condition` once it is true; an AssertionError after the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"gave up after {seconds} s waiting for {what}")
+        time.sleep(0.02)  # poll
+
+
+def free_port():
+    """A port that was free a moment ago. Somebody may take it before it is used: start by `on_free_port` what cannot take port 0."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def on_free_port(start, tries=5):
+    """start(port) begins a process that listens there; returns (process, "127.0.0.1:port") once it does. A process that ends
+    instead lost its port to somebody else, or is wrong: it is begun again elsewhere, and after `tries` times it is wrong."""
+    for _ in range(tries):
+        port = free_port()
+        process = start(port)
+
+        def up():
+            if process.poll() is not None:
+                return "ended"
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return "up"
+            return None
+
+        if wait_for(up, f"a peer on port {port}") == "up" and process.poll() is None:
+            return process, f"127.0.0.1:{port}"
+    raise AssertionError(f"a peer ended {tries} times instead of listening; last with {process.returncode}")
+
+
+@contextlib.contextmanager
+def refusing_address():
+    """An address that refuses: its port is taken, so nobody else comes to listen there, and nobody listens."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{s.getsockname()[1]}"
