@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -435,20 +436,29 @@ void Control::probe_now(const std::string& id, std::string check, std::optional<
 
 void Control::heartbeat(const std::string& name, std::string check, verdict::Outcome outcome, std::string text,
                         std::move_only_function<void(Result<>)> reply) {
-    const auto carries = [&](const Instance& instance) {
-        return std::ranges::any_of(instance.checks(), [&](const auto& one) {
-            return one->kind() == "heartbeat" && (check.empty() || one->name == check);
-        });
+    Service* service = membership_.service(name);
+    std::set<std::string> there;
+    const auto look = [&](const Instance& instance) {
+        for (const auto& one : instance.checks())
+            if (one->kind() == "heartbeat") there.insert(one->name);
     };
-    std::vector<CheckerCommand> commands;
-    if (Service* service = membership_.service(name)) {
-        for (const auto& instance : service->instances)
-            if (carries(*instance)) commands.emplace_back(HeartbeatSeen{instance->current.row, instance->current.number, check, outcome, text});
-        if (service->scope && carries(*service->scope))
-            commands.emplace_back(HeartbeatSeen{service->scope->current.row, service->scope->current.number, check, outcome, text});
+    if (service != nullptr) {
+        for (const auto& instance : service->instances) look(*instance);
+        if (service->scope) look(*service->scope);
     }
-    if (commands.empty())
+    // Whoever names no check means the only one. With several, a beat for one of them must not quiet the others.
+    if (check.empty() && there.size() > 1)
+        return reply(fail(Code::invalid, fmt::format("service \"{}\" has several heartbeat checks; say which: {}", name, fmt::join(there, ", "))));
+    if (check.empty() && there.size() == 1) check = *there.begin();
+    if (!there.contains(check))
         return reply(fail(Code::not_found, fmt::format("service \"{}\" has no heartbeat check{}", name, check.empty() ? "" : fmt::format(" \"{}\"", check))));
+    std::vector<CheckerCommand> commands;
+    const auto beat = [&](const Instance& instance) {
+        if (std::ranges::any_of(instance.checks(), [&](const auto& one) { return one->kind() == "heartbeat" && one->name == check; }))
+            commands.emplace_back(HeartbeatSeen{instance.current.row, instance.current.number, check, outcome, text});
+    };
+    for (const auto& instance : service->instances) beat(*instance);
+    if (service->scope) beat(*service->scope);
     parts_.checking.send(std::move(commands), [reply = std::move(reply)]() mutable { reply({}); });
 }
 

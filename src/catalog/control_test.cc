@@ -313,5 +313,31 @@ TEST(Control, AVerifyWithoutAnAnswerEndsAndOneWithoutObjectIsNoSuccess) {
     EXPECT_EQ(result->end, VerifyEnd::timed_out);
 }
 
+TEST(Control, ABeatIsForOneCheckAndWithSeveralItMustSayWhich) {
+    for (const int checks : {0, 1, 2}) {
+        std::string yaml = "services:\n  jobs:\n    checks:\n      other: {http: /up}\n";
+        if (checks >= 1) yaml += "      night: {heartbeat: {every: 1h}}\n";
+        if (checks >= 2) yaml += "      week: {heartbeat: {every: 1h}}\n";
+        Desk desk({}, yaml + "    instances: [\"10.0.0.1:80\", \"10.0.0.2:80\"]\n");
+        desk.start();
+        desk.prompt = true;
+        for (const std::string asked : {"", "night", "week", "other"}) {
+            desk.commands.clear();
+            std::optional<Result<>> answer;
+            desk.control.heartbeat("jobs", asked, verdict::Outcome::pass, "", [&](Result<> result) { answer = std::move(result); });
+            ASSERT_TRUE(answer) << asked;
+            const std::string meant = asked == "week" && checks == 2 ? "week" : asked == "night" && checks >= 1 ? "night" : asked.empty() && checks == 1 ? "night" : "";
+            const auto beats = all<HeartbeatSeen>(desk.commands);
+            EXPECT_EQ(answer->has_value(), !meant.empty()) << asked << checks;
+            EXPECT_EQ(beats.size(), meant.empty() ? 0u : 2u) << asked << checks;
+            for (const auto* beat : beats) EXPECT_EQ(beat->check, meant);
+            if (asked.empty() && checks == 2) { EXPECT_NE(answer->error().text.find("night, week"), std::string::npos) << answer->error().text; }
+        }
+        std::optional<Result<>> answer;
+        desk.control.heartbeat("nobody", "", verdict::Outcome::pass, "", [&](Result<> result) { answer = std::move(result); });
+        EXPECT_EQ(answer->error().code, Code::not_found);
+    }
+}
+
 }  // namespace
 }  // namespace hale::catalog
