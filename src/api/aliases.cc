@@ -30,7 +30,7 @@ std::string filled(const Desk& desk, const Alias& alias, const AliasFacts& facts
         if (name == "hale_version") return desk.options.version;
         if (service == nullptr) return "";
         const auto& standing = service->standing;
-        if (name == "service") return service->facts->name;
+        if (name == "service") return service->facts->name.str();
         if (name == "state") return std::string(verdict::to_text(standing.state));
         if (name == "reason") return std::string(verdict::code(standing.reason));
         if (name == "reason_text") return std::string(reason_text(standing.reason, standing.text));
@@ -78,7 +78,7 @@ std::string service_name(const Alias& alias, const CallPtr& call) {
 }
 
 void verify_alias(Desk& desk, const CallPtr& call, const Alias& alias, const catalog::ServiceView& service) {
-    desk.backend.verify({.service = service.facts->name}, [&desk, call, alias, name = service.facts->name](catalog::VerifyResult result) {
+    desk.backend.verify({.service = service.facts->name.str()}, [&desk, call, alias, name = service.facts->name.str()](catalog::VerifyResult result) {
         AliasFacts facts;
         facts.service = desk.view.service(std::string_view(name));
         if (facts.service != nullptr) facts.health = health_of(desk, *facts.service);
@@ -107,7 +107,7 @@ void check_alias(Desk& desk, const CallPtr& call, const Alias& alias, const cata
     if (service.instances.empty()) return finish();
     std::vector<std::string> ids;
     for (const auto slot : service.instances)
-        if (const auto* instance = desk.view.instance(slot)) ids.push_back(instance->facts->id);
+        if (const auto* instance = desk.view.instance(slot)) ids.push_back(instance->facts->id.str());
     all->awaited = ids.size();
     for (const auto& id : ids)
         desk.backend.probe_now(id, "", std::nullopt, [all, finish](Result<std::vector<catalog::ProbeAnswer>> answers) {

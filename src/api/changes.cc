@@ -46,29 +46,29 @@ MutationPlan plain(const std::string& object) {
 }  // namespace
 
 void override_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) lay_override(desk, call, service->facts->name, "");
+    if (const auto* service = need_service(desk, call)) lay_override(desk, call, service->facts->name.str(), "");
 }
 
 void override_instance(Desk& desk, const CallPtr& call) {
-    if (const auto* instance = need_instance(desk, call)) lay_override(desk, call, instance->facts->service, instance->facts->id);
+    if (const auto* instance = need_instance(desk, call)) lay_override(desk, call, instance->facts->service.str(), instance->facts->id.str());
 }
 
 void unset_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) mutate(desk, call, catalog::ClearOverride{service->facts->name, ""}, plain(service->facts->name));
+    if (const auto* service = need_service(desk, call)) mutate(desk, call, catalog::ClearOverride{service->facts->name.str(), ""}, plain(service->facts->name.str()));
 }
 
 void unset_instance(Desk& desk, const CallPtr& call) {
     if (const auto* instance = need_instance(desk, call))
-        mutate(desk, call, catalog::ClearOverride{instance->facts->service, instance->facts->id}, plain(instance->facts->id));
+        mutate(desk, call, catalog::ClearOverride{instance->facts->service.str(), instance->facts->id.str()}, plain(instance->facts->id.str()));
 }
 
 void drain_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) mutate(desk, call, catalog::Drain{service->facts->name, ""}, plain(service->facts->name));
+    if (const auto* service = need_service(desk, call)) mutate(desk, call, catalog::Drain{service->facts->name.str(), ""}, plain(service->facts->name.str()));
 }
 
 void drain_instance(Desk& desk, const CallPtr& call) {
     if (const auto* instance = need_instance(desk, call))
-        mutate(desk, call, catalog::Drain{instance->facts->service, instance->facts->id}, plain(instance->facts->id));
+        mutate(desk, call, catalog::Drain{instance->facts->service.str(), instance->facts->id.str()}, plain(instance->facts->id.str()));
 }
 
 void pause_service(Desk& desk, const CallPtr& call) {
@@ -82,9 +82,9 @@ void pause_service(Desk& desk, const CallPtr& call) {
     }
     if (most && (*most <= Duration{0} || *most > 10min)) body.fault("max", "allowed: more than 0s, at most 10m");
     if (!body.ok()) return answer_problem(call, body.problem());
-    MutationPlan plan = plain(service->facts->name);
+    MutationPlan plan = plain(service->facts->name.str());
     plan.detail = fmt::format(R"({{"max":{}}})", seconds(most.value_or(usual_pause)));
-    mutate(desk, call, catalog::Pause{service->facts->name, most.value_or(usual_pause)}, std::move(plan));
+    mutate(desk, call, catalog::Pause{service->facts->name.str(), most.value_or(usual_pause)}, std::move(plan));
 }
 
 void pause_instance(Desk& desk, const CallPtr& call) {
@@ -93,12 +93,12 @@ void pause_instance(Desk& desk, const CallPtr& call) {
 }
 
 void resume_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) mutate(desk, call, catalog::Resume{service->facts->name, ""}, plain(service->facts->name));
+    if (const auto* service = need_service(desk, call)) mutate(desk, call, catalog::Resume{service->facts->name.str(), ""}, plain(service->facts->name.str()));
 }
 
 void resume_instance(Desk& desk, const CallPtr& call) {
     if (const auto* instance = need_instance(desk, call))
-        mutate(desk, call, catalog::Resume{instance->facts->service, instance->facts->id}, plain(instance->facts->id));
+        mutate(desk, call, catalog::Resume{instance->facts->service.str(), instance->facts->id.str()}, plain(instance->facts->id.str()));
 }
 
 void put_instance(Desk& desk, const CallPtr& call) {
@@ -108,9 +108,9 @@ void put_instance(Desk& desk, const CallPtr& call) {
     const auto weight = body.number("weight", true);
     if (weight && (*weight < 1 || *weight > 1'000)) body.fault("weight", "allowed: 1 to 1000; to take it out of traffic, drain it");
     if (!body.ok()) return answer_problem(call, body.problem());
-    MutationPlan plan = plain(instance->facts->id);
+    MutationPlan plan = plain(instance->facts->id.str());
     plan.detail = fmt::format(R"({{"weight":{}}})", *weight);
-    mutate(desk, call, catalog::SetWeight{instance->facts->id, static_cast<std::uint32_t>(*weight)}, std::move(plan));
+    mutate(desk, call, catalog::SetWeight{instance->facts->id.str(), static_cast<std::uint32_t>(*weight)}, std::move(plan));
 }
 
 void list_tokens(Desk& desk, const CallPtr& call) {

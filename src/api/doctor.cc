@@ -62,12 +62,12 @@ private:
 
     void service(const catalog::ServiceView& one) {
         const auto& facts = *one.facts;
-        if (one.instances.empty()) say("warning", "no_instances", facts.name, "has no instances: nothing can be routed or judged");
-        if (one.standing.panic) say("warning", "panic", facts.name, "declared fail-open is in force: traffic goes to instances that are not eligible");
+        if (one.instances.empty()) say("warning", "no_instances", facts.name.str(), "has no instances: nothing can be routed or judged");
+        if (one.standing.panic) say("warning", "panic", facts.name.str(), "declared fail-open is in force: traffic goes to instances that are not eligible");
         const auto now = desk_.loop.utc();
-        if (facts.override) say("note", "override", facts.name, fmt::format("override {} by {} for {} more: {}", verdict::to_text(facts.override->state), facts.override->author, human(facts.override->expires - now), facts.override->reason));
-        if (facts.draining) say("note", "draining", facts.name, "drained: takes no new requests until it is resumed");
-        if (facts.paused_until) say("note", "paused", facts.name, "paused: new requests wait");
+        if (facts.override) say("note", "override", facts.name.str(), fmt::format("override {} by {} for {} more: {}", verdict::to_text(facts.override->state), facts.override->author, human(facts.override->expires - now), facts.override->reason));
+        if (facts.draining) say("note", "draining", facts.name.str(), "drained: takes no new requests until it is resumed");
+        if (facts.paused_until) say("note", "paused", facts.name.str(), "paused: new requests wait");
         for (const auto slot : one.instances)
             if (const auto* instance = desk_.view.instance(slot)) examine_instance(*instance);
         if (!facts.spec) return;
@@ -79,7 +79,7 @@ private:
     }
 
     void examine_instance(const catalog::InstanceView& instance) {
-        const auto& name = instance.facts->name;
+        const std::string name = instance.facts->name.str();
         const auto now = desk_.loop.utc();
         const auto flags = instance.record ? instance.record->word.flags : verdict::Flags{};
         if (flags.has(verdict::Flag::stale)) say("warning", "stale", name, "its last evidence is older than it should be");
@@ -90,7 +90,7 @@ private:
             say("warning", "unconsumed_check", name, "its check should have run and has not");
         if (instance.next_probe != Utc{} && instance.last.any && now - instance.next_probe > 5s)
             say("warning", "schedule_lag", name, fmt::format("its next probe is {} late", human(now - instance.next_probe)));
-        if (instance.facts->routed && instance.facts->resolved.empty()) say("warning", "unresolved", name, fmt::format("{} has not resolved to an address", instance.facts->declared));
+        if (instance.facts->routed && !instance.facts->resolved) say("warning", "unresolved", name, fmt::format("{} has not resolved to an address", instance.facts->declared.str()));
     }
 
     const Desk& desk_;

@@ -67,7 +67,7 @@ std::string host_sent(const catalog::View& view, const InstanceView& instance, c
 
 std::string asked_text(const InstanceView& instance, const config::CheckSpec* check) {
     const auto* http = check != nullptr ? std::get_if<config::HttpCheck>(&check->what) : nullptr;
-    const std::string& where = instance.facts->resolved.empty() ? instance.facts->declared : instance.facts->resolved;
+    const std::string where = instance.facts->where();
     if (http != nullptr) {
         const std::string base = where.find("://") == std::string::npos ? "http://" + where : where;
         return fmt::format("{} {}{}", http->method, base, redacted_url(http->path));
@@ -146,7 +146,7 @@ std::string override_line(const config::Override* layer, Utc now) {
 void explain_instance_text(std::vector<std::string>& text, const catalog::View& view, const InstanceView& instance, const Telling& telling) {
     const auto& facts = *instance.facts;
     const State state = instance.state();
-    std::string line = fmt::format("  {}  {}  (generation {})   {} {}", facts.name, facts.resolved.empty() ? facts.declared : facts.resolved, facts.generation,
+    std::string line = fmt::format("  {}  {}  (generation {})   {} {}", facts.name, facts.where(), facts.generation,
                                    shape(state), verdict::to_text(state));
     if (instance.record && instance.record->since != Utc{})
         line += fmt::format("  since {} ({})", clock(instance.record->since, telling.now, false), human(telling.now - instance.record->since));

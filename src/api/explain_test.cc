@@ -29,7 +29,7 @@ struct Example : ::testing::Test {
         facts->service = "web";
         facts->name = "web-1";
         facts->declared = "web:3000";
-        facts->resolved = "172.23.0.4:3000";
+        facts->resolved = SocketAddress::parse("172.23.0.4:3000");
         facts->generation = 7;
         facts->routed = true;
         facts->checks = d.checks;

@@ -179,7 +179,7 @@ void Daemon::add_instance(catalog::Slot slot, catalog::Slot service, std::string
     facts->service = name.substr(0, name.rfind('-'));
     facts->name = std::move(name);
     facts->declared = fmt::format("10.0.{}.{}:3000", slot / 256, slot % 256);
-    facts->resolved = facts->declared;
+    facts->resolved = SocketAddress::parse(facts->declared);
     facts->generation = 7;
     facts->routed = true;
     facts->checks = checks;

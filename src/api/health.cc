@@ -129,7 +129,7 @@ HealthAnswer health_of(const Desk& desk, const catalog::ServiceView& service) {
         if (instance == nullptr) continue;
         stale |= instance->record && instance->record->word.flags.has(verdict::Flag::stale);
         if (answer.body.components.size() >= most_services_told) continue;
-        wire::HealthComponent part{.name = instance->facts->name, .status = health_of_state(instance->state())};
+        wire::HealthComponent part{.name = instance->facts->name.str(), .status = health_of_state(instance->state())};
         if (part.status != Health::pass) part.output = std::string(reason_text(reason_of(*instance), instance->record ? instance->record->text : ""));
         if (instance->observed != Utc{}) part.time = rfc3339(instance->observed);
         answer.body.components.push_back(std::move(part));

@@ -270,7 +270,7 @@ void list_instances(Desk& desk, const CallPtr& call) {
         if (const auto* now = desk.view.service(std::string_view(name))) slots = now->instances;
         std::ranges::sort(slots);
         std::erase_if(slots, [&](catalog::Slot slot) { return slot < from; });
-        return std::make_unique<ServiceInstancePage>(desk, page, name, std::move(slots), from);
+        return std::make_unique<ServiceInstancePage>(desk, page, name.str(), std::move(slots), from);
     });
 }
 

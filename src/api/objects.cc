@@ -25,7 +25,7 @@ void answer_problems(const CallPtr& call, const config::Problems& problems) {
     for (const auto& one : problems) {
         std::string detail = one.what;
         if (!one.allowed.empty()) detail += "; allowed: " + one.allowed;
-        problem.parts.push_back({one.pointer, std::move(detail), one.mark.line > 0 ? one.mark.file : "", one.mark.line});
+        problem.parts.push_back({one.pointer, std::move(detail), one.mark.line > 0 ? one.mark.file.str() : "", one.mark.line});
     }
     answer_problem(call, problem);
 }
@@ -88,7 +88,7 @@ void put_service(Desk& desk, const CallPtr& call) {
 
 void delete_service(Desk& desk, const CallPtr& call) {
     if (const auto* service = need_service(desk, call))
-        mutate(desk, call, catalog::RemoveApiService{service->facts->name}, made(service->facts->name, "{}", 200, "service"));
+        mutate(desk, call, catalog::RemoveApiService{service->facts->name.str()}, made(service->facts->name.str(), "{}", 200, "service"));
 }
 
 void create_instance(Desk& desk, const CallPtr& call) {
@@ -98,13 +98,13 @@ void create_instance(Desk& desk, const CallPtr& call) {
     auto loaded = config::load_instance(service->facts->spec ? *service->facts->spec : none, call->request().body, document(desk));
     if (!loaded) return answer_problems(call, loaded.error());
     if (!may_add_target(desk, call, loaded->target)) return;
-    auto plan = made(loaded->name, config::to_json(*loaded), 201, "instance");
-    mutate(desk, call, catalog::PutApiInstance{service->facts->name, std::move(*loaded), call->request().body}, std::move(plan));
+    auto plan = made(loaded->name.str(), config::to_json(*loaded), 201, "instance");
+    mutate(desk, call, catalog::PutApiInstance{service->facts->name.str(), std::move(*loaded), call->request().body}, std::move(plan));
 }
 
 void delete_instance(Desk& desk, const CallPtr& call) {
     if (const auto* instance = need_instance(desk, call))
-        mutate(desk, call, catalog::RemoveApiInstance{instance->facts->service, instance->facts->name}, made(instance->facts->id, "{}", 200, "instance"));
+        mutate(desk, call, catalog::RemoveApiInstance{instance->facts->service.str(), instance->facts->name.str()}, made(instance->facts->id.str(), "{}", 200, "instance"));
 }
 
 void create_route(Desk& desk, const CallPtr& call) { store_route(desk, call, "", 201); }
@@ -172,14 +172,14 @@ void put_check(Desk& desk, const CallPtr& call) {
     if (!loaded) return answer_problems(call, loaded.error());
     const std::string object = fmt::format("{}/{}", service->facts->name, name);
     auto plan = made(object, config::to_json(**loaded), 200, "check");
-    mutate(desk, call, catalog::PutApiCheck{service->facts->name, std::move(*loaded), call->request().body}, std::move(plan));
+    mutate(desk, call, catalog::PutApiCheck{service->facts->name.str(), std::move(*loaded), call->request().body}, std::move(plan));
 }
 
 void delete_check(Desk& desk, const CallPtr& call) {
     const auto* service = need_service(desk, call);
     if (service == nullptr) return;
     const std::string object = fmt::format("{}/{}", service->facts->name, call->param("c"));
-    mutate(desk, call, catalog::RemoveApiCheck{service->facts->name, call->param("c")}, made(object, "{}", 200, "check"));
+    mutate(desk, call, catalog::RemoveApiCheck{service->facts->name.str(), call->param("c")}, made(object, "{}", 200, "check"));
 }
 
 }  // namespace hale::api

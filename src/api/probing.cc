@@ -145,26 +145,26 @@ std::vector<std::pair<std::string, std::string>> instances_of(const Desk& desk, 
 }  // namespace
 
 void verify_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) start_verify(desk, call, service->facts->name, "");
+    if (const auto* service = need_service(desk, call)) start_verify(desk, call, service->facts->name.str(), "");
 }
 
 void verify_instance(Desk& desk, const CallPtr& call) {
-    if (const auto* instance = need_instance(desk, call)) start_verify(desk, call, "", instance->facts->id);
+    if (const auto* instance = need_instance(desk, call)) start_verify(desk, call, "", instance->facts->id.str());
 }
 
 void verify_target(Desk& desk, const CallPtr& call) {
     const auto target = resolve(desk.view, call->query.value("target"));
     if (!target) return answer_error(call, target.error());
-    if (target->instance != nullptr) start_verify(desk, call, "", target->instance->facts->id);
-    else start_verify(desk, call, target->service->facts->name, "");
+    if (target->instance != nullptr) start_verify(desk, call, "", target->instance->facts->id.str());
+    else start_verify(desk, call, target->service->facts->name.str(), "");
 }
 
 void check_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) gather(desk, call, instances_of(desk, *service), service->facts->name);
+    if (const auto* service = need_service(desk, call)) gather(desk, call, instances_of(desk, *service), service->facts->name.str());
 }
 
 void check_instance(Desk& desk, const CallPtr& call) {
-    if (const auto* instance = need_instance(desk, call)) gather(desk, call, {{instance->facts->id, instance->facts->name}}, instance->facts->name);
+    if (const auto* instance = need_instance(desk, call)) gather(desk, call, {{instance->facts->id.str(), instance->facts->name.str()}}, instance->facts->name.str());
 }
 
 void beat(Desk& desk, const CallPtr& call) {
@@ -182,7 +182,7 @@ void beat(Desk& desk, const CallPtr& call) {
     else if (word == "fail") outcome = verdict::Outcome::fail;
     else if (!word.empty() && word != "pass")
         return answer_problem(call, {400, "invalid", "/outcome: allowed: pass, warn, fail", {{"/outcome", "allowed: pass, warn, fail", "", 0}}});
-    desk.backend.heartbeat(service->facts->name, call->param("check"), outcome, escaped(text), [call](Result<> result) {
+    desk.backend.heartbeat(service->facts->name.str(), call->param("check"), outcome, escaped(text), [call](Result<> result) {
         if (!result) return answer_error(call, result.error());
         answer_json(call, 202, R"({"accepted":true})");
     });

@@ -21,9 +21,9 @@ public:
         for (const auto& delta : deltas) {
             EventHub::Gone gone;
             if (const auto* instance = std::get_if<catalog::InstanceGone>(&delta.what)) {
-                if (const auto* was = desk_.view.instance(instance->slot)) gone = {was->facts->service, was->facts->id, was->facts->name};
+                if (const auto* was = desk_.view.instance(instance->slot)) gone = {was->facts->service.str(), was->facts->id.str(), was->facts->name.str()};
             } else if (const auto* service = std::get_if<catalog::ServiceGone>(&delta.what)) {
-                if (const auto* was = desk_.view.service(service->slot)) gone = {was->facts->name, "", ""};
+                if (const auto* was = desk_.view.service(service->slot)) gone = {was->facts->name.str(), "", ""};
             }
             desk_.tally.count(desk_.view, delta);
             desk_.view.apply(delta);

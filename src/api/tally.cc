@@ -6,7 +6,7 @@ namespace hale::api {
 
 void Tally::count(const catalog::View& view, const catalog::Delta& delta) {
     if (const auto* gone = std::get_if<catalog::ServiceGone>(&delta.what)) {
-        if (const auto* service = view.service(gone->slot)) services_.erase(service->facts->name);
+        if (const auto* service = view.service(gone->slot)) services_.erase(service->facts->name.str());
         return;
     }
     const auto* put = std::get_if<catalog::SeenPut>(&delta.what);

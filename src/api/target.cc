@@ -76,7 +76,7 @@ std::string nearest_name(const catalog::View& view, std::string_view target) {
         if (route.spec.host != "*") known.push_back(route.spec.host);
     }
     for (catalog::Slot slot = 0; slot < view.instance_slots() && room(); ++slot) {
-        if (const auto* instance = view.instance(slot)) known.push_back(instance->facts->name);
+        if (const auto* instance = view.instance(slot)) known.push_back(instance->facts->name.str());
     }
     return nearest(target, known);
 }

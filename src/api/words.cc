@@ -102,8 +102,8 @@ void write_instance_members(JsonWriter& json, const catalog::View& view, const I
     const auto& facts = *instance.facts;
     const verdict::Word word = instance.record ? instance.record->word : verdict::Word{.generation = facts.generation};
     json.text("id", facts.id).text("service", facts.service).text("instance", facts.name).text("address", facts.declared);
-    if (facts.resolved.empty()) json.null("resolved");
-    else json.text("resolved", facts.resolved);
+    if (!facts.resolved) json.null("resolved");
+    else json.text("resolved", facts.resolved->text());
     json.number("generation", facts.generation).text("state", verdict::to_text(word.state)).text("lifecycle", verdict::to_text(facts.lifecycle));
     json.open("flags", '[');
     for (const auto flag : all_flags)

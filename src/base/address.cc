@@ -85,7 +85,7 @@ std::optional<SocketAddress> SocketAddress::parse(std::string_view text) {
 }
 
 std::string SocketAddress::text() const {
-    if (is_unix()) return "unix:" + path;
+    if (is_unix()) return "unix:" + path.str();
     if (ip.is_v4()) return fmt::format("{}:{}", ip.text(), port);
     return fmt::format("[{}]:{}", ip.text(), port);
 }

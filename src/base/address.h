@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/shared_text.h"
+
 namespace hale {
 
 // 16 bytes; IPv4 is kept in its mapped form (::ffff:a.b.c.d), so that comparison is byte comparison.
@@ -31,7 +33,7 @@ struct Ip {
 struct SocketAddress {
     Ip ip{};
     std::uint16_t port = 0;
-    std::string path;  // Not empty: a unix socket, and ip and port mean nothing.
+    SharedText path;  // Not empty: a unix socket, and ip and port mean nothing.
 
     // "10.0.0.1:80", "[::1]:80", "unix:/path".
     static std::optional<SocketAddress> parse(std::string_view text);

@@ -1,6 +1,7 @@
 // Goal: what everything else stands on reads back what it wrote, and refuses what it should.
 // Method: round trips over seeded random values, and tables of named good and bad inputs.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/address.h"
@@ -8,6 +9,7 @@
 #include "base/nearest.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/shared_text.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -161,4 +163,32 @@ TEST(Nearest, ForgivesAThirdOfAWord) {
 }
 
 }  // namespace
+TEST(SharedText, IsTheTextItWasMadeOfHoweverManyHoldIt) {
+    for (const std::string_view text : {"", "a", "exactly16letters", "web.example.org:8080 and a good deal more than any small buffer"}) {
+        SharedText first = text;
+        EXPECT_EQ(first, text);
+        EXPECT_EQ(first.empty(), text.empty());
+        EXPECT_EQ(first.c_str(), std::string(text));
+        SharedText second = first;
+        EXPECT_EQ(first, second);
+        first = SharedText("other");
+        EXPECT_EQ(second, text) << "the other holder keeps it";
+        EXPECT_EQ(first, "other");
+        const SharedText moved = std::move(second);
+        EXPECT_EQ(moved, text);
+        EXPECT_EQ(moved.str(), text);
+        EXPECT_EQ(fmt::format("<{}>", moved), fmt::format("<{}>", text));
+    }
+    EXPECT_LT(SharedText("a"), SharedText("b"));
+    EXPECT_LT(SharedText{}, "b");
+}
+
+TEST(SharedText, IsFoundByAnyKindOfText) {
+    std::unordered_map<SharedText, int, TextHash, std::equal_to<>> table;
+    table.emplace("web", 1);
+    EXPECT_TRUE(table.contains(std::string_view("web")));
+    EXPECT_TRUE(table.contains(SharedText("web")));
+    EXPECT_FALSE(table.contains(std::string_view("we")));
+}
+
 }  // namespace hale

@@ -40,9 +40,9 @@ struct Assignment {
     verdict::Epoch* epoch = nullptr;
     std::uint16_t generation = 0;
     std::uint32_t first_version = 0;  // Versions of this row start above it.
-    std::string id;
-    std::string service;
-    std::string name;
+    SharedText id;
+    SharedText service;
+    SharedText name;
     config::Target target;
     // Set for routed instances: the very address that is routed. Not set: resolved per fresh connection.
     std::optional<SocketAddress> address;
@@ -127,7 +127,7 @@ using CheckerCommand = std::variant<Assignment, Unassign, ProbeNow, OpenGate, Cl
 // ---- What comes back ----
 
 struct CheckStanding {
-    std::string name;
+    SharedText name;
     verdict::State state = verdict::State::pending;
     bool critical = true;
     verdict::Outcome run_outcome = verdict::Outcome::error;  // error with length 0: no run.
@@ -140,8 +140,8 @@ struct InstanceRecord {
     verdict::Word word;
     std::uint16_t checker = 0;  // Who looks after it.
     verdict::Reason reason = verdict::Reason::never_checked;
-    std::string text;         // One sentence, empty when the reason says it all.
-    std::string decided_by;   // Check name.
+    SharedText text;         // One sentence, empty when the reason says it all.
+    SharedText decided_by;   // Check name.
     Utc since{};              // When the state began.
     std::optional<verdict::State> before;  // The state before this one, and
     Utc before_since{};                    // when that began.

@@ -370,7 +370,7 @@ void Control::take(CheckReport report) {
     const auto ready = folding_.take_ready();
     if (!ready.empty()) {
         std::vector<std::string> ids;
-        for (const Instance* instance : ready) ids.push_back(instance->id);
+        for (const Instance* instance : ready) ids.push_back(instance->id.str());
         internally([this, ids](Moment then, Effects& more) {
             for (const auto& id : ids)
                 if (Instance* instance = membership_.instance(id); instance != nullptr && Folding::next_is_ready(*instance))
@@ -440,7 +440,7 @@ void Control::heartbeat(const std::string& name, std::string check, verdict::Out
     std::set<std::string> there;
     const auto look = [&](const Instance& instance) {
         for (const auto& one : instance.checks())
-            if (one->kind() == "heartbeat") there.insert(one->name);
+            if (one->kind() == "heartbeat") there.insert(one->name.str());
     };
     if (service != nullptr) {
         for (const auto& instance : service->instances) look(*instance);

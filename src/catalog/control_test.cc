@@ -72,7 +72,7 @@ public:
                            last = std::move(result);
                        });
     }
-    std::string id() const { return view.instance("web-1")->facts->id; }
+    std::string id() const { return view.instance("web-1")->facts->id.str(); }
     void start() {
         prompt = true;
         answer_journal();

@@ -340,7 +340,7 @@ Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revisi
     auto spec = std::make_shared<config::InstanceSpec>(put.spec);
     spec->owner = config::Owner::api;
     spec->named = true;  // The API addresses it by this name.
-    make(InstanceStep{{put.service, put.spec.name}, Owned<config::InstanceSpec>{std::move(spec), revision}}, out);
+    make(InstanceStep{{put.service, put.spec.name.str()}, Owned<config::InstanceSpec>{std::move(spec), revision}}, out);
     out.journal.emplace_back(
         config::PutObject{stored("instance", fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
     out.services[put.service];
@@ -365,7 +365,7 @@ Result<> Declared::edit_check(const PutApiCheck& put, std::uint64_t revision, Re
     if (into->owner == config::Owner::file)
         return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}, and so are its checks", put.service,
                                                 owner_text(into->mark, config::Owner::file)));
-    make(CheckStep{{put.service, put.spec->name}, Owned<config::CheckSpec>{put.spec, revision}}, out);
+    make(CheckStep{{put.service, put.spec->name.str()}, Owned<config::CheckSpec>{put.spec, revision}}, out);
     out.journal.emplace_back(
         config::PutObject{stored("check", fmt::format("{}/{}", put.service, put.spec->name), put.json, revision)});
     out.services[put.service];

@@ -240,7 +240,7 @@ TEST(Declared, WhatIsJudgedNearbyIsWhatIsJudgedAsAWhole) {
                 const auto& spec = std::get<PutApiInstance>(put).spec;
                 auto named = std::make_shared<config::InstanceSpec>(spec);
                 named->named = true;
-                steps.push_back(InstanceStep{{service, spec.name}, Owned<config::InstanceSpec>{named, 0}});
+                steps.push_back(InstanceStep{{service, spec.name.str()}, Owned<config::InstanceSpec>{named, 0}});
                 change = put;
                 break;
             }

@@ -33,11 +33,11 @@ struct NextGeneration {
 struct InstanceFacts {
     Slot slot = 0;
     Slot service_slot = 0;
-    std::string id;
-    std::string service;
-    std::string name;
-    std::string declared;
-    std::string resolved;  // Address text, empty while unresolved or watched-only.
+    SharedText id;
+    SharedText service;
+    SharedText name;
+    SharedText declared;
+    std::optional<SocketAddress> resolved;  // Nothing while unresolved or watched only.
     std::uint16_t generation = 0;
     verdict::Lifecycle lifecycle = verdict::Lifecycle::serving;
     std::uint32_t weight = 1;
@@ -46,12 +46,15 @@ struct InstanceFacts {
     bool routed = false;
     std::shared_ptr<const config::Override> override;  // In force: the stronger of the instance's and the service's.
     std::shared_ptr<const config::CheckList> checks;
-    std::optional<NextGeneration> next;
+    std::shared_ptr<const NextGeneration> next;
+
+    // Where it is: the address, or what was declared while there is none.
+    std::string where() const { return resolved ? resolved->text() : declared.str(); }
 };
 
 struct ServiceFacts {
     Slot slot = 0;
-    std::string name;
+    SharedText name;
     config::Owner owner = config::Owner::file;
     std::shared_ptr<const config::ServiceSpec> spec;  // As declared, API additions merged in.
     std::shared_ptr<const config::Override> override;

@@ -87,7 +87,7 @@ void Folding::take(CheckReport report, Moment at, Effects& effects) {
         }
         if (seen.counted) generation->observed = seen.at;
         if (seen.outcome == verdict::Outcome::fail && is_connect_trouble(seen.reason) && needs_lookup(*instance->spec))
-            doubted_.insert(instance->spec->target.host);
+            doubted_.insert(instance->spec->target.host.str());
         if (instance->scope_only || generation != &instance->current) continue;
         effects.tell.emplace_back(SeenPut{instance->slot, std::move(seen)});
     }
@@ -164,7 +164,7 @@ void Folding::rebuild_dependents() {
                 for (const auto* list : {&composite->of, &composite->advisory})
                     for (const auto& member : *list) {
                         auto& ids = dependents_[member_service(member)];
-                        if (ids.empty() || ids.back() != instance.id) ids.push_back(instance.id);
+                        if (ids.empty() || ids.back() != instance.id) ids.push_back(instance.id.str());
                     }
             }
         };
@@ -198,7 +198,7 @@ MemberState Folding::member_state(const std::string& member) {
     return out;
 }
 
-void Folding::tell_members(const std::string& service, Effects& effects) {
+void Folding::tell_members(std::string_view service, Effects& effects) {
     const auto found = dependents_.find(service);
     if (found == dependents_.end()) return;
     for (const auto& id : found->second)

@@ -40,14 +40,14 @@ public:
 private:
     void fold(Service& service, Moment at, Effects& effects);
     void tell_verdict(Instance& instance, Effects& effects);
-    void tell_members(const std::string& service, Effects& effects);
+    void tell_members(std::string_view service, Effects& effects);
     void send_members(Instance& instance, Effects& effects);
     void tell_last_eligible(Service& service, Effects& effects);
     MemberState member_state(const std::string& member);
     bool judge_eligibility(Instance& instance);
 
     Membership& membership_;
-    std::unordered_map<std::string, std::vector<std::string>> dependents_;  // Member service → composite instances (ids).
+    std::unordered_map<std::string, std::vector<std::string>, TextHash, std::equal_to<>> dependents_;  // Member service → composite instances (ids).
     std::vector<Instance*> ready_;
     std::unordered_set<std::string> doubted_;
     std::uint64_t discarded_ = 0;

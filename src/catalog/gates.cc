@@ -34,7 +34,7 @@ void Gates::open(VerifyRequest request, VerifyReply reply) {
     gate.timer.arm(loop_.now() + request.timeout + grace);
     std::vector<CheckerCommand> commands;
     for (Instance* instance : wanted) {
-        gate.result.instances.push_back({.instance = instance->id, .name = instance->name, .outcome = {.end = GateEnd::timed_out}});
+        gate.result.instances.push_back({.instance = instance->id.str(), .name = instance->name.str(), .outcome = {.end = GateEnd::timed_out}});
         OpenGate open{.row = instance->current.row, .generation = instance->current.number, .gate = id, .timeout = request.timeout};
         // The answer comes on a checker's loop, maybe after this gate (not after control) is gone: post only.
         open.reply = [this, id, instance_id = instance->id](GateOutcome outcome) mutable {
@@ -47,11 +47,11 @@ void Gates::open(VerifyRequest request, VerifyReply reply) {
     send_(std::move(commands));
 }
 
-void Gates::take(std::uint64_t id, const std::string& instance_id, GateOutcome outcome) {
+void Gates::take(std::uint64_t id, std::string_view instance_id, GateOutcome outcome) {
     const auto found = open_.find(id);
     if (found == open_.end()) return;
     Gate& gate = *found->second;
-    const auto entry = std::ranges::find(gate.result.instances, instance_id, &Verified::instance);
+    const auto entry = std::ranges::find(gate.result.instances, instance_id, [](const Verified& one) { return std::string_view(one.instance); });
     if (entry == gate.result.instances.end()) return;
     // Eligible by the word itself: the folded copy may be a turn behind.
     if (const Instance* instance = membership_.instance(instance_id)) {

@@ -35,7 +35,7 @@ private:
         std::size_t waiting = 0;
         io::Timer timer;
     };
-    void take(std::uint64_t id, const std::string& instance, GateOutcome outcome);
+    void take(std::uint64_t id, std::string_view instance, GateOutcome outcome);
     void finish(Gate& gate, VerifyEnd end);
 
     io::Loop& loop_;

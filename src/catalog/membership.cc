@@ -89,7 +89,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     Service& service = *place;
     const auto before = std::exchange(service.spec, std::move(what.spec));
     const bool same_checks = before && config::same(*before->checks, *service.spec->checks);
-    const bool host_changed = std::exchange(hosts_[service.name], what.host) != what.host;
+    const bool host_changed = std::exchange(service.host, what.host) != what.host;
     const bool routed_changed = std::exchange(service.routed, what.routed) != what.routed;
     const Turn turn{before.get(), same_checks, host_changed || routed_changed};
     const bool scoped = has_scope_checks(*service.spec);
@@ -104,16 +104,16 @@ void Membership::put(Put what, Moment at, Effects& effects) {
 
     // Match by identity; then a listed address that got (or lost) a name.
     std::vector<Instance*> unmatched;
-    std::unordered_map<std::string, std::size_t> by_identity, by_address;
+    std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_identity, by_address;
     for (const auto& instance : service.instances) {
         if (instance->leaving) continue;
         if (!instance->each) {
             by_identity.emplace(identity(*instance->spec), unmatched.size());
-            by_address.emplace(instance->spec->target.declared, unmatched.size());
+            by_address.emplace(instance->spec->target.declared.view(), unmatched.size());
         }
         unmatched.push_back(instance.get());
     }
-    const auto take = [&](const auto& index, const std::string& key) -> Instance* {
+    const auto take = [&](const auto& index, std::string_view key) -> Instance* {
         const auto found = index.find(key);
         return found == index.end() ? nullptr : std::exchange(unmatched[found->second], nullptr);
     };
@@ -148,7 +148,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     // Names: given ones are theirs, whoever was called so by number makes way; the rest gets the first free number.
     std::unordered_set<std::string> names;
     for (const auto& spec : specs)
-        if (spec.named) names.insert(spec.name);
+        if (spec.named) names.insert(spec.name.str());
     std::size_t number = 1;
     const auto free_name = [&] {
         for (;; ++number) {
@@ -158,8 +158,8 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     };
     std::vector<Instance*> in_the_way;
     for (const auto& one : service.instances)
-        if (!one->spec->named && !one->leaving && !names.insert(one->name).second) in_the_way.push_back(one.get());
-        else if (one->leaving) names.insert(one->name);
+        if (!one->spec->named && !one->leaving && !names.insert(one->name.str()).second) in_the_way.push_back(one.get());
+        else if (one->leaving) names.insert(one->name.str());
     for (Instance* one : in_the_way) {
         one->name = free_name();
         touch(*one, effects);
@@ -167,10 +167,10 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     // Those who were here before a restart first: their names are theirs.
     std::ranges::stable_partition(open, [&](std::size_t i) { return claimable(service, specs[i]); });
     for (const std::size_t i : open) {
-        std::string name = specs[i].name;
+        std::string name = specs[i].name.str();
         if (!specs[i].named && !claimable(service, specs[i]) && (name.empty() || !names.insert(name).second)) name = free_name();
         Instance& made = add(service, within(service.spec, i), std::move(name), at, effects);
-        names.insert(made.name);
+        names.insert(made.name.str());
     }
     if (service.routed && service.spec->resolve == config::Resolve::each)
         for (const auto& one : specs)
@@ -229,13 +229,12 @@ void Membership::remove(std::string_view name, Moment at, Effects& effects) {
         close(service.scope->current, effects);
         by_id_.erase(service.scope->id);
     }
-    if (service.override) effects.remember.emplace_back(config::RemoveOverride{service.name, ""});
-    if (service.draining || service.paused_until) effects.remember.emplace_back(config::PutTraffic{{.key = service.name}});
+    if (service.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), ""});
+    if (service.draining || service.paused_until) effects.remember.emplace_back(config::PutTraffic{{.key = service.name.str()}});
     effects.epochs.push_back(service.epoch);
     effects.tell.emplace_back(ServiceGone{service.slot});
     effects.services.insert(service.name);
     free_service_slots_.push_back(service.slot);
-    hosts_.erase(service.name);
     services_.erase(found);
 }
 
@@ -334,7 +333,7 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     to.target = instance.spec->target;
     if (service.routed || generation.address) to.address = generation.address;
     if (!service.routed && needs_lookup(*instance.spec)) to.address.reset();
-    to.host = hosts_[service.name];
+    to.host = service.host;
     to.file_owned = instance.spec->owner == config::Owner::file;
     to.checks = carried(instance);
     if (last_known) {
@@ -367,10 +366,10 @@ void Membership::bury(Service& service, Instance& instance, Effects& effects) {
     effects.tell.emplace_back(InstanceGone{instance.slot});
     effects.services.insert(service.name);
     // What was said of it goes with it.
-    effects.remember.emplace_back(config::RemoveVerdict{instance.id});
-    if (instance.override) effects.remember.emplace_back(config::RemoveOverride{service.name, instance.id});
+    effects.remember.emplace_back(config::RemoveVerdict{instance.id.str()});
+    if (instance.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), instance.id.str()});
     if (instance.weight || instance.lifecycle == verdict::Lifecycle::draining)
-        effects.remember.emplace_back(config::PutTraffic{{.key = instance.id}});
+        effects.remember.emplace_back(config::PutTraffic{{.key = instance.id.str()}});
     free_instance_slots_.push_back(instance.slot);
     by_id_.erase(instance.id);
 }
@@ -429,7 +428,7 @@ void Membership::resolved(std::string_view name, const std::vector<Ip>& addresse
                 if (one->each && !one->leaving && one->spec->target.declared == spec.target.declared && one->current.address &&
                     std::ranges::find(addresses, one->current.address->ip) == addresses.end())
                     leave(*one, at, effects);
-            const std::string base = spec.name.empty() ? fmt::format("{}-{}", service->name, i + 1) : spec.name;
+            const std::string base = spec.name.empty() ? fmt::format("{}-{}", service->name, i + 1) : spec.name.str();
             for (const Ip& ip : addresses)
                 if (at_ip(ip) == service->instances.end())
                     add(*service, within(service->spec, i), fmt::format("{}@{}", base, ip.text()), at, effects,
@@ -501,7 +500,7 @@ void Membership::touch(Instance& instance, Effects& effects) {
     facts->service = service.name;
     facts->name = instance.name;
     facts->declared = instance.spec->target.declared;
-    if (instance.current.address) facts->resolved = instance.current.address->text();
+    facts->resolved = instance.current.address;
     facts->generation = instance.current.number;
     facts->lifecycle = instance.lifecycle_now();
     facts->weight = instance.weight.value_or(instance.spec->weight);
@@ -514,8 +513,8 @@ void Membership::touch(Instance& instance, Effects& effects) {
     if (strongest) facts->override = own == strongest ? instance.override : service.override;
     facts->checks = carried(instance);
     if (instance.next)
-        facts->next = NextGeneration{instance.next->number, instance.next->address ? instance.next->address->text() : "",
-                                     instance.next->word().state};
+        facts->next = std::make_shared<const NextGeneration>(
+            instance.next->number, instance.next->address ? instance.next->address->text() : "", instance.next->word().state);
     effects.tell.emplace_back(InstancePut{std::move(facts)});
 }
 
@@ -538,7 +537,7 @@ Service* Membership::service(std::string_view name) {
 }
 
 Instance* Membership::instance(std::string_view id) {
-    const auto found = by_id_.find(std::string{id});
+    const auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second;
 }
 
@@ -555,7 +554,7 @@ std::set<std::string> Membership::names() const {
     for (const auto& [name, service] : services_)
         if (service->routed)
             for (const auto& spec : service->spec->instances)
-                if (needs_lookup(spec)) names.insert(spec.target.host);
+                if (needs_lookup(spec)) names.insert(spec.target.host.str());
     return names;
 }
 

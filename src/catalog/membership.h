@@ -25,7 +25,7 @@ namespace hale::catalog {
 struct Effects {
     std::vector<CheckerCommand> commands;
     std::vector<decltype(Delta::what)> tell;
-    std::set<std::string> services;       // To be published anew.
+    std::set<SharedText, std::less<>> services;  // To be published anew.
     bool routes = false;                  // The route table changed.
     std::vector<verdict::RowId> retired;  // To be recycled once no worker and no request knows them.
     std::vector<config::Change> remember; // Not durable: last verdicts of what came and went.
@@ -121,14 +121,13 @@ private:
     verdict::Ledger& ledger_;
     Random& random_;
     std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
-    std::unordered_map<std::string, Instance*> by_id_;
+    std::unordered_map<SharedText, Instance*, TextHash, std::equal_to<>> by_id_;
     std::vector<Instance*> by_row_;
     std::vector<Slot> free_instance_slots_, free_service_slots_;
     Slot next_instance_slot_ = 0, next_service_slot_ = 0;
     std::unordered_map<std::string, config::StoredVerdict> restored_;  // By service and identity.
     std::unordered_map<std::string, std::vector<std::pair<std::string, SocketAddress>>> restored_each_;  // Names and addresses, by service and target.
     std::uint32_t restored_total_ = 0, restored_rank_ = 0;
-    std::unordered_map<std::string, std::string> hosts_;  // Host for checks, by service.
     std::map<std::string, std::vector<Ip>, std::less<>> last_answers_;
 };
 

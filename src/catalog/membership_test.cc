@@ -79,7 +79,7 @@ TEST(Membership, AGivenNameIsNeverSharedWithANumber) {
     const Same second(bench.named("web-2"));
     bench.put(R"({check: {http: /up}, instances: ["10.0.0.1:80", "10.0.0.2:80", {name: web-2, address: "10.0.0.3:80"}]})");
     std::set<std::string> names;
-    for (const auto& one : bench.membership.service("web")->instances) EXPECT_TRUE(names.insert(one->name).second) << one->name;
+    for (const auto& one : bench.membership.service("web")->instances) EXPECT_TRUE(names.insert(one->name.str()).second) << one->name;
     EXPECT_EQ(bench.membership.instance(second.id)->spec->target.declared, "10.0.0.2:80");
 }
 
@@ -167,7 +167,7 @@ TEST(Membership, WhatLeavesIsDroppedWhenNoRequestIsThereOrItsTimeIsUp) {
     Bench bench;
     bench.put(R"({check: {http: /up}, instances: ["10.0.0.1:80", "10.0.0.2:80"]})");
     Instance& one = bench.named("web-1");
-    const std::string id = one.id;
+    const std::string id = one.id.str();
     one.current.cell->in_flight.store(1);
     const auto left = bench.put(R"({check: {http: /up}, instances: ["10.0.0.2:80"]})");
     EXPECT_TRUE(left.commands.empty());
@@ -181,7 +181,7 @@ TEST(Membership, WhatLeavesIsDroppedWhenNoRequestIsThereOrItsTimeIsUp) {
 }
 
 config::StoredVerdict stored(const Instance& one) {
-    return {.instance = one.id, .service = "web", .name = one.name, .declared = one.spec->target.declared, .generation = one.current.number,
+    return {.instance = one.id.str(), .service = "web", .name = one.name.str(), .declared = one.spec->target.declared.str(), .generation = one.current.number,
             .state = verdict::State::healthy, .was_eligible = true, .version = 9, .reason = "ok", .observed = Utc{1'795'269'990s},
             .resolved = one.current.address ? one.current.address->text() : ""};
 }
@@ -194,7 +194,7 @@ TEST(Membership, ARestartFindsEveryInstanceAgain) {
     std::map<std::string, std::string> ids;
     std::vector<config::StoredVerdict> kept;
     for (const auto& one : before.membership.service("web")->instances) {
-        ids[one->name] = one->id;
+        ids[one->name.str()] = one->id.str();
         kept.push_back(stored(*one));
     }
     ASSERT_EQ(ids.size(), 4u);
@@ -206,8 +206,8 @@ TEST(Membership, ARestartFindsEveryInstanceAgain) {
     const auto effects = after.put(R"({check: {http: /up}, resolve: each, instances: ["10.0.0.9:80", "db:80", {name: c, address: "10.0.0.3:80"}, "10.0.0.1:80"]})");
     std::set<std::string> names;
     for (const auto& one : after.membership.service("web")->instances) {
-        EXPECT_TRUE(names.insert(one->name).second) << one->name;
-        if (ids.contains(one->name)) EXPECT_EQ(one->id, ids[one->name]) << one->name;
+        EXPECT_TRUE(names.insert(one->name.str()).second) << one->name;
+        if (ids.contains(one->name.str())) EXPECT_EQ(one->id, ids[one->name.str()]) << one->name;
         if (one->each) EXPECT_EQ(one->name, "web-3@" + one->current.address->ip.text());
     }
     EXPECT_EQ(names.size(), 5u);

@@ -17,11 +17,11 @@ verdict::Lifecycle Instance::lifecycle_now() const {
 const config::CheckList& Instance::checks() const { return service->spec->checks_of(*spec); }
 
 std::string identity(const config::InstanceSpec& spec) {
-    return spec.named ? "name " + spec.name : "address " + spec.target.declared;
+    return spec.named ? "name " + spec.name.str() : "address " + spec.target.declared.str();
 }
 
 bool needs_lookup(const config::InstanceSpec& spec) {
-    return !spec.target.literal && spec.target.unix_path.empty() && !spec.target.host.empty();
+    return !spec.target.literal && !spec.target.host.empty();
 }
 
 }  // namespace hale::catalog

@@ -37,8 +37,8 @@ struct Generation {
 struct Instance {
     Slot slot = 0;
     Service* service = nullptr;
-    std::string id;
-    std::string name;
+    SharedText id;
+    SharedText name;
     std::shared_ptr<const config::InstanceSpec> spec;
     Generation current;
     std::unique_ptr<Generation> next;  // Probed beside the current one; takes over when eligible, or at replace_by.
@@ -64,7 +64,7 @@ struct Instance {
 
 struct Service {
     Slot slot = 0;
-    std::string name;
+    SharedText name;
     std::shared_ptr<const config::ServiceSpec> spec;
     std::shared_ptr<verdict::Epoch> epoch = std::make_shared<verdict::Epoch>();
     std::vector<std::unique_ptr<Instance>> instances;
@@ -75,6 +75,7 @@ struct Service {
     bool draining = false;
     std::optional<Utc> paused_until;
     std::uint64_t revision = 0;
+    std::string host;  // What health checks send as Host: the first route's.
     bool routed = false;
     ServiceStanding standing;
     bool told = false;  // Has a standing been told at all?

@@ -90,7 +90,7 @@ std::vector<config::Change> Control::journal_of(const Change& change, std::uint6
     if (const auto* weighed = as<SetWeight>(change)) keep_id(weighed->instance);
     if (const auto* clear = as<ClearOverride>(change)) {
         const Instance* one = clear->instance.empty() ? nullptr : membership.instance(clear->instance);
-        out.emplace_back(config::RemoveOverride{one != nullptr ? one->service->name : clear->service, clear->instance});
+        out.emplace_back(config::RemoveOverride{one != nullptr ? one->service->name.str() : clear->service, clear->instance});
     } else if (const auto* drain = as<Drain>(change)) {
         traffic(drain->service, drain->instance, [](auto& stored) { stored.draining = true; });
     } else if (const auto* pause = as<Pause>(change)) {
@@ -161,7 +161,7 @@ void Control::expire_overrides(Moment at) {
         if (service->override && service->override->expires <= at.utc) return expire(ClearOverride{name, ""}, name, "override expired");
         if (service->paused_until && *service->paused_until <= at.utc && !service->draining) return expire(Resume{name, ""}, name, "pause expired");
         for (const auto& one : service->instances)
-            if (one->override && one->override->expires <= at.utc) return expire(ClearOverride{name, one->id}, one->name, "override expired");
+            if (one->override && one->override->expires <= at.utc) return expire(ClearOverride{name, one->id.str()}, one->name.str(), "override expired");
     }
 }
 

@@ -40,7 +40,7 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
     return out;
 }
 
-Snapshot Publishing::build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<std::string>& touched,
+Snapshot Publishing::build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<SharedText, std::less<>>& touched,
                            const config::Document& document, std::uint64_t revision, Moment at) {
     for (const auto& name : touched)
         if (Service* service = membership.service(name))

@@ -16,7 +16,7 @@ namespace hale::catalog {
 class Publishing {
 public:
     // `wall_offset`: now − utc, to turn a pause's end into the workers' clock.
-    Snapshot build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<std::string>& touched,
+    Snapshot build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<SharedText, std::less<>>& touched,
                    const config::Document& document, std::uint64_t revision, Moment at);
 
 private:

@@ -32,10 +32,10 @@ struct Endpoint {
     bool unchecked = false;
     std::uint32_t weight = 1;
     SocketAddress address;
-    std::string id;
-    std::string name;
-    std::string address_text;  // For logs and X-headers, spelled once.
-    std::string authority;     // Upstream's own Host, for targets declared as URLs.
+    SharedText id;
+    SharedText name;
+    SharedText address_text;  // For logs and X-headers, spelled once.
+    SharedText authority;     // Upstream's own Host, for targets declared as URLs.
 };
 
 struct RoutedService {

@@ -74,7 +74,7 @@ void View::put(const ServicePut& put, const Delta& delta) {
     ServiceView& service = at_slot(services_, put.facts->slot);
     service.facts = put.facts;
     service.revision = delta.revision;
-    services_by_name_[put.facts->name] = put.facts->slot;
+    services_by_name_[put.facts->name.str()] = put.facts->slot;
 }
 
 void View::put(const InstancePut& put, const Delta& delta) {
@@ -118,7 +118,7 @@ void View::gone(const InstanceGone& gone) {
 
 void View::gone(const ServiceGone& gone) {
     if (gone.slot >= services_.size() || !services_[gone.slot].facts) return;
-    services_by_name_.erase(services_[gone.slot].facts->name);
+    services_by_name_.erase(services_[gone.slot].facts->name.str());
     services_[gone.slot] = ServiceView{};
 }
 

@@ -67,7 +67,7 @@ struct Detected {
             silent = human(beat->every + beat->grace);
         }
         items.push_back(one);
-        table.rows.push_back({Cell(service), instance, check.name, std::string(check.kind()), refused, silent});
+        table.rows.push_back({Cell(service), instance, check.name.str(), std::string(check.kind()), refused, silent});
     }
 };
 
@@ -82,7 +82,7 @@ Detected detection_of(const config::Document& document) {
                 const auto same = std::ranges::find_if(*service.checks, [&](const auto& one) {
                     return one->name == own->name && one->timing == own->timing;
                 });
-                if (same == service.checks->end()) out.add(service.name, instance.name, *own);
+                if (same == service.checks->end()) out.add(service.name, instance.name.str(), *own);
             }
         }
     }

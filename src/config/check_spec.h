@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/shared_text.h"
 #include "base/time.h"
 #include "verdict/policy.h"
 
@@ -82,7 +83,7 @@ struct Unchecked {
 using CheckKind = std::variant<HttpCheck, TcpCheck, ExecCheck, HeartbeatCheck, CompositeCheck, Unchecked>;
 
 struct CheckSpec {
-    std::string name = "main";
+    SharedText name = "main";
     CheckKind what;
     verdict::JudgePolicy timing;
     ConnectionMode connection = ConnectionMode::pooled;

@@ -68,23 +68,23 @@ bool same_alias(const Alias& a, const Alias& b) {
 
 std::vector<CheckChange> diff_checks(const CheckList& before, const CheckList& after) {
     std::vector<CheckChange> out;
-    const auto named = [](const CheckList& list, const std::string& name) -> const CheckSpec* {
-        const auto found = std::ranges::find(list, name, [](const auto& check) -> const std::string& { return check->name; });
+    const auto named = [](const CheckList& list, std::string_view name) -> const CheckSpec* {
+        const auto found = std::ranges::find(list, name, [](const auto& check) { return check->name.view(); });
         return found == list.end() ? nullptr : found->get();
     };
     for (const auto& check : before)
-        if (named(after, check->name) == nullptr) out.push_back({Turn::removed, check->name, true});
+        if (named(after, check->name) == nullptr) out.push_back({Turn::removed, check->name.str(), true});
     for (const auto& check : after) {
         const CheckSpec* old = named(before, check->name);
-        if (old == nullptr) out.push_back({Turn::added, check->name, true});
-        else if (!same(*old, *check)) out.push_back({Turn::changed, check->name, old->question() != check->question()});
+        if (old == nullptr) out.push_back({Turn::added, check->name.str(), true});
+        else if (!same(*old, *check)) out.push_back({Turn::changed, check->name.str(), old->question() != check->question()});
     }
     return out;
 }
 
 // Names and addresses must not meet: a name may look like an address.
 std::string identity(const InstanceSpec& instance) {
-    return instance.named ? "n" + instance.name : "a" + instance.target.declared;
+    return instance.named ? "n" + instance.name.str() : "a" + instance.target.declared.str();
 }
 
 bool same_overlay(const InstanceSpec& a, const InstanceSpec& b) {
@@ -93,7 +93,7 @@ bool same_overlay(const InstanceSpec& a, const InstanceSpec& b) {
 }
 
 std::optional<InstanceChange> diff_instance(const InstanceSpec& a, const InstanceSpec& b, std::size_t i, std::size_t j) {
-    InstanceChange change{.turn = Turn::changed, .name = b.name, .before = i, .after = j};
+    InstanceChange change{.turn = Turn::changed, .name = b.name.str(), .before = i, .after = j};
     change.address = !(a.target == b.target);
     change.weight = a.weight != b.weight;
     change.checks = !same_overlay(a, b);
@@ -118,7 +118,7 @@ std::vector<InstanceChange> diff_instances(const ServiceSpec& before, const Serv
     for (std::size_t j = start; j < b.size(); ++j) {
         const auto found = left.find(identity(b[j]));
         if (found == left.end()) {
-            added.push_back({.turn = Turn::added, .name = b[j].name, .after = j});
+            added.push_back({.turn = Turn::added, .name = b[j].name.str(), .after = j});
             continue;
         }
         if (auto change = diff_instance(a[found->second], b[j], found->second, j)) out.push_back(std::move(*change));
@@ -126,7 +126,7 @@ std::vector<InstanceChange> diff_instances(const ServiceSpec& before, const Serv
     }
     for (std::size_t i = start; i < a.size(); ++i)
         if (const auto found = left.find(identity(a[i])); found != left.end() && found->second == i)
-            out.push_back({.turn = Turn::removed, .name = a[i].name, .before = i});
+            out.push_back({.turn = Turn::removed, .name = a[i].name.str(), .before = i});
     out.insert(out.end(), std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
     return out;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/shared_text.h"
 #include "base/time.h"
 #include "config/check_spec.h"
 #include "config/target.h"
@@ -21,7 +22,7 @@ std::string_view to_text(Owner owner);
 
 // Where in the file (or "api") something was said. Line 0: nowhere.
 struct Mark {
-    std::string file;
+    SharedText file;
     int line = 0;
     int column = 0;
     std::string text() const;  // "hale.yml:12:5"
@@ -29,7 +30,7 @@ struct Mark {
 };
 
 struct InstanceSpec {
-    std::string name;  // Given, or "<service>-<n>".
+    SharedText name;  // Given, or "<service>-<n>".
     bool named = false;
     Target target;
     std::uint32_t weight = 1;

@@ -108,13 +108,13 @@ const Node* instance_list(Reading& reading, const Node& node, ServiceSpec& spec)
 void name_the_unnamed(ServiceSpec& spec) {
     std::unordered_set<std::string> taken;
     for (const InstanceSpec& instance : spec.instances)
-        if (instance.named) taken.insert(instance.name);
+        if (instance.named) taken.insert(instance.name.str());
     for (std::size_t i = 0; i < spec.instances.size(); ++i) {
         InstanceSpec& instance = spec.instances[i];
         if (instance.named) continue;
         for (std::size_t n = i + 1;; ++n) {
             instance.name = fmt::format("{}-{}", spec.name, n);
-            if (taken.insert(instance.name).second) break;
+            if (taken.insert(instance.name.str()).second) break;
         }
     }
 }

@@ -108,7 +108,7 @@ Json check_json(const CheckSpec& spec) {
 
 Json checks_json(const CheckList& checks) {
     Json out = Json::object();
-    for (const auto& check : checks) out[check->name] = check_json(*check);
+    for (const auto& check : checks) out[check->name.str()] = check_json(*check);
     return out;
 }
 
@@ -116,17 +116,17 @@ Json checks_json(const CheckList& checks) {
 Json overlay_json(const CheckList& own, const CheckList& service) {
     Json out = Json::object();
     for (const auto& check : own) {
-        const auto base = std::ranges::find(service, check->name, [](const auto& spec) -> const std::string& { return spec->name; });
+        const auto base = std::ranges::find(service, check->name, [](const auto& spec) { return spec->name; });
         const Json all = check_json(*check);
         if (base == service.end()) {
-            out[check->name] = all;
+            out[check->name.str()] = all;
             continue;
         }
         const Json usual = check_json(**base);
         Json differs = Json::object();
         for (const auto& [key, value] : all.items())
             if (!usual.contains(key) || usual[key] != value) differs[key] = value;
-        if (!differs.empty()) out[check->name] = std::move(differs);
+        if (!differs.empty()) out[check->name.str()] = std::move(differs);
     }
     return out;
 }

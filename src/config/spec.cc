@@ -61,8 +61,7 @@ Result<Target> Target::parse(std::string_view text) {
     };
     if (text.starts_with("unix:")) {
         const auto address = SocketAddress::parse(text);
-        if (!address || !address->path.starts_with('/')) return refuse("a socket path is absolute and at most 107 bytes");
-        target.unix_path = address->path;
+        if (!address || !address->path.starts_with("/")) return refuse("a socket path is absolute and at most 107 bytes");
         target.literal = *address;
         return target;
     }
@@ -83,15 +82,16 @@ Result<Target> Target::parse(std::string_view text) {
     const auto parsed = host_port(authority);
     if (!parsed) return refuse("not a host with a port from 1 to 65535");
     if (!parsed->port && !default_port) return refuse("the port is missing");
-    target.host = parsed->host;
     target.port = parsed->port ? *parsed->port : *default_port;
-    if (const auto ip = Ip::parse(target.host)) target.literal = SocketAddress{*ip, target.port, {}};
+    if (const auto ip = Ip::parse(parsed->host)) target.literal = SocketAddress{*ip, target.port, {}};
+    else target.host = parsed->host;
     return target;
 }
 
 std::string Target::authority() const {
-    if (!unix_path.empty()) return "localhost";
-    const std::string name = host.contains(':') ? fmt::format("[{}]", host) : host;
+    if (literal && literal->is_unix()) return "localhost";
+    std::string name = literal ? literal->ip.text() : host.str();
+    if (name.contains(':')) name = fmt::format("[{}]", name);
     const bool usual = url && port == (tls ? 443 : 80);
     return usual ? name : fmt::format("{}:{}", name, port);
 }
@@ -99,7 +99,7 @@ std::string Target::authority() const {
 std::string_view to_text(Owner owner) { return owner == Owner::file ? "file" : "api"; }
 
 std::string Mark::text() const {
-    if (line == 0) return file;
+    if (line == 0) return file.str();
     return fmt::format("{}:{}:{}", file, line, column);
 }
 

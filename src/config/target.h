@@ -10,17 +10,17 @@
 
 #include "base/address.h"
 #include "base/result.h"
+#include "base/shared_text.h"
 
 namespace hale::config {
 
 struct Target {
-    std::string declared;                    // As written: the identity of an unnamed instance.
-    std::string host;                        // Name or literal, without brackets; empty for a unix socket.
+    SharedText declared;                   // As written: the identity of an unnamed instance.
+    SharedText host;                       // The name to look up, in lower case; empty for a literal.
+    std::optional<SocketAddress> literal;  // An IP or a unix socket: no look-up is needed.
     std::uint16_t port = 0;
-    std::string unix_path;
-    bool tls = false;                        // https://
-    bool url = false;                        // Written as a URL: Host is then the URL's authority.
-    std::optional<SocketAddress> literal;    // Set when no look-up is needed.
+    bool tls = false;  // https://
+    bool url = false;  // Written as a URL: Host is then the URL's authority.
 
     static Result<Target> parse(std::string_view text);
     // What to send as Host when nothing else says so: "name", "name:8080", "[::1]:8080", "localhost" for unix.

@@ -410,7 +410,7 @@ TEST_F(Net, UnixSocketIsReplacedOnlyWhenNobodyAnswers) {
     // What a killed daemon leaves: a file without a listener.
     const int dead = socket(AF_UNIX, SOCK_STREAM, 0);
     sockaddr_un raw{.sun_family = AF_UNIX, .sun_path = {}};
-    at.path.copy(raw.sun_path, sizeof raw.sun_path - 1);
+    at.path.view().copy(raw.sun_path, sizeof raw.sun_path - 1);
     ASSERT_EQ(bind(dead, reinterpret_cast<sockaddr*>(&raw), sizeof raw), 0);
     close(dead);
     auto refused = net.connect(at);

@@ -11,7 +11,7 @@ RawAddress raw_address(const SocketAddress& address) {
     if (address.is_unix()) {
         if (address.path.size() >= sizeof raw.address.local.sun_path) return raw;
         raw.address.local.sun_family = AF_UNIX;
-        std::ranges::copy(address.path, raw.address.local.sun_path);
+        std::ranges::copy(address.path.view(), raw.address.local.sun_path);
         raw.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path.size() + 1);
     } else if (address.ip.is_v4()) {
         raw.address.v4.sin_family = AF_INET;
@@ -43,7 +43,7 @@ SocketAddress socket_address(const RawAddress& raw) {
         case AF_UNIX:
             if (raw.size > offsetof(sockaddr_un, sun_path)) {
                 const std::size_t most = raw.size - offsetof(sockaddr_un, sun_path);
-                address.path.assign(raw.address.local.sun_path, strnlen(raw.address.local.sun_path, most));
+                address.path = std::string_view(raw.address.local.sun_path, strnlen(raw.address.local.sun_path, most));
             }
             break;
         default:

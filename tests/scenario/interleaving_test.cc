@@ -67,7 +67,7 @@ private:
         if (node_ && settled())
             each_instance([&](const catalog::InstanceView& one) {
                 if (one.facts->override && one.facts->override->instance == one.facts->id && one.facts->lifecycle == verdict::Lifecycle::serving)
-                    in_force[one.facts->id] = one.facts->override;
+                    in_force[one.facts->id.str()] = one.facts->override;
             });
         asks_.clear();
         node_.reset();
@@ -89,7 +89,7 @@ private:
     }
     std::string an_instance() {
         std::vector<std::string> ids;
-        each_instance([&](const catalog::InstanceView& one) { ids.push_back(one.facts->id); });
+        each_instance([&](const catalog::InstanceView& one) { ids.push_back(one.facts->id.str()); });
         return ids.empty() ? "i-none" : ids[below(ids.size())];
     }
 
@@ -170,12 +170,12 @@ private:
             std::uint32_t serve = 0;
             bool equal_versions = true;
             for (const auto& endpoint : route.service->endpoints) {
-                routed.insert(endpoint.id);
+                routed.insert(endpoint.id.str());
                 const auto* one = view.instance(endpoint.id);
                 ASSERT_NE(one, nullptr) << endpoint.name;
                 EXPECT_EQ(one->facts->lifecycle, endpoint.lifecycle) << endpoint.name;
                 EXPECT_EQ(one->facts->generation, endpoint.generation) << endpoint.name;
-                EXPECT_EQ(one->facts->resolved, endpoint.address_text) << endpoint.name;
+                EXPECT_EQ(one->facts->where(), endpoint.address_text) << endpoint.name;
                 EXPECT_EQ(one->facts->weight, endpoint.weight) << endpoint.name;
                 EXPECT_EQ(one->facts->override ? std::optional{one->facts->override->state} : std::nullopt, endpoint.override) << endpoint.name;
                 const auto word = word_of(endpoint);
@@ -189,7 +189,7 @@ private:
                 EXPECT_EQ(one->eligible, rule.eligible) << endpoint.name;
                 EXPECT_EQ(one->rule, rule.rule) << endpoint.name;
             }
-            for (const auto slot : service->instances) listed.insert(view.instance(slot)->facts->id);
+            for (const auto slot : service->instances) listed.insert(view.instance(slot)->facts->id.str());
             EXPECT_EQ(routed, listed) << route.service->name;
             if (equal_versions) EXPECT_EQ(service->standing.counts.eligible, serve) << route.service->name;
             EXPECT_EQ(service->standing.counts.total, listed.size()) << route.service->name;
@@ -200,7 +200,7 @@ private:
         std::set<std::string> names;
         if (const auto* route = node_->published()->table.find(host, "/"))
             for (const auto& endpoint : route->service->endpoints)
-                if (eligible(endpoint)) names.insert(endpoint.address_text);
+                if (eligible(endpoint)) names.insert(endpoint.address_text.str());
         return names;
     }
 

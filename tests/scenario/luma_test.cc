@@ -58,7 +58,7 @@ TEST(Luma, V7AnOverrideOutlivesPassingProbesAndARestartThenExpires) {
     ASSERT_TRUE(node->start(luma(web.address())));
     auto& loop = site.world.make_loop("client");
     ASSERT_TRUE(site.world.run_until([&] { return state_of(*node, "blue") == State::healthy; }, 20s));
-    const std::string id = node->view().instance("blue-1")->facts->id;
+    const std::string id = node->view().instance("blue-1")->facts->id.str();
     const auto set = node->mutate(catalog::SetOverride{"", id, verdict::OverrideState::down, 30s, "disk swap"});
     ASSERT_TRUE(set.has_value());
     const Instant until = site.world.now() + 30s;
@@ -101,7 +101,7 @@ TEST(Luma, V7AnOverrideOfAnInstanceThatWasNeverJudgedOutlivesARestart) {
     Backend web(site, "web", "10.0.1.1", 3000);
     auto node = std::make_unique<Node>(site);
     ASSERT_TRUE(node->start(luma(web.address())));
-    const std::string id = node->view().instance("blue-1")->facts->id;
+    const std::string id = node->view().instance("blue-1")->facts->id.str();
     ASSERT_TRUE(node->mutate(catalog::SetOverride{"", id, verdict::OverrideState::down, 1h, "not yet"}).has_value());
     node.reset();
     node = std::make_unique<Node>(site);

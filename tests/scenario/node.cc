@@ -236,14 +236,14 @@ void Node::hold_rules(const catalog::Delta& delta) {
     const auto* instance = view_.instance(put->slot);
     if (instance == nullptr) return;
     const auto& word = put->record->word;
-    auto& [generation, version] = seen_versions_[instance->facts->id];
+    auto& [generation, version] = seen_versions_[instance->facts->id.str()];
     EXPECT_GE(word.version, version) << "a version went back: " << instance->facts->name << " generation " << word.generation << " after "
                                      << generation;
     version = word.version;
     generation = word.generation;
     const auto state = put->record->word.state;
     if (!instance->record || instance->record->word.state != state)
-        transitions.push_back({instance->facts->id, state, put->record->reason, site_.world.now()});
+        transitions.push_back({instance->facts->id.str(), state, put->record->reason, site_.world.now()});
 }
 
 }  // namespace hale::scenario

@@ -129,11 +129,11 @@ TEST(Traffic, V13NoInstanceIsUnknownAndNothingToVerifyIsNotSuccess) {
     ASSERT_TRUE(town.world.run_until([&] { return state_of(node, "web-1") == State::healthy; }, 10s));
     EXPECT_EQ(node.verify({.service = "web"}).end, catalog::VerifyEnd::eligible);
     EXPECT_EQ(node.verify({.service = "nobody"}).end, catalog::VerifyEnd::nothing_to_verify);
-    ASSERT_TRUE(node.mutate(catalog::Drain{"", node.view().instance("web-1")->facts->id}).has_value());
+    ASSERT_TRUE(node.mutate(catalog::Drain{"", node.view().instance("web-1")->facts->id.str()}).has_value());
     EXPECT_EQ(node.view().service("web")->standing.state, State::unknown);
     EXPECT_EQ(node.view().service("web")->standing.reason, verdict::Reason::no_instances);
     EXPECT_EQ(node.verify({.service = "web"}).end, catalog::VerifyEnd::nothing_to_verify);
-    ASSERT_TRUE(node.mutate(catalog::Resume{"", node.view().instance("web-1")->facts->id}).has_value());
+    ASSERT_TRUE(node.mutate(catalog::Resume{"", node.view().instance("web-1")->facts->id.str()}).has_value());
     town.b(0).sick = true;
     EXPECT_EQ(node.verify({.service = "web"}).end, catalog::VerifyEnd::not_eligible);
 }
@@ -179,7 +179,7 @@ TEST(Traffic, V20NothingIsLostByReloadsDrainsMovesAndAFlappingInstance) {
         EXPECT_EQ(node.view().instance("a")->facts->generation, 2);
         pass();
         // An instance drains and comes back; one leaves the file and another comes.
-        const std::string a = node.view().instance("a")->facts->id;
+        const std::string a = node.view().instance("a")->facts->id.str();
         ASSERT_TRUE(node.mutate(catalog::Drain{"", a}).has_value());
         pass();
         ASSERT_TRUE(node.mutate(catalog::Resume{"", a}).has_value());

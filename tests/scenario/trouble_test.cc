@@ -145,7 +145,7 @@ TEST(Trouble, AStoreThatRefusesChangesNothingAndSaysSo) {
     Land land(sim::seed_from_environment(38), 2);
     Node node(land);
     land.settle(node);
-    const auto id = node.view().instance("s0-1")->facts->id;
+    const std::string id = node.view().instance("s0-1")->facts->id.str();
     const auto revision = node.view().revision();
     node.journal().fail_next = 1;
     const auto refused = node.mutate(catalog::SetOverride{"", id, verdict::OverrideState::down, 1h, "test"});
@@ -162,7 +162,7 @@ TEST(Trouble, AWorkerThatDoesNotAdoptIsSaidAndTheMutationIsNotUndone) {
     Land land(sim::seed_from_environment(39), 2);
     Node node(land);
     land.settle(node);
-    const auto id = node.view().instance("s0-1")->facts->id;
+    const std::string id = node.view().instance("s0-1")->facts->id.str();
     const auto bugs = bugs_seen();
     set_bugs_fatal(false);
     node.worker_loop(1).stall(5s);
