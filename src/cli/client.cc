@@ -284,8 +284,11 @@ Result<Reply> Client::follow(const Place& place, const Question& question, Durat
         if (now - heard >= limit) {
             return fail(Code::timed_out, fmt::format("{}: nothing came for {}", place.shown, human(limit)));
         }
-        const Duration left = std::min(limit - (now - heard), until - now);
+        Duration left = std::min(limit - (now - heard), until - now);
+        if (!talk.head_came()) left = std::min<Duration>(left, 1s);  // From then on silence is no wait for an answer.
         loop_->run_until([&] { return talk.end() != Conversation::End::open || talk.bytes() != bytes; }, left);
+        if (while_waiting && talk.end() == Conversation::End::open && !talk.head_came())
+            while_waiting(loop_->fresh_now() - began);
     }
     if (talk.end() == Conversation::End::broken)
         return fail(Code::unavailable, fmt::format("{}: {}", place.shown, talk.why()));

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/text.h"
 #include "cli/exits.h"
 #include "cli/print.h"
@@ -170,13 +172,6 @@ Asked<Reply> Daemon::reach(const Question& question,
         if (!client) return std::unexpected(client.error());
         client_ = std::move(*client);
     }
-    client_->while_waiting = {};
-    if (progress_of > Duration{0} && around_.terminal) {
-        client_->while_waiting = [this](Duration waited) {
-            around_.err(fmt::format("  … {} of {}\n", human(std::chrono::floor<std::chrono::seconds>(waited)),
-                                    human(progress_of)));
-        };
-    }
     std::vector<std::string> tried;
     const std::vector<Place> only = place_ ? std::vector{*place_} : where_.places;
     for (const Place& place : only) {
@@ -185,7 +180,19 @@ Asked<Reply> Daemon::reach(const Question& question,
         // Over the socket the kernel says who we are; a token may say otherwise.
         if (const std::string token = token_for(place); !token.empty())
             complete.fields.emplace_back("Authorization", "Bearer " + token);
+        // Whoever has a deadline of its own has said it; any other wait says its end as soon as it is felt.
+        bool said = progress_of > Duration{0};
+        client_->while_waiting = [&](Duration waited) {
+            if (progress_of > Duration{0} && around_.terminal) {
+                around_.err(fmt::format("  … {} of {}\n", human(std::chrono::floor<std::chrono::seconds>(waited)),
+                                        human(progress_of)));
+            } else if (!std::exchange(said, true)) {
+                around_.err(fmt::format("hale: {} took the question and has not answered; waiting {} at most\n",
+                                        place.shown, human(question.within)));
+            }
+        };
         auto reply = send(place, complete);
+        client_->while_waiting = {};
         if (reply) {
             place_ = place;
             if (reply->status / 100 == 2) return std::move(*reply);

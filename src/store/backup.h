@@ -37,7 +37,8 @@ Result<std::vector<Backup>> list_backups(const std::string& directory);
 bool backup_due(const std::vector<Backup>& newest_first, Utc now);
 
 // "backups: /…/state-….db (3h 12m old), …; go back to the newest with: hale serve --restore /…", or that there is none.
-std::string backups_text(const std::string& directory, Utc now);
+// Without the advice to go back where the state itself is not lost.
+std::string backups_text(const std::string& directory, Utc now, bool lost = true);
 
 // Copies state.db as it is at this moment (VACUUM INTO), makes the copy durable, then removes all but the newest three.
 // A failure leaves the backups as they were.

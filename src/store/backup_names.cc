@@ -56,7 +56,7 @@ bool backup_due(const std::vector<Backup>& newest_first, Utc now) {
                                 [&](const Backup& b) { return b.at <= now && now - b.at < backup_interval; });
 }
 
-std::string backups_text(const std::string& directory, Utc now) {
+std::string backups_text(const std::string& directory, Utc now, bool lost) {
     const auto found = list_backups(directory);
     if (!found) return found.error().text;
     if (found->empty()) return fmt::format("there is no backup in {}/backup", directory);
@@ -64,6 +64,7 @@ std::string backups_text(const std::string& directory, Utc now) {
     for (const Backup& b : *found)
         text += fmt::format(" {} ({}),", b.path, b.at <= now ? human(now - b.at) + " old" : "from the future");
     text.pop_back();
+    if (!lost) return text;
     return text + fmt::format("; go back to the newest with: hale serve --restore {}", found->front().path);
 }
 

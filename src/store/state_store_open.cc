@@ -94,7 +94,8 @@ Result<StateStore::Opened> StateStore::open(io::Loop& home, const OpenOptions& o
     if (!restored) {
         Error error = std::move(restored.error());
         if (error.code == Code::internal) error.code = Code::corrupt;
-        if (error.code == Code::corrupt) error.text += "; " + backups_text(directory, options.now);
+        // What cannot be opened now may be whole: the backups are named, and no advice to go back to one.
+        error.text += "; " + backups_text(directory, options.now, error.code == Code::corrupt);
         return std::unexpected(std::move(error));
     }
     std::unique_ptr<StateStore> store(new StateStore(home, directory, std::move(lock), std::move(connection)));

@@ -1,15 +1,18 @@
 """Goal: bad input gets a clear error and nothing is lost (V11, V12, V19).
-Method: a table of configurations with the exact place of the fault, at start and at reload; a damaged, locked or newer
-state.db; calls without a token; a daemon that is not there."""
+Method: a table of configurations with the exact place of the fault, at start and at reload; files that vanish or may not be
+read; a damaged, locked or newer state.db; calls without a token; a daemon that is not there, that nobody reaches, or that
+never answers."""
 
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 import unittest
 
-from harness import Case, HALE, Site, refusing_address, request
+from harness import Case, HALE, Site, black_hole_address, refusing_address, request, silent_address
 
 # (what, text, the place, words that the message must hold). Lines count from the head that Site.configure writes.
 HEAD_LINES = 4
@@ -20,14 +23,32 @@ BAD = [
     ("duplicate service", "services:\n  web:\n    instances: []\n  web:\n    instances: []\n", "4:3", ["web"]),
     ("port out of range", 'services:\n  web:\n    instances: ["10.0.0.1:70000"]\n    check: {http: /}\n', "3:17", ["65535"]),
     ("unset variable", "services:\n  web:\n    instances: [\"${HALE_NO_SUCH_VARIABLE}\"]\n    check: {http: /}\n", "3:17", ["HALE_NO_SUCH_VARIABLE"]),
-    ("invalid condition", 'services:\n  web:\n    instances: ["127.0.0.1:1"]\n    check: {http: /, expect: ["[STATUS] == == 2"]}\n', "4:", ["column"]),
+    ("invalid condition", 'services:\n  web:\n    instances: ["127.0.0.1:1"]\n    check: {http: /, expect: ["[STATUS] == == 2"]}\n', "4:44", ["services.web.check.expect[0]", "column 13"]),
+    ("two services on one host", 'services:\n  one:\n    hosts: [same.test]\n    instances: ["127.0.0.1:1"]\n    check: {http: /}\n'
+     '  two:\n    hosts: [same.test]\n    instances: ["127.0.0.1:2"]\n    check: {http: /}\n', "7:13", ["same.test", "service one", "service two", "hale.yml:7:13"]),
+    ("impossible timing", 'services:\n  a:\n    instances: ["127.0.0.1:1"]\n    check: {http: /, timeout: 6s}\n'
+     '  b:\n    instances: ["127.0.0.1:2"]\n    check: {http: /, timeout: 7s}\n'
+     '  whole:\n    check: {composite: {of: [a, b], run: sequence, caller_timeout: 10s}}\n', "8:3",
+     ["services.whole.checks.main.composite.caller_timeout", "13s (sum: a 6s + b 7s)", "the caller waits 10s"]),
 ]
 
 
 class BadConfiguration(Case):
+    def refused(self, site, marked, words):
+        """What runs goes on, and every surface says that the last reload failed, with its place."""
+        reloaded = site.cli("config", "reload")
+        self.assertNotEqual(reloaded.returncode, 0)
+        for word in (marked, *words):
+            self.assertIn(word, reloaded.stdout + reloaded.stderr)
+        self.assertEqual(request(site.where["admin"], path="/live")[0], 200)
+        self.assertIn("hale_config_last_reload_successful 0", site.api_text("/metrics"))
+        self.assertIn(marked, json.dumps(site.api("/api/v1/config")[1]["reload"]))
+        self.assertEqual([item["instance"] for item in site.verdicts()], ["kept-1"])
+
     def test_v19_every_fault_is_refused_with_its_place_at_start_and_at_reload(self):
+        good = 'services: {kept: {instances: ["127.0.0.1:9"], check: {http: /}}}\n'
         with Site() as site:
-            site.start("services: {}\n")
+            site.start(good)
             for what, text, place, words in BAD:
                 with self.subTest(what):
                     site.configure(text)
@@ -36,73 +57,89 @@ class BadConfiguration(Case):
                     checked = site.cli("config", "check", site.config_path)
                     self.assertNotEqual(checked.returncode, 0)
                     self.assertIn(marked, checked.stdout + checked.stderr)
-                    reloaded = site.cli("config", "reload")
-                    self.assertNotEqual(reloaded.returncode, 0)
-                    self.assertIn(marked, reloaded.stdout + reloaded.stderr)
-                    for word in words:
-                        self.assertIn(word, reloaded.stdout + reloaded.stderr)
-                    # What runs goes on, and says so everywhere.
-                    self.assertEqual(request(site.where["admin"], path="/live")[0], 200)
-                    self.assertIn("hale_config_last_reload_successful 0", site.api_text("/metrics"))
-            site.configure("services: {}\n")
+                    started = subprocess.run([HALE, "serve", "--config", site.config_path], capture_output=True, text=True, timeout=30)
+                    self.assertEqual(started.returncode, 2)
+                    self.assertIn(marked, started.stderr)
+                    self.refused(site, marked, [word.replace("hale.yml:7:", f"hale.yml:{3 + HEAD_LINES}:") for word in words])
+            with self.subTest("the file is gone"):
+                os.remove(site.config_path)
+                self.refused(site, site.config_path, ["no such file"])
+            with self.subTest("a folder is in its place"):
+                os.mkdir(site.config_path)
+                self.refused(site, site.config_path, ["directory"])
+                os.rmdir(site.config_path)
+            site.configure(good)
             self.assertEqual(site.cli("config", "reload").returncode, 0)
             self.assertIn("hale_config_last_reload_successful 1", site.api_text("/metrics"))
 
-    def test_v19_two_services_on_one_host_name_both(self):
+    def test_v19_an_unreadable_file_is_named(self):
         with Site() as site:
-            site.configure('services:\n  one:\n    hosts: [same.test]\n    instances: ["127.0.0.1:1"]\n    check: {http: /}\n'
-                           '  two:\n    hosts: [same.test]\n    instances: ["127.0.0.1:2"]\n    check: {http: /}\n')
-            started = subprocess.run([HALE, "serve", "--config", site.config_path], capture_output=True, text=True, timeout=30)
-            self.assertEqual(started.returncode, 2)
-            for word in ("same.test", "one", "two", "hale.yml:"):
-                self.assertIn(word, started.stderr)
-
-    def test_v19_a_composite_slower_than_its_caller_is_refused_with_the_sum(self):
-        with Site() as site:
-            site.configure('services:\n  a:\n    instances: ["127.0.0.1:1"]\n    check: {http: /, timeout: 6s}\n'
-                           '  b:\n    instances: ["127.0.0.1:2"]\n    check: {http: /, timeout: 7s}\n'
-                           '  whole:\n    check: {composite: {of: [a, b], run: sequence, caller_timeout: 10s}}\n')
-            checked = site.cli("config", "check", site.config_path)
-            self.assertNotEqual(checked.returncode, 0)
-            self.assertIn("13s", checked.stdout + checked.stderr)
-
-    def test_an_unreadable_file_is_named(self):
-        run = subprocess.run([HALE, "serve", "--config", "/nonexistent/hale.yml"], capture_output=True, text=True, timeout=30)
-        self.assertEqual(run.returncode, 2)
-        self.assertIn("/nonexistent/hale.yml", run.stderr)
+            site.configure("services: {}\n")
+            # Root may read everything: somebody else has to ask. The binary may lie where only root comes.
+            binary = shutil.copy(HALE, site.folder)
+            os.chmod(site.folder, 0o755)
+            os.chmod(site.config_path, 0o000)
+            other = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+            for path, words in ((site.config_path, "ermission"), ("/nonexistent/hale.yml", "no such file")):
+                run = subprocess.run([binary, "serve", "--config", path], capture_output=True, text=True, timeout=30, cwd="/", **other)
+                self.assertEqual(run.returncode, 2)
+                self.assertIn(path, run.stderr)
+                self.assertIn(words, run.stderr)
 
 
 class BadState(Case):
     def start_failing(self, site):
         return subprocess.run([HALE, "serve", "--config", site.config_path], capture_output=True, text=True, timeout=60)
 
+    def stopped_with_backup(self, site):
+        """A state that was served once, and a backup of it; returns the paths of both."""
+        site.start("services: {}\n")
+        site.stop()
+        path = os.path.join(site.state, "state.db")
+        folder = os.path.join(site.state, "backup")
+        os.makedirs(folder, exist_ok=True)
+        return path, shutil.copy(path, os.path.join(folder, "state-20260101T000000Z.db"))
+
     def test_v11_a_corrupt_state_stops_the_start_and_names_the_backup(self):
         with Site() as site:
-            site.start("services: {}\n")
-            site.stop()
-            path = os.path.join(site.state, "state.db")
-            backup = os.path.join(site.state, "backup")
-            os.makedirs(backup, exist_ok=True)
-            shutil.copy(path, os.path.join(backup, "state-20260101T000000Z.db"))
+            path, backup = self.stopped_with_backup(site)
             with open(path, "r+b") as db:
                 db.seek(4096)
                 db.write(os.urandom(8192))
             failed = self.start_failing(site)
             self.assertEqual(failed.returncode, 1)
             self.assertIn(path, failed.stderr)
-            self.assertIn("--restore", failed.stderr)
+            self.assertIn(f"--restore {backup}", failed.stderr)
+            # And the advice is good: the next start with it serves.
+            site.start(extra=["--restore", backup])
 
-    def test_v11_a_newer_state_is_refused(self):
+    def test_v11_a_newer_state_is_refused_and_names_the_backup(self):
         with Site() as site:
-            site.start("services: {}\n")
-            site.stop()
-            db = sqlite3.connect(os.path.join(site.state, "state.db"))
+            path, backup = self.stopped_with_backup(site)
+            db = sqlite3.connect(path)
             db.execute("PRAGMA user_version = 9999")
             db.commit()
             db.close()
             failed = self.start_failing(site)
             self.assertEqual(failed.returncode, 1)
-            self.assertIn("9999", failed.stderr)
+            for word in (path, "9999", backup):
+                self.assertIn(word, failed.stderr)
+
+    def test_v11_a_state_that_another_program_holds_locked_is_refused_and_names_the_backup(self):
+        with Site() as site:
+            path, backup = self.stopped_with_backup(site)
+            holder = site.run([sys.executable, "-c", "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                               "db.execute('BEGIN EXCLUSIVE')\nprint('locked', flush=True)\nsys.stdin.read()", path],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.assertEqual(holder.stdout.readline(), "locked\n")
+            failed = self.start_failing(site)
+            self.assertEqual(failed.returncode, 1)
+            for word in (path, "locked", "another program", backup):
+                self.assertIn(word, failed.stderr)
+            self.assertNotIn("--restore", failed.stderr)  # Nothing is lost.
+            holder.stdin.close()
+            holder.wait(20)
+            site.start()
 
     def test_v11_a_second_daemon_on_the_same_state_is_refused(self):
         with Site() as site:
@@ -120,26 +157,62 @@ class BadCallers(Case):
             self.assertEqual((status, headers["content-type"]), (401, "application/problem+json"))
             self.assertIn("www-authenticate", headers)
             self.assertIn(b'"code"', body)
-            self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers={"Authorization": "Bearer wrong"})[0], 401)
+            status, headers, body = request(site.where["admin"], path="/api/v1/verdicts", headers={"Authorization": "Bearer wrong"})
+            self.assertEqual((status, headers["content-type"], json.loads(body)["status"]), (401, "application/problem+json", 401))
+            self.assertTrue(json.loads(body)["code"])
+            self.assertIn("www-authenticate", headers)
             status, made = site.api("/api/v1/tokens", "POST", {"name": "viewer", "role": "read"})
             reader = {"Authorization": f"Bearer {made['secret']}", "Content-Type": "application/json"}
             self.assertEqual(request(site.where["admin"], path="/api/v1/verdicts", headers=reader)[0], 200)
             status, headers, _ = request(site.where["admin"], "POST", "/api/v1/config:reload", reader, b"{}")
             self.assertEqual((status, headers["content-type"]), (403, "application/problem+json"))
 
+    VERBS = {("list",): 6, ("explain", "x"): 6, ("verify", "x"): 6, ("set", "x", "down", "--for", "1h", "--reason", "r"): 6, ("unset", "x"): 6,
+             ("route", "list"): 6, ("drain", "x"): 6, ("pause", "x"): 6, ("resume", "x"): 6, ("config", "reload"): 6, ("token", "list"): 6,
+             ("watch", "x"): 6, ("check", "x"): 3, ("list", "-o", "nagios"): 3}
+
+    def ask(self, verb, address):
+        environment = {**os.environ, "HALE_SERVER": address, "HALE_TOKEN": "t"}
+        began = time.monotonic()
+        run = subprocess.run([HALE, *verb], capture_output=True, text=True, timeout=20, env=environment)
+        return run, time.monotonic() - began
+
+    def sanitized_start(self):
+        """How long the program takes to say its version: what is not waiting."""
+        return max(self.ask(("version",), "127.0.0.1:1")[1] for _ in range(3))
+
     def test_v12_without_a_daemon_every_verb_that_needs_it_fails_within_two_seconds_naming_the_address(self):
-        verbs = {("list",): 6, ("explain", "x"): 6, ("verify", "x"): 6, ("set", "x", "down", "--for", "1h", "--reason", "r"): 6, ("unset", "x"): 6,
-                 ("route", "list"): 6, ("drain", "x"): 6, ("pause", "x"): 6, ("resume", "x"): 6, ("config", "reload"): 6, ("token", "list"): 6,
-                 ("check", "x"): 3, ("list", "-o", "nagios"): 3}
-        with refusing_address() as address:
-            for verb, code in verbs.items():
+        start = self.sanitized_start()
+        # A port that refuses, and an address that swallows whoever knocks.
+        for place in (refusing_address, black_hole_address):
+            with place() as address:
+                for verb, code in self.VERBS.items():
+                    with self.subTest(f"{verb} at {place.__name__}"):
+                        run, took = self.ask(verb, address)
+                        self.assertLess(took, 2 + start)
+                        self.assertEqual(run.returncode, code, run.stderr)
+                        self.assertIn(address, run.stderr + run.stdout)
+
+    def test_v12_a_daemon_that_never_answers_is_waited_for_with_a_deadline_that_was_said(self):
+        with silent_address() as address:
+            asked = [(verb, subprocess.Popen([HALE, *verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+                                             env={**os.environ, "HALE_SERVER": address, "HALE_TOKEN": "t"})) for verb in self.VERBS]
+            for verb, process in asked:
                 with self.subTest(verb):
                     began = time.monotonic()
-                    run = subprocess.run([HALE, *verb], capture_output=True, text=True, timeout=20,
-                                         env={**os.environ, "HALE_SERVER": address, "HALE_TOKEN": "t"})
-                    self.assertLess(time.monotonic() - began, 4)  # Two seconds of waiting, and a sanitized start.
-                    self.assertEqual(run.returncode, code, run.stderr)
-                    self.assertIn(address, run.stderr + run.stdout)
+                    first = process.stderr.readline()
+                    said = time.monotonic() - began
+                    self.assertRegex(first, r"waiting \S+( s)? at most|waits at most \d+s")
+                    if verb[0] != "verify":  # Which has a deadline of its own, and said it before it asked.
+                        self.assertIn(address, first)
+                    self.assertLess(said, 5)
+                    process.kill()
+                    process.communicate()
+            # And it is the truth.
+            run, took = self.ask(("list",), address)
+            self.assertEqual(run.returncode, 5, run.stderr)
+            self.assertIn("not answered within 10 s", run.stderr)
+            self.assertLess(took, 10 + 2 + self.sanitized_start())
 
 
 if __name__ == "__main__":

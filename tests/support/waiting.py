@@ -50,3 +50,31 @@ def refusing_address():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{s.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def silent_address():
+    """An address where connections are made and nothing is ever said."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(1024)
+        yield f"127.0.0.1:{s.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def black_hole_address():
+    """An address that swallows whoever knocks: its queue is full and nobody takes from it, so the kernel answers nothing."""
+    with contextlib.ExitStack() as held:
+        s = held.enter_context(socket.socket())
+        s.bind(("127.0.0.1", 0))
+        s.listen(0)
+        for _ in range(16):
+            knock = held.enter_context(socket.socket())
+            knock.settimeout(0.3)
+            try:
+                knock.connect(s.getsockname())
+            except TimeoutError:
+                break
+        else:
+            raise AssertionError("a queue that does not fill")
+        yield f"127.0.0.1:{s.getsockname()[1]}"
