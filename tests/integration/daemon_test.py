@@ -1,16 +1,18 @@
 """Goal: what only the whole program can show: files that change under it, signals, and each kind of check against the real
-world (V10, V15, V19).
+world, whoever asks (V6, V10, V15, V19).
 Method: the real binary; the file is edited, broken and mended; SIGHUP; the access log is renamed and reopened under requests;
 one service per kind is made ill and well again, and its composite follows."""
 
 import contextlib
 import json
 import os
+import re
 import signal
+import subprocess
 import threading
 import unittest
 
-from harness import Case, Site, request, wait_for
+from harness import BUILD, Case, Site, request, wait_for
 
 KINDS = """
 defaults:
@@ -165,6 +167,40 @@ class Kinds(Case):
             demo.restart()
             site.wait_state("port-1", "healthy")
             wait_for(lambda: site.verdict("whole")["state"] in ("healthy", "degraded"), "the whole to follow")
+
+    def test_v6_the_same_answer_gives_the_same_outcome_on_schedule_on_demand_and_from_the_command_line(self):
+        with Site() as site:
+            server = site.run([os.path.join(BUILD, "tests", "integration", "misbehaving"), "1"], stdout=subprocess.PIPE, text=True)
+            kinds = {}
+            for line in server.stdout:
+                if line.strip() == "ready":
+                    break
+                kind, address = line.split()
+                kinds[kind.replace("_", "-")] = address
+            for race in ("reset-at-once", "close-at-once", "answer-first"):  # Where it ends is a matter of who is quicker.
+                del kinds[race]
+            site.start("services:\n" + "".join(f'  {kind}: {{instances: ["{address}"], check: {{http: /, interval: 1h, confirm_interval: 1h, timeout: 2s, '
+                                                f'connection: fresh}}}}\n' for kind, address in kinds.items()))
+            wait_for(lambda: all(item["last_probe"] for item in site.verdicts()), "every first probe", 60)
+            for kind, address in kinds.items():
+                with self.subTest(kind):
+                    item = site.verdict(f"{kind}-1")
+                    scheduled = {**item["last_probe"], "text": item["reason"]["text"]}
+                    self.assertEqual(scheduled["trigger"], "scheduled")
+                    asked = site.cli("check", f"{kind}-1", "-o", "json")
+                    on_demand = json.loads(asked.stdout)["results"][0]["observation"]
+                    here = site.cli("check", f"http://{address}/", "--timeout", "2s", "-o", "json")
+                    from_here = json.loads(here.stdout)
+
+                    def told(seen):
+                        length = r"\d+(\.\d+)? (ns|µs|ms|s)\b"
+                        text = re.sub(length, "TIME", seen["text"]) if seen["outcome"] != "pass" else None  # A pass needs no words.
+                        return seen["outcome"], seen["code"], seen["phase"], seen.get("status"), sorted(seen["seconds"]), seen["connection"], text
+
+                    self.assertEqual(told(on_demand), told(scheduled))
+                    self.assertEqual(told(from_here), told(scheduled))
+                    code = {"pass": 0, "fail": 2}[scheduled["outcome"]]
+                    self.assertEqual((asked.returncode, here.returncode), (code, code))
 
 
 if __name__ == "__main__":
