@@ -1,10 +1,15 @@
-// How long after the deciding byte of a failing health answer is a request still routed to the instance?
-//   bench_turn --pairs 10 --turns 2000 --rate 1000
+// From the deciding byte of a failing health answer to the first request that is routed differently.
+//   bench_turn --pairs 40 --rounds 7 --turns 300 --rate 1000
 // Plays both sides: `pairs` services of two instances each (A's health can turn), and the client. Prints the
-// addresses ("A B" a line), then "ready"; reads the proxy's address from standard input, and goes. The checks are
-// expected to have rise 1 and fall 1, so that one 503 decides. Each turn gets one request at a random moment within
-// a millisecond after the deciding byte; the rest of the rate is background. Prints one JSON object: of the requests
-// sent x µs after the byte, how many still went to A.
+// addresses ("A B" a line), then "ready"; reads the proxy's address from standard input once all are eligible, goes,
+// and prints one JSON object a round.
+//
+//   restoring ──(a request went to A)──▶ armed ──(A is probed: 503)──▶ turning ──▶ restoring
+//
+// Services balance by the hash of X-Key, and each pair's key is one that A gets while it is eligible: so the answer's
+// letter tells what Hale believed. While turning, requests of that pair leave every 25 µs (the first within 25 µs,
+// at random) until one came back from B that was sent after the last that still went to A. Its offset from the byte is the
+// turn's lag: told too high by up to 25 µs, never too low. The rest is background at `rate`, a request at a time.
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -19,7 +24,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <queue>
 #include <random>
 #include <string>
 #include <string_view>
@@ -28,29 +32,52 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Instant = Clock::time_point;
 using std::chrono::microseconds;
+
+constexpr auto step = microseconds(25);
+constexpr int steps_close = 80;                     // Then a request a millisecond: it takes long already.
+constexpr auto longest_run = std::chrono::seconds(110);
+
+enum class Stage { restoring, armed, turning };
+
+struct Pair {
+    Stage stage = Stage::restoring;
+    int key = 0;
+    Instant turned;            // When the byte was about to be sent.
+    Instant restored;          // Requests sent before this say nothing about the next turn.
+    Instant next;              // Of the train.
+    int sent = 0, out = 0;     // Of the train: all, and those unanswered.
+    double last_old_us = -1;   // Sent so long after the byte, and still to A.
+    std::vector<double> news;  // Those that went to B.
+};
 
 struct Place {
     enum Role { none, listener, backend, client } role = none;
     std::size_t pair = 0;
     bool is_a = false;
     std::string kept;
-    bool busy = false;          // client: a request is in flight.
-    double offset_us = -1;      // client: of the deciding byte; negative: background.
-};
-
-struct Pair {
-    bool sick = false, wants_turn = true;
-    Clock::time_point turned;
-    bool asked = true;
+    bool busy = false;    // client: a request is in flight,
+    bool train = false;   // of a train;
+    Instant begun, left;  // around its send().
 };
 
 std::vector<Place> places(20'000);
+std::vector<Pair> pairs;
+std::vector<int> idle;
+std::size_t errors = 0;
 int epoll = -1;
+
+Place& place_of(int fd) { return places[static_cast<std::size_t>(fd)]; }
 
 void watch(int fd) {
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+void no_delay(int fd) {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 sockaddr_in loopback(int port) {
@@ -63,98 +90,150 @@ sockaddr_in loopback(int port) {
 
 std::string open_listener(std::size_t pair, bool is_a) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    no_delay(fd);
     auto where = loopback(0);
     if (bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof where) != 0 || listen(fd, 1024) != 0) std::exit(1);
     socklen_t size = sizeof where;
     getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size);
-    places[static_cast<std::size_t>(fd)] = {.role = Place::listener, .pair = pair, .is_a = is_a};
+    place_of(fd) = {.role = Place::listener, .pair = pair, .is_a = is_a};
     watch(fd);
     return fmt::format("127.0.0.1:{}", ntohs(where.sin_port));
 }
 
-int open_client(const sockaddr_in& to) {
+void open_client(const sockaddr_in& to) {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    no_delay(fd);
     if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) std::exit(1);
-    places[static_cast<std::size_t>(fd)] = {.role = Place::client};
+    place_of(fd) = {.role = Place::client};
     watch(fd);
-    return fd;
+    idle.push_back(fd);
+}
+
+double since_us(Instant from, Instant to) { return std::chrono::duration<double, std::micro>(to - from).count(); }
+
+void ask(std::size_t pair, bool train) {
+    const int fd = idle.back();
+    idle.pop_back();
+    Place& c = place_of(fd);
+    c.pair = pair;
+    c.busy = true;
+    c.train = train;
+    const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: s{}.test\r\nX-Key: {}\r\n\r\n", pair, pairs[pair].key);
+    c.begun = Clock::now();
+    if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) ++errors;
+    c.left = Clock::now();
+}
+
+// Returns the lag when this answer ends a turn, else a negative number.
+double answered(const Place& c, bool to_a) {
+    Pair& pair = pairs[c.pair];
+    if (!c.train) {
+        if (pair.stage == Stage::restoring && to_a && c.begun > pair.restored) pair.stage = Stage::armed;
+        return -1;
+    }
+    --pair.out;
+    if (to_a) pair.last_old_us = std::max(pair.last_old_us, since_us(pair.turned, c.begun));
+    else pair.news.push_back(since_us(pair.turned, c.left));
+    if (pair.out > 0) return -1;
+    std::erase_if(pair.news, [&](double at) { return at <= pair.last_old_us; });
+    if (pair.news.empty()) return -1;
+    pair.stage = Stage::restoring;
+    pair.restored = Clock::now();
+    return std::ranges::min(pair.news);
+}
+
+std::string health_answer(Pair& pair, std::mt19937_64& random) {
+    if (pair.stage == Stage::restoring) return "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    if (pair.stage == Stage::armed) {
+        pair.stage = Stage::turning;
+        pair.sent = pair.out = 0;
+        pair.last_old_us = -1;
+        pair.news.clear();
+        pair.turned = Clock::now();
+        pair.next = pair.turned + std::chrono::nanoseconds(random() % std::chrono::nanoseconds(step).count());
+    }
+    return "HTTP/1.1 503 Sick\r\nContent-Length: 1\r\n\r\nx";
+}
+
+void tell_round(std::vector<double>& lags, double seconds, std::size_t background) {
+    std::ranges::sort(lags);
+    const auto quantile = [&](double q) { return lags[static_cast<std::size_t>(q * static_cast<double>(lags.size() - 1))]; };
+    fmt::print("{{\"turns\":{},\"p50_us\":{:.0f},\"p99_us\":{:.0f},\"worst_us\":{:.0f},\"seconds\":{:.2f},\"background\":{},\"errors\":{}}}\n", lags.size(),
+               quantile(0.5), quantile(0.99), lags.back(), seconds, background, errors);
+    std::fflush(stdout);
+    lags.clear();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::size_t pair_count = 10, turns = 2000;
+    std::size_t pair_count = 40, rounds = 7, turns = 300;
     double rate = 1000;
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string_view key = argv[i];
         if (key == "--pairs") pair_count = std::strtoul(argv[i + 1], nullptr, 10);
+        else if (key == "--rounds") rounds = std::strtoul(argv[i + 1], nullptr, 10);
         else if (key == "--turns") turns = std::strtoul(argv[i + 1], nullptr, 10);
         else if (key == "--rate") rate = std::atof(argv[i + 1]);
         else return 2;
     }
     epoll = epoll_create1(0);
-    std::vector<Pair> pairs(pair_count);
+    pairs.resize(pair_count);
     for (std::size_t p = 0; p < pair_count; ++p) {
         const std::string a = open_listener(p, true), b = open_listener(p, false);
         fmt::print("{} {}\n", a, b);
     }
     fmt::print("ready\n");
     std::fflush(stdout);
+    // Standard input is watched like everything else: the checks come before the address does.
+    watch(STDIN_FILENO);
     std::string proxy;
-    std::cin >> proxy;
-    const auto to = loopback(std::atoi(proxy.substr(proxy.find(':') + 1).c_str()));
-    std::vector<int> idle;
-    for (int i = 0; i < 32; ++i) idle.push_back(open_client(to));
+    sockaddr_in to{};
+    bool going = false;
 
     std::mt19937_64 random(1);
-    using Due = std::pair<Clock::time_point, std::size_t>;  // When to ask, and which pair; pair_count: background.
-    std::priority_queue<Due, std::vector<Due>, std::greater<>> due;
     const auto gap = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / rate));
-    const auto begin = Clock::now();
-    due.emplace(begin, pair_count);
-    struct Sample {
-        double offset_us;
-        bool old;
-    };
-    std::vector<Sample> samples;
-    std::size_t errors = 0, background = 0;
+    Instant end = Instant::max(), next_background, round_began;
+    std::vector<double> lags;
+    std::size_t background = 0, told = 0, looking = 0;  // `looking`: pairs whose key is not found yet.
     static char buffer[65536];
     epoll_event events[256];
-    std::string answer;
-    while (samples.size() < turns && Clock::now() < begin + std::chrono::seconds(300)) {
-        auto now = Clock::now();
-        while (!due.empty() && due.top().first <= now && !idle.empty()) {
-            const auto [at, p] = due.top();
-            due.pop();
-            if (p == pair_count) due.emplace(std::max(at + gap, now - gap), pair_count);
-            const std::size_t pair = p == pair_count ? random() % pair_count : p;
-            const int fd = idle.back();
-            idle.pop_back();
-            Place& c = places[static_cast<std::size_t>(fd)];
-            c.pair = pair;
-            c.busy = true;
-            const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: s{}.test\r\n\r\n", pair);
-            const auto sent = Clock::now();
-            c.offset_us = p == pair_count ? -1 : std::chrono::duration<double, std::micro>(sent - pairs[pair].turned).count();
-            if (p == pair_count) ++background;
-            if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) ++errors;
+    while (told < rounds && Clock::now() < end) {
+        if (going) {
+            const Instant now = Clock::now();
+            for (std::size_t p = 0; p < pairs.size(); ++p) {
+                Pair& pair = pairs[p];
+                if (pair.stage != Stage::turning || pair.next > now || idle.empty()) continue;
+                // One that came back from B after the last from A: no more are needed, those under way are waited for.
+                if (std::ranges::any_of(pair.news, [&](double at) { return at > pair.last_old_us; })) continue;
+                pair.next = std::max(pair.next + (++pair.sent < steps_close ? step : microseconds(1000)), now);
+                ++pair.out;
+                ask(p, true);
+            }
+            if (next_background <= now && !idle.empty()) {
+                next_background = std::max(next_background + gap, now - gap);
+                ++background;
+                ask(random() % pair_count, false);
+            }
         }
-        int timeout_ms = 10;
-        if (!due.empty()) {
-            const auto left = due.top().first - Clock::now();
-            timeout_ms = left <= microseconds(1500) ? 0 : 1;
-        }
-        const int count = epoll_wait(epoll, events, 256, timeout_ms);
+        const int count = epoll_wait(epoll, events, 256, going ? 0 : 100);
         for (int i = 0; i < count; ++i) {
             const int fd = events[i].data.fd;
-            Place& place = places[static_cast<std::size_t>(fd)];
+            if (fd == STDIN_FILENO) {
+                if (!std::getline(std::cin, proxy)) return 1;
+                epoll_ctl(epoll, EPOLL_CTL_DEL, fd, nullptr);
+                to = loopback(std::atoi(proxy.substr(proxy.find(':') + 1).c_str()));
+                for (int n = 0; n < 128; ++n) open_client(to);
+                looking = pair_count;
+                for (std::size_t p = 0; p < pair_count; ++p) ask(p, false);
+                end = Clock::now() + longest_run;
+                continue;
+            }
+            Place& place = place_of(fd);
             if (place.role == Place::listener) {
                 for (int client; (client = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
-                    places[static_cast<std::size_t>(client)] = {.role = Place::backend, .pair = place.pair, .is_a = place.is_a};
+                    no_delay(client);
+                    place_of(client) = {.role = Place::backend, .pair = place.pair, .is_a = place.is_a};
                     watch(client);
                 }
                 continue;
@@ -164,11 +243,11 @@ int main(int argc, char** argv) {
             if (got <= 0) {
                 close(fd);
                 if (place.role == Place::client) {
-                    if (place.busy) ++errors;
-                    else std::erase(idle, fd);
-                    idle.push_back(open_client(to));
+                    ++errors;
+                    if (place.busy && place.train) --pairs[place.pair].out;
+                    std::erase(idle, fd);
+                    open_client(to);
                 }
-                if (place.role == Place::backend) place.role = Place::none;
                 continue;
             }
             const std::string_view bytes(buffer, static_cast<std::size_t>(got));
@@ -177,46 +256,33 @@ int main(int argc, char** argv) {
                 const auto head = place.kept.find("\r\n\r\n");
                 if (head == std::string::npos || place.kept.size() < head + 5) continue;
                 if (!place.kept.starts_with("HTTP/1.1 200")) ++errors;
-                if (place.offset_us >= 0) samples.push_back({place.offset_us, place.kept[head + 4] == 'A'});
+                const bool to_a = place.kept[head + 4] == 'A';
                 place.kept.clear();
                 place.busy = false;
                 idle.push_back(fd);
+                if (looking > 0) {
+                    if (to_a) --looking;
+                    else ++pairs[place.pair].key, ask(place.pair, false);
+                    if (looking == 0) going = true, next_background = round_began = Clock::now();
+                    continue;
+                }
+                const double lag = answered(place, to_a);
+                if (lag < 0) continue;
+                lags.push_back(lag);
+                if (lags.size() < turns) continue;
+                const Instant now = Clock::now();
+                tell_round(lags, since_us(round_began, now) / 1e6, background);
+                background = 0;
+                round_began = now;
+                ++told;
                 continue;
             }
-            const bool health = bytes.starts_with("GET /up");
-            Pair& pair = pairs[place.pair];
-            if (!health || !place.is_a) {
-                answer = fmt::format("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}", place.is_a ? 'A' : 'B');
-            } else {
-                // Turns at each probe, once the sample of the last turn is on its way.
-                pair.sick = !pair.sick;
-                answer = fmt::format("HTTP/1.1 {}\r\nContent-Length: 1\r\n\r\nx", pair.sick ? "503 Sick" : "200 OK");
-                if (pair.sick) {
-                    pair.turned = Clock::now();
-                    due.emplace(pair.turned + microseconds(random() % 1000), place.pair);
-                }
-            }
+            const std::string answer = place.is_a && bytes.starts_with("GET /up")
+                                           ? health_answer(pairs[place.pair], random)
+                                           : fmt::format("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}", place.is_a ? 'A' : 'B');
             if (send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) ++errors;
         }
     }
-    std::ranges::sort(samples, {}, &Sample::offset_us);
-    // The lag's p99: the smallest x beyond which at most one sample in a hundred still went to A.
-    std::size_t later = 0, later_old = 0;
-    double p99 = 0, p50 = 0;
-    for (auto it = samples.rbegin(); it != samples.rend(); ++it) {
-        ++later;
-        later_old += it->old ? 1 : 0;
-        if (p99 == 0 && later >= 50 && static_cast<double>(later_old) > 0.01 * static_cast<double>(later)) p99 = it->offset_us;
-    }
-    std::size_t old = 0;
-    double worst = 0;
-    for (const auto& sample : samples)
-        if (sample.old) ++old, worst = std::max(worst, sample.offset_us);
-    std::vector<double> old_offsets;
-    for (const auto& sample : samples)
-        if (sample.old) old_offsets.push_back(sample.offset_us);
-    if (!old_offsets.empty()) p50 = old_offsets[old_offsets.size() / 2];
-    fmt::print("{{\"turns\":{},\"background\":{},\"errors\":{},\"still_old\":{},\"p99_us\":{:.0f},\"median_of_old_us\":{:.0f},\"worst_us\":{:.0f}}}\n", samples.size(),
-               background, errors, old, p99, p50, worst);
-    return 0;
+    if (told < rounds) fmt::print(stderr, "bench_turn: {} of {} rounds, {} turns of the next, when time was over\n", told, rounds, lags.size());
+    return told < rounds ? 1 : 0;
 }
