@@ -419,6 +419,22 @@ TEST(Checker, TheCapsHoldAndTheQueueIsInOrder) {
     EXPECT_EQ(bench.leaks(), "");
 }
 
+TEST(Checker, TheScheduleLagCountsTheWaitForAPlace) {
+    CheckerOptions options;
+    options.engine.in_flight = 1;
+    Bench bench(1, options);
+    Server server(bench.network, bench.loop, "web", web);
+    bench.assign(bench.assignment(0, web, {Bench::http()}));
+    bench.run_for(30s);
+    const ScheduleLag alone = bench.checker->stats().lag;
+    EXPECT_GE(alone.counts[0] + alone.counts[1] + alone.counts[2] + alone.counts[3] + alone.counts[4], 6u);
+    EXPECT_LE(alone.worst, 10ms);
+    server.manner = Manner::silence;  // Each probe now holds the only place for its timeout of 2 s.
+    bench.assign(bench.assignment(1, web, {Bench::http()}));
+    bench.run_for(30s);
+    EXPECT_GE(bench.checker->stats().lag.worst, 1s);
+}
+
 TEST(Checker, NamesAreResolvedPerFreshConnection) {
     Bench bench(1);
     Server five(bench.network, bench.loop, "web", "10.0.0.5:3000");

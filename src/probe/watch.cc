@@ -57,10 +57,7 @@ Watch::Extra& Watch::extra() {
 void Watch::wake() noexcept {
     const Instant now = subject_.desk().loop.now();
     if (now >= judge_.next_horizon(plan_->timing) && judge_.tick(plan_->timing, now).visible()) subject_.settle();
-    if (flight_ == nullptr && now >= next_.at) {
-        subject_.desk().lag.add(now - next_.at);
-        begin(next_.trigger, next_.fresh);
-    }
+    if (flight_ == nullptr && now >= next_.at) begin(next_.trigger, next_.fresh);
     rearm();
 }
 
@@ -163,6 +160,9 @@ void Watch::finish(Observation&& seen) {
     const auto& timing = plan_->timing;
     const Instant due = next_.at;
     const bool slot = seen.trigger == Trigger::scheduled;
+    // From its time to when it left in truth: waiting for a place counts.
+    const bool by_time = slot || seen.trigger == Trigger::confirmation;
+    if (by_time && !plan_->from_memory()) subject_.desk().lag.add(std::max(Duration{0}, seen.started - due));
     const verdict::Judgement judged = judge_.observe(timing, {.outcome = seen.outcome,
                                                               .reason = seen.reason,
                                                               .trigger = seen.trigger,
