@@ -266,8 +266,9 @@ void EpollLoop::run_events(int count) {
     }
 }
 
-void EpollLoop::Batch::run(std::size_t most) {
-    for (; most > 0 && !empty(); --most) {
+void EpollLoop::Batch::run(std::size_t most, Instant until) {
+    for (std::size_t done = 0; done < most && !empty(); ++done) {
+        if (done != 0 && done % posts_per_look == 0 && monotonic_now() >= until) return;
         // Moved out first: the task's own destructor runs before the next task, as its poster expects.
         io::Task task = std::move(tasks[next++]);
         task();
@@ -286,15 +287,19 @@ void EpollLoop::Batch::take(Batch& more) {
 }
 
 void EpollLoop::run_posted() {
-    if (!adopted_.empty()) return adopted_.run(posts_per_turn);
+    if (!foreign_waiting_.load(std::memory_order_relaxed) && foreign_batch_.empty() && own_batch_.empty() && own_.empty() &&
+        adopted_.empty())
+        return;
+    const Instant until = monotonic_now() + posted_time_per_turn;
+    if (!adopted_.empty()) return adopted_.run(posts_per_turn, until);
     if (foreign_batch_.empty() && foreign_waiting_.load(std::memory_order_relaxed)) {
         const std::scoped_lock lock(foreign_guard_);
         foreign_batch_.tasks.swap(foreign_);
         foreign_waiting_.store(false, std::memory_order_relaxed);
     }
-    foreign_batch_.run(posts_per_turn);
+    foreign_batch_.run(posts_per_turn, until);
     if (own_batch_.empty()) own_batch_.tasks.swap(own_);
-    own_batch_.run(posts_per_turn);
+    own_batch_.run(posts_per_turn, until);
 }
 
 // ── From anywhere ────────────────────────────────────────────────────────────────────────────────────────

@@ -64,6 +64,10 @@ class EpollLoop final : public io::Loop {
 public:
     static constexpr int events_per_turn = 256;
     static constexpr std::size_t posts_per_turn = 512;  // From its own thread, and as many from others.
+    // The rest waits for the next turn, behind the events that came meanwhile: a thousand tasks of 10 us each would
+    // else keep everybody else waiting. Looked at every few tasks, since reading the clock is not free.
+    static constexpr Duration posted_time_per_turn = 250us;
+    static constexpr std::size_t posts_per_look = 8;
 
     // Fails when descriptors are out.
     static Result<std::unique_ptr<EpollLoop>> create();
@@ -98,7 +102,8 @@ private:
         std::size_t next = 0;
 
         bool empty() const { return next == tasks.size(); }
-        void run(std::size_t most);
+        // At least a few, at most `most`, none of them begun much after `until`.
+        void run(std::size_t most, Instant until);
         void take(std::vector<io::Task>& more);
         void take(Batch& more);
     };

@@ -87,10 +87,25 @@ TEST(EpollLoop, AtMost512PostsPerTurnAndOrderKeptWhenTheLoopIsAdopted) {
     std::vector<int> order;
     for (int i = 0; i < 600; ++i) loop->post([&, i] { order.push_back(i); });
     loop->run_once();
-    EXPECT_EQ(order.size(), EpollLoop::posts_per_turn);
+    EXPECT_LE(order.size(), EpollLoop::posts_per_turn);  // Fewer where the machine is busy: see below.
+    EXPECT_GE(order.size(), EpollLoop::posts_per_look);
     loop->post([&] { order.push_back(600); });
     ASSERT_TRUE(loop->run_until([&] { return order.size() == 601; }, patience));
     for (int i = 0; i <= 600; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+TEST(EpollLoop, PostsThatTakeLongLeaveTheRestToTheNextTurn) {
+    auto loop = make_loop();
+    std::vector<int> order;
+    for (int i = 0; i < 50; ++i)
+        loop->post([&, i] {
+            for (const Instant begun = loop->fresh_now(); loop->fresh_now() - begun < EpollLoop::posted_time_per_turn;) {}
+            order.push_back(i);
+        });
+    loop->run_once();
+    EXPECT_EQ(order.size(), EpollLoop::posts_per_look);
+    ASSERT_TRUE(loop->run_until([&] { return order.size() == 50; }, patience));
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
 }
 
 TEST(EpollLoop, TimersFireInTimeAndNowIsConstantWithinATurn) {
