@@ -1,5 +1,7 @@
 #include "app/wiring.h"
 
+#include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -73,7 +75,15 @@ void WorkerWires::publish(catalog::Snapshot snapshot, io::Task adopted) {
 }
 
 void AudienceWires::tell(std::vector<catalog::Delta> deltas) {
-    api_.post([this, deltas = std::move(deltas)]() mutable { take_(std::move(deltas)); });
+    // In pieces, so that requests are answered between them; what shares a revision stays together, since a reader may
+    // take note of it. Whatever control posts afterwards comes after the last.
+    for (auto begin = deltas.begin(); begin != deltas.end();) {
+        auto end = begin + std::min<std::ptrdiff_t>(deltas_at_once, deltas.end() - begin);
+        while (end != deltas.end() && end->revision != 0 && end->revision == std::prev(end)->revision) ++end;
+        std::vector<catalog::Delta> piece(std::make_move_iterator(begin), std::make_move_iterator(end));
+        api_.post([this, piece = std::move(piece)]() mutable { take_(std::move(piece)); });
+        begin = end;
+    }
 }
 
 }  // namespace hale::app

@@ -63,6 +63,7 @@ private:
 class AudienceWires final : public catalog::Audience {
 public:
     using Take = std::function<void(std::vector<catalog::Delta>)>;
+    static constexpr std::ptrdiff_t deltas_at_once = 256;  // And as many more as share the last one's revision.
     AudienceWires(io::Loop& api, Take take) : api_(api), take_(std::move(take)) {}
     void tell(std::vector<catalog::Delta> deltas) override;
 
