@@ -127,8 +127,10 @@ def api(where, token, path, method="GET", body=None, timeout=30):
     return json.loads(text) if text else None
 
 
-def load(to, connections, seconds, rate=0, cpu=0, host="bench.test", path="/"):
-    argv = ["taskset", "-c", str(cpu), LOAD, "--to", to, "--host", host, "--path", path, "--connections", str(connections), "--seconds", str(seconds),
+def load(to, connections, seconds, rate=0, cpu=0, host="bench.test", path="/", first=False):
+    """`first`: before everything else on its CPU, where that is allowed."""
+    before_others = ["chrt", "--fifo", "1"] if first and subprocess.run(["chrt", "--fifo", "1", "true"], capture_output=True).returncode == 0 else []
+    argv = [*before_others, "taskset", "-c", str(cpu), LOAD, "--to", to, "--host", host, "--path", path, "--connections", str(connections), "--seconds", str(seconds),
             "--rate", str(rate)]
     return json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout)
 

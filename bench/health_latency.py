@@ -1,35 +1,41 @@
 """/health p99 while 100,000 verdicts are listed again and again and 1,000 subscribers get events.
 
-  python3 bench/health_latency.py [instances] [subscribers] [seconds]
+  python3 bench/health_latency.py [rounds] [instances] [subscribers]
 
-The daemon runs on CPU 1; the load, the lister and the subscribers share CPU 0.
+The daemon runs on CPU 1. On CPU 0: the one who asks for /health 200 times a second, before all others, so that its own
+waiting is not taken for Hale's; one who lists all verdicts, page after page; the subscribers; one who turns an instance's
+override on and off ten times a second, each of which every subscriber is told; and the instances, each probed every 60 s.
 """
 
-import json
+import http.client
 import multiprocessing
-import os
 import select
 import socket
 import sys
 import time
-import urllib.request
 
-from common import HALE, Started, api, load, need, say, wait_for
-from memory import config
+from common import HALE, Started, api, load, need, say, spread, wait_for
+from memory import PER_SERVICE, config
+
+ROUND, RATE, TURNS_A_SECOND = 6, 200, 10
+PROBED_WITHIN = 60
 
 
 def list_on(where, token, stop, pages):
-    os.sched_setaffinity(0, {0})
+    asking = http.client.HTTPConnection(where["admin"], timeout=30)
+    cursor = b""
     while not stop.is_set():
-        cursor = ""
-        while cursor is not None and not stop.is_set():
-            answer = api(where, token, f"/api/v1/verdicts?limit=1000{cursor}")
-            pages.value += 1
-            cursor = f"&cursor={answer['next']}" if answer.get("next") else None
+        asking.request("GET", "/api/v1/verdicts?limit=1000" + (f"&cursor={cursor.decode()}" if cursor else ""), headers={"Authorization": f"Bearer {token}"})
+        answer = asking.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"listing: {answer.status} {text[:200]}")
+        pages.value += 1
+        tail = text.rpartition(b'"next":')[2]
+        cursor = b"" if tail.startswith(b"null") else tail.split(b'"')[1]
 
 
 def subscribe_on(where, token, count, stop, ready, received):
-    os.sched_setaffinity(0, {0})
     host, port = where["admin"].split(":")
     poll = select.epoll()
     sockets = {}
@@ -42,58 +48,68 @@ def subscribe_on(where, token, count, stop, ready, received):
     ready.set()
     while not stop.is_set():
         for fd, _ in poll.poll(0.1):
-            try:
-                data = sockets[fd].recv(65536)
-            except BlockingIOError:
-                continue
+            data = sockets[fd].recv(1 << 20)
             if not data:
-                poll.unregister(fd)
-                continue
+                raise SystemExit("a subscriber was sent away")
             received.value += data.count(b"\ndata:")
 
 
 def turn_on(where, token, stop, turned):
-    os.sched_setaffinity(0, {0})
-    on = True
-    while not stop.is_set():
-        path = "/api/v1/services/s0/override"
-        if on:
+    due = time.monotonic()
+    while not stop.wait(max(0.0, due - time.monotonic())):
+        path = f"/api/v1/instances/s0-{1 + turned.value // 2 % PER_SERVICE}/override"
+        if turned.value % 2 == 0:
             api(where, token, path, "PUT", {"state": "down", "for": 60, "reason": "bench"})
         else:
             api(where, token, path, "DELETE")
-        on = not on
         turned.value += 1
+        due += 1 / TURNS_A_SECOND
 
 
 def main():
-    instances = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    subscribers = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 15
+    rounds, instances, subscribers = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((1, 7), (2, 100_000), (3, 1_000)))
     need(HALE)
     with Started() as started:
-        _, where, token = started.hale(config(instances), cpu=1, wait_seconds=120)
-        time_left = time.monotonic() + 90
+        port = started.backend(listen="0.0.0.0:0")[0].split(":")[1]
+        _, where, token = started.hale(config(instances, port), cpu=1, wait_seconds=60)
+        seen = {}
 
-        def probed():
-            text = urllib.request.urlopen(f"http://{where['admin']}/metrics", timeout=30).read().decode()
-            return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("hale_probes_total{")) >= instances or time.monotonic() > time_left
+        def healthy():
+            for s in range(instances // PER_SERVICE):
+                name = f"s{s}"
+                seen[name] = seen.get(name) or api(where, token, f"/api/v1/services/{name}/verdict")["state"] == "healthy"
+                if not seen[name]:
+                    return False
+            return True
 
-        wait_for(probed, "the first probes", 120)
-        quiet = load(where["admin"], 1, 5, rate=200, host=where["admin"], path="/health")
+        wait_for(healthy, "the first probes", PROBED_WITHIN)
+        ask = lambda: load(where["admin"], 1, ROUND, rate=RATE, host=where["admin"], path="/health", first=True)
+        quiet = ask()
         stop, ready = multiprocessing.Event(), multiprocessing.Event()
         pages, received, turned = (multiprocessing.Value("q", 0) for _ in range(3))
-        helpers = [multiprocessing.Process(target=subscribe_on, args=(where, token, subscribers, stop, ready, received)),
-                   multiprocessing.Process(target=list_on, args=(where, token, stop, pages)),
-                   multiprocessing.Process(target=turn_on, args=(where, token, stop, turned))]
-        for helper in helpers:
-            helper.start()
-        wait_for(ready.is_set, "the subscribers", 60)
-        busy = load(where["admin"], 1, seconds, rate=200, host=where["admin"], path="/health")
-        stop.set()
-        for helper in helpers:
-            helper.join(30)
-        say(f"/health p99, {instances} instances: quiet {quiet['p99_us']} us; while listed ({pages.value} pages of 1,000) with {subscribers} subscribers "
-            f"({received.value} events, {turned.value} mutations): p50 {busy['p50_us']} us, p99 {busy['p99_us']} us, worst {busy['max_us']} us; not 200: {busy['not_ok']}")
+        others = [multiprocessing.Process(target=subscribe_on, args=(where, token, subscribers, stop, ready, received), daemon=True),
+                  multiprocessing.Process(target=list_on, args=(where, token, stop, pages), daemon=True),
+                  multiprocessing.Process(target=turn_on, args=(where, token, stop, turned), daemon=True)]
+        try:
+            for other in others:
+                other.start()
+            wait_for(ready.is_set, "the subscribers", 20)
+            told = []
+            for _ in range(rounds):
+                before = [pages.value, received.value, turned.value]
+                told.append(ask())
+                listed, events, turns = (now - was for now, was in zip([pages.value, received.value, turned.value], before))
+                if not all(other.is_alive() for other in others) or told[-1]["not_ok"] or told[-1]["errors"]:
+                    sys.exit(f"this round was not what it should be: {told[-1]}")
+                say(f"  p50 {told[-1]['p50_us']} us, p90 {told[-1]['p90_us']} us, p99 {told[-1]['p99_us']} us, worst {told[-1]['max_us']} us; "
+                    f"a second: {listed * 1000 / ROUND:.0f} verdicts listed, {events / ROUND:.0f} events told, {turns / ROUND:.1f} mutations")
+        finally:
+            stop.set()
+            for other in others:
+                other.join(5)
+                other.kill()
+        say(f"/health, {instances} instances, {subscribers} subscribers, {rounds} rounds: p50 {spread([one['p50_us'] for one in told], 0)} us, "
+            f"p99 {spread([one['p99_us'] for one in told], 0)} us, worst {max(one['max_us'] for one in told)} us; alone p99 {quiet['p99_us']} us")
 
 
 if __name__ == "__main__":
