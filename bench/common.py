@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -56,9 +57,10 @@ class Started:
         self.folder = tempfile.mkdtemp(prefix="hale-bench-")
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Cleans up as for any other end.
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -68,6 +70,8 @@ class Started:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if failed is None:
+            shutil.rmtree(self.folder)  # Else the logs are there to be read.
 
     def run(self, argv, cpu=None, **options):
         if cpu is not None:
@@ -149,7 +153,6 @@ def say(line):
 
 
 def need(*programs):
-    import shutil
     for program in programs:
         if not (os.path.exists(program) or shutil.which(program)):
             sys.exit(f"{program} is missing: scripts/deps bench && cmake --preset release && cmake --build --preset release")

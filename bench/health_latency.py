@@ -109,7 +109,7 @@ def main():
                 other.join(5)
                 other.kill()
         say(f"/health, {instances} instances, {subscribers} subscribers, {rounds} rounds: p50 {spread([one['p50_us'] for one in told], 0)} us, "
-            f"p99 {spread([one['p99_us'] for one in told], 0)} us, worst {max(one['max_us'] for one in told)} us; alone p99 {quiet['p99_us']} us")
+            f"p90 {spread([one['p90_us'] for one in told], 0)} us, p99 {spread([one['p99_us'] for one in told], 0)} us, worst {max(one['max_us'] for one in told)} us; alone p99 {quiet['p99_us']} us")
 
 
 if __name__ == "__main__":

@@ -87,9 +87,15 @@ def main():
         for command in ("link set lo up", "link add hole type veth peer name void", "link set hole arp off", "link set void arp off", "link set void up",
                         "link set hole up", "addr add 10.255.0.1/16 dev hole"):
             run("ip", "-n", NAMESPACE, *command.split())
-        subprocess.run(["ip", "netns", "exec", NAMESPACE, sys.executable, os.path.abspath(__file__), "--inside", rounds], check=True)
+        inner = subprocess.Popen(["ip", "netns", "exec", NAMESPACE, sys.executable, os.path.abspath(__file__), "--inside", rounds])
+        try:
+            code = inner.wait()
+        finally:
+            inner.terminate()
+            inner.wait()
     finally:
         run("ip", "netns", "del", NAMESPACE)
+    sys.exit(code)
 
 
 main()

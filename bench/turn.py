@@ -47,9 +47,9 @@ def main():
             sys.exit("bench_turn did not come to its end")
         for one in told:
             say(f"  {one['turns']} turns in {one['seconds']:.1f} s beside {one['background'] / one['seconds']:.0f} requests/s: "
-                f"p50 {one['p50_us']} us, p99 {one['p99_us']} us, worst {one['worst_us']} us")
+                f"p50 {one['p50_us']} us, p90 {one['p90_us']} us, p99 {one['p99_us']} us, worst {one['worst_us']} us")
         say(f"deciding byte → routed differently, {len(told)} rounds: p50 {spread([one['p50_us'] for one in told], 0)} us, "
-            f"p99 {spread([one['p99_us'] for one in told], 0)} us; errors {told[-1]['errors']}")
+            f"p90 {spread([one['p90_us'] for one in told], 0)} us, p99 {spread([one['p99_us'] for one in told], 0)} us; errors {told[-1]['errors']}")
 
 
 main()
