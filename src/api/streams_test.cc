@@ -105,6 +105,26 @@ TEST_F(Streams, ResumesAfterTheLastIdOrSaysResync) {
     EXPECT_EQ(count(late->got, "event: verdict"), 0u);
 }
 
+// One that is connected and falls behind is told so once, and goes on with what comes then.
+TEST_F(Streams, ALiveSubscriberThatTheRingLeftBehindIsToldResync) {
+    d.add_service(0, "web");
+    for (catalog::Slot slot = 0; slot < 10; ++slot) d.add_instance(slot, 0, fmt::format("web-{}", slot + 1), verdict::State::healthy);
+    auto client = follow();
+    client->got.clear();
+    // All before the next flush.
+    for (std::uint32_t n = 0; n < most_ring_events + 10; ++n) d.judge(n % 10, verdict::State::unhealthy, n + 2);
+    d.world.run_for(100ms);
+    EXPECT_EQ(count(client->got, "event: resync"), 1u);
+    EXPECT_EQ(count(client->got, "event: verdict"), 0u);
+    EXPECT_NE(client->got.find(fmt::format("event: resync\nid: {}\n", d.backend.revision)), std::string::npos);
+    client->got.clear();
+    d.judge(3, verdict::State::healthy, 100'000);
+    d.world.run_for(100ms);
+    EXPECT_EQ(count(client->got, "event: resync"), 0u);
+    EXPECT_EQ(count(client->got, "event: verdict"), 1u);
+    EXPECT_NE(d.ask("GET", "/metrics", "").body.find("hale_event_resyncs_total 1\n"), std::string::npos);
+}
+
 TEST_F(Streams, ASlowSubscriberGetsTheLatestOfEachAndHoldsNoMoreThanItsShare) {
     d.add_service(0, "web");
     for (catalog::Slot slot = 0; slot < 5; ++slot) d.add_instance(slot, 0, fmt::format("web-{}", slot + 1), verdict::State::healthy);

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -13,7 +16,10 @@
 
 #include "base/check.h"
 #include "os/epoll_loop.h"
+#include "os/descriptor.h"
 #include "os/epoll_net.h"
+#include "os/epoll_stream.h"
+#include "os/socket_address.h"
 
 namespace hale::os {
 
@@ -54,12 +60,26 @@ struct Pair {
     std::unique_ptr<io::Stream> client, server;
 };
 
+// As EpollNet::connect, but the handshake ends at once: there its last acknowledgement waits for the connector's first
+// bytes (or 40 ms and more), and a pair that begins by listening would wait with it.
+inline Result<std::unique_ptr<EpollStream>> connect_eagerly(EpollLoop& loop, const SocketAddress& to) {
+    const RawAddress raw = raw_address(to);
+    Descriptor socket{::socket(raw.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    HALE_CHECK(static_cast<bool>(socket));
+    const int one = 1;
+    if (!to.is_unix()) HALE_CHECK(setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
+    const bool now = ::connect(socket.get(), &raw.address.any, raw.size) == 0;
+    HALE_CHECK(now || errno == EINPROGRESS);
+    return EpollStream::open(loop, std::move(socket), to,
+                             now ? EpollStream::Begin::connected : EpollStream::Begin::connecting);
+}
+
 inline Pair make_pair(EpollLoop& loop, const SocketAddress& at = loopback()) {
     EpollNet net(loop);
     Accepted accepted;
     auto listener = net.listen({.address = at}, accepted);
     HALE_CHECK(listener.has_value());
-    auto client = net.connect((*listener)->local());
+    auto client = connect_eagerly(loop, (*listener)->local());
     HALE_CHECK(client.has_value());
     HALE_CHECK(loop.run_until([&] { return !accepted.streams.empty(); }, patience));
     return {std::move(*client), std::move(accepted.streams.front())};

@@ -1,15 +1,16 @@
 // Goal: acknowledged means durable, whenever the process ends; and a state directory has one owner.
-// Method: a forked child commits numbered changes and tells each acknowledged number through a pipe; the parent kills
-// it with SIGKILL after a seeded number of acknowledgements and opens what is left, round after round on one directory.
+// Method: a forked child commits numbered changes, tells each acknowledged number through a pipe, and is killed with
+// SIGKILL halfway through a seeded one of its writes; the parent opens what is left, round after round on one
+// directory. The first rounds go through the first writes of a new directory one by one.
 
 #include <gtest/gtest.h>
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/random.h"
+#include "store/test_disk.h"
 #include "store/test_state.h"
 
 namespace hale::store {
@@ -17,13 +18,17 @@ namespace {
 
 using namespace config;
 
-constexpr int rounds = 50;
+constexpr int rounds = 60;
+constexpr int first_writes = 20;  // Each of them is a round on a directory of its own.
+constexpr std::uint64_t most_writes = 400;
 constexpr std::uint64_t seed = 20261121;
 
 std::string body_of(std::uint64_t n) { return fmt::format("{}:{}", n, std::string(n * 37 % 6'000, 'x')); }
 
 // Each batch is a pair of objects and an audit entry, so that half a batch would show. Never returns.
-[[noreturn]] void commit_until_killed(const std::string& directory, std::uint64_t first, int pipe) {
+[[noreturn]] void commit_until_killed(const std::string& directory, std::uint64_t first, int pipe, int writes) {
+    const TestDisk disk;
+    TestDisk::writes_to_live = writes;
     OpenState s(directory);
     if (!s.store) ::_exit(3);
     for (std::uint64_t n = first;; ++n) {
@@ -39,52 +44,59 @@ std::string body_of(std::uint64_t n) { return fmt::format("{}:{}", n, std::strin
     }
 }
 
+// One life of a store, from its start to the kill; then what is left is looked at. Sets `next` to the number that a
+// further life begins with.
+void live_and_die(const std::string& directory, std::uint64_t& next, int writes, int round) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ::close(ends[0]);
+        commit_until_killed(directory, next, ends[1], writes);
+    }
+    ::close(ends[1]);
+    std::uint64_t acknowledged = next - 1, n = 0;
+    while (::read(ends[0], &n, sizeof n) == sizeof n) acknowledged = n;  // Until it is dead.
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "round " << round << ": the child ended by itself, " << WEXITSTATUS(status);
+
+    OpenState s(directory);
+    ASSERT_TRUE(s.store) << "round " << round << ": " << s.error.text;
+    const std::uint64_t last = s.restored.revisions_reserved;
+    ASSERT_GE(last, acknowledged) << "round " << round;
+    const auto audit = s.store->audit(1'000, {});
+    ASSERT_TRUE(audit) << audit.error().text;
+    ASSERT_EQ(audit->entries.size(), std::min<std::uint64_t>(last, 1'000));
+    std::uint64_t expected = last;
+    for (const auto& entry : audit->entries) ASSERT_EQ(entry.revision, expected--);
+    ASSERT_EQ(s.restored.objects.size(), 2 * std::min<std::uint64_t>(last, 100));
+    for (const auto& o : s.restored.objects) {
+        ASSERT_GT(o.revision + 100, last);
+        ASSERT_EQ(o.json, body_of(o.revision)) << o.key;
+        ASSERT_EQ(o.key.substr(1), fmt::to_string(o.revision % 100));
+    }
+    next = last + 1;
+}
+
 TEST(Crash, WhateverWasAcknowledgedIsThereAfterKillNine) {
     fmt::print("seed {}\n", seed);
     Random random(seed);
     TestDirectory directory;
     std::uint64_t next = 1;
-    for (int round = 0; round < rounds; ++round) {
-        int ends[2];
-        ASSERT_EQ(::pipe(ends), 0);
-        const pid_t child = ::fork();
-        ASSERT_GE(child, 0);
-        if (child == 0) {
-            ::close(ends[0]);
-            commit_until_killed(directory.path(), next, ends[1]);
-        }
-        ::close(ends[1]);
-        std::uint64_t acknowledged = next - 1, n = 0;
-        // Round 0 may hit the creation of the file: no acknowledgement is waited for.
-        const std::uint64_t wanted = round == 0 ? 0 : random.below(60);
-        for (std::uint64_t i = 0; i < wanted && ::read(ends[0], &n, sizeof n) == sizeof n; ++i) acknowledged = n;
-        // And then anywhere within the next writes.
-        const struct timespec moment{0, static_cast<long>(random.below(3'000'000))};
-        ::nanosleep(&moment, nullptr);
-        ::kill(child, SIGKILL);
-        int status = 0;
-        ::waitpid(child, &status, 0);
-        ASSERT_TRUE(WIFSIGNALED(status)) << "round " << round << ": the child ended by itself, " << WEXITSTATUS(status);
-        while (::read(ends[0], &n, sizeof n) == sizeof n) acknowledged = n;
-        ::close(ends[0]);
-
-        OpenState s(directory.path());
-        ASSERT_TRUE(s.store) << "round " << round << ": " << s.error.text;
-        const std::uint64_t last = s.restored.revisions_reserved;
-        ASSERT_GE(last, acknowledged) << "round " << round;
-        const auto audit = s.store->audit(1'000, {});
-        ASSERT_TRUE(audit) << audit.error().text;
-        std::uint64_t expected = last;
-        for (const auto& entry : audit->entries) ASSERT_EQ(entry.revision, expected--);
-        ASSERT_EQ(s.restored.objects.size(), 2 * std::min<std::uint64_t>(last, 100));
-        for (const auto& o : s.restored.objects) {
-            ASSERT_GT(o.revision + 100, last);
-            ASSERT_EQ(o.json, body_of(o.revision)) << o.key;
-            ASSERT_EQ(o.key.substr(1), fmt::to_string(o.revision % 100));
-        }
-        next = last + 1;
-    }
+    for (int round = 0; round < rounds && !HasFatalFailure(); ++round)
+        live_and_die(directory.path(), next, static_cast<int>(random.below(most_writes)), round);
     EXPECT_GT(next, 1'000u);
+}
+
+TEST(Crash, KilledInAnyOfTheFirstWritesItStartsAgain) {
+    for (int writes = 0; writes < first_writes && !HasFatalFailure(); ++writes) {
+        TestDirectory directory;
+        std::uint64_t next = 1;
+        live_and_die(directory.path(), next, writes, writes);
+    }
 }
 
 TEST(Crash, TheDirectoryHasOneOwnerAndItsPidIsTold) {

@@ -16,6 +16,7 @@
 #include <chrono>
 
 #include "base/random.h"
+#include "store/test_disk.h"
 #include "store/test_state.h"
 
 namespace hale::store {
@@ -206,45 +207,6 @@ TEST(StateStore, AFullDiskFailsTheCommitAndLaterOnesSucceedAgain) {
     EXPECT_EQ(keys, (std::vector<std::string>{"before", "fits", "web"}));  // Nothing of the failed batch.
 }
 
-// SQLite's own file layer, whose Nth write or fsync from now on fails.
-namespace failing_disk {
-std::atomic<int> writes_left{-1}, syncs_left{-1};
-const sqlite3_io_methods* real = nullptr;
-sqlite3_io_methods methods[2];  // The state file's and its log's: they lock differently.
-sqlite3_vfs vfs;
-int (*real_open)(sqlite3_vfs*, const char*, sqlite3_file*, int, int*) = nullptr;
-
-bool fails(std::atomic<int>& left) { return left >= 0 && left-- == 0; }
-
-int open_file(sqlite3_vfs* v, const char* name, sqlite3_file* file, int flags, int* out) {
-    const int code = real_open(v, name, file, flags, out);
-    if (code != SQLITE_OK || (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) == 0) return code;
-    real = file->pMethods;
-    sqlite3_io_methods& own = methods[(flags & SQLITE_OPEN_WAL) != 0];
-    own = *real;
-    own.xWrite = [](sqlite3_file* f, const void* data, int n, sqlite3_int64 at) {
-        return fails(writes_left) ? SQLITE_FULL : real->xWrite(f, data, n, at);
-    };
-    own.xSync = [](sqlite3_file* f, int how) { return fails(syncs_left) ? SQLITE_IOERR_FSYNC : real->xSync(f, how); };
-    file->pMethods = &own;
-    return code;
-}
-
-void install() {
-    sqlite3_vfs* unix_vfs = sqlite3_vfs_find("unix");
-    vfs = *unix_vfs;
-    vfs.zName = "failing";
-    real_open = unix_vfs->xOpen;
-    vfs.xOpen = open_file;
-    sqlite3_vfs_register(&vfs, 1);
-}
-void remove() {
-    sqlite3_vfs_unregister(&vfs);
-    sqlite3_vfs_register(sqlite3_vfs_find("unix"), 1);
-    writes_left = syncs_left = -1;
-}
-}  // namespace failing_disk
-
 // Fails operation 0, 1, 2 … until a run meets no failure. Acknowledged: there. Refused: not there, except after a
 // failed fsync, where nobody knows, and every later commit is refused too.
 void fail_each(std::atomic<int>& left, bool final) {
@@ -283,15 +245,41 @@ void fail_each(std::atomic<int>& left, bool final) {
 }
 
 TEST(StateStore, EveryWriteMayFail) {
-    failing_disk::install();
-    fail_each(failing_disk::writes_left, false);
-    failing_disk::remove();
+    const TestDisk disk;
+    fail_each(TestDisk::writes_left, false);
 }
 
 TEST(StateStore, AFailedFsyncIsFinalUntilTheNextStart) {
-    failing_disk::install();
-    fail_each(failing_disk::syncs_left, true);
-    failing_disk::remove();
+    const TestDisk disk;
+    fail_each(TestDisk::syncs_left, true);
+}
+
+// After every acknowledgement the power goes: what was written but never synced is gone.
+TEST(StateStore, WhatIsDurableWasSyncedBeforeItWasAcknowledged) {
+    const TestDisk disk;
+    TestDirectory directory;
+    OpenState s(directory.path());
+    ASSERT_TRUE(s.store) << s.error.text;
+    std::vector<std::string> acknowledged;
+    int unsynced = 0;
+    for (int i = 0; i < 20; ++i) {
+        const bool durable = i % 3 != 1;
+        ASSERT_TRUE(s.commit(
+            {PutObject{{"service", fmt::format("s{:02}", i), std::string(i % 7 == 5 ? 9'000 : 10, 'x'), 1}}}, durable));
+        acknowledged.push_back(fmt::format("s{:02}", i));
+        TestDirectory after;
+        for (const char* part : {"", "-wal"})
+            write_file(after.state() + part, TestDisk::synced(directory.state() + part));
+        OpenState t(after.path());
+        ASSERT_TRUE(t.store) << i << ": " << t.error.text;
+        std::vector<std::string> keys;
+        for (const auto& o : t.restored.objects) keys.push_back(o.key);
+        if (durable)
+            EXPECT_EQ(keys, acknowledged) << i;
+        else
+            unsynced += keys != acknowledged;
+    }
+    EXPECT_GT(unsynced, 0) << "the power cut takes nothing away, so this test shows nothing";
 }
 
 TEST(StateStore, OneBadBatchOfAGroupIsRefusedAlone) {
