@@ -1,5 +1,7 @@
 #include "app/daemon.h"
 
+#include <malloc.h>
+
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/resource.h>
@@ -67,6 +69,9 @@ Result<> Daemon::start() {
         HALE_TRY(put_in_force());
         HALE_TRY(write_admin_token());
         HALE_TRY(open_listeners());
+        // Orders to the checkers and news to the readers of everything at once were made, and have been taken by now.
+        api_thread_->run_and_wait([] {});
+        malloc_trim(0);
         return {};
     };
     auto done = run();

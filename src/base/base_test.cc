@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <unordered_map>
+
 #include "base/address.h"
 #include "base/id.h"
 #include "base/nearest.h"
@@ -11,6 +14,7 @@
 #include "base/result.h"
 #include "base/shared_text.h"
 #include "base/text.h"
+#include "base/text_index.h"
 #include "base/time.h"
 
 namespace hale {
@@ -162,7 +166,6 @@ TEST(Nearest, ForgivesAThirdOfAWord) {
     EXPECT_EQ(nearest(std::string(1000, 'x'), known), "");
 }
 
-}  // namespace
 TEST(SharedText, IsTheTextItWasMadeOfHoweverManyHoldIt) {
     for (const std::string_view text : {"", "a", "exactly16letters", "web.example.org:8080 and a good deal more than any small buffer"}) {
         SharedText first = text;
@@ -191,4 +194,32 @@ TEST(SharedText, IsFoundByAnyKindOfText) {
     EXPECT_FALSE(table.contains(std::string_view("we")));
 }
 
+// Against std::map, over random puts and removals of few keys, so that places collide and wrap.
+TEST(TextIndex, FindsWhatAMapWouldFind) {
+    Random random(7);
+    std::vector<std::string> keys;
+    keys.reserve(20'000);
+    TextIndex<std::uint32_t, ~0u> index;
+    std::map<std::string, std::uint32_t, std::less<>> oracle;
+    const auto key_of = [&](std::uint32_t at) { return std::string_view(keys[at]); };
+    for (int i = 0; i < 20'000; ++i) {
+        const std::string key = fmt::format("k{}", random.below(300));
+        if (random.below(5) < 3) {
+            keys.push_back(key);
+            const auto handle = static_cast<std::uint32_t>(keys.size() - 1);
+            index.put(handle, key_of);
+            oracle[key] = handle;
+        } else if (const auto found = oracle.find(key); found != oracle.end()) {
+            ASSERT_TRUE(index.erase(found->second, key_of)) << key;
+            ASSERT_FALSE(index.erase(found->second, key_of)) << key;
+            oracle.erase(found);
+        }
+        ASSERT_EQ(index.size(), oracle.size());
+        const std::string asked = fmt::format("k{}", random.below(300));
+        const auto there = oracle.find(asked);
+        ASSERT_EQ(index.find(asked, key_of), there == oracle.end() ? ~0u : there->second) << asked << " in round " << i;
+    }
+}
+
+}  // namespace
 }  // namespace hale

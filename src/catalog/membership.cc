@@ -51,7 +51,7 @@ void Membership::remember(std::vector<config::StoredVerdict> verdicts) {
 std::vector<config::Change> Membership::forget_unclaimed() {
     std::set<std::string> gone;
     for (const auto& [key, verdict] : restored_)
-        if (!by_id_.contains(verdict.instance)) gone.insert(verdict.instance);
+        if (instance(verdict.instance) == nullptr) gone.insert(verdict.instance);
     restored_.clear();
     restored_each_.clear();
     std::vector<config::Change> changes;
@@ -72,7 +72,7 @@ std::optional<config::StoredVerdict> Membership::claim(const Service& service, c
     if (found == restored_.end()) return std::nullopt;
     config::StoredVerdict verdict = std::move(found->second);
     restored_.erase(found);
-    if (by_id_.contains(verdict.instance)) return std::nullopt;
+    if (instance(verdict.instance) != nullptr) return std::nullopt;
     return verdict;
 }
 
@@ -185,7 +185,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
         if (before && (!same_checks || host_changed || was != service.scope->spec->target)) assign(*service.scope, service.scope->current, at, effects);
     } else if (service.scope) {
         close(service.scope->current, effects);
-        by_id_.erase(service.scope->id);
+        by_id_.erase(service.scope.get(), id_of);
         service.scope.reset();
     }
 }
@@ -227,7 +227,7 @@ void Membership::remove(std::string_view name, Moment at, Effects& effects) {
     service.instances.clear();
     if (service.scope) {
         close(service.scope->current, effects);
-        by_id_.erase(service.scope->id);
+        by_id_.erase(service.scope.get(), id_of);
     }
     if (service.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), ""});
     if (service.draining || service.paused_until) effects.remember.emplace_back(config::PutTraffic{{.key = service.name.str()}});
@@ -267,7 +267,7 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
         if (!address && needs_lookup(*instance.spec) && service.routed) address = SocketAddress::parse(stored->resolved);
     } else {
         do instance.id = make_instance_id(random_);
-        while (by_id_.contains(instance.id));
+        while (this->instance(instance.id) != nullptr);
         instance.current.number = 1;
     }
     instance.current.address = address ? address : instance.spec->target.literal;
@@ -276,7 +276,7 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
             instance.current.address = SocketAddress{answer->second.front(), instance.spec->target.port, {}};
     instance.current.started = at.now;
     instance.newest = instance.current.number;
-    by_id_.emplace(instance.id, &instance);
+    by_id_.put(&instance, id_of);
     service.instances.push_back(std::move(made));
     open(instance.current, instance);
     assign(instance, instance.current, at, effects, std::move(last_known));
@@ -297,7 +297,7 @@ void Membership::add_scope(Service& service, Moment at, Effects& effects) {
     scope.current.number = 1;
     scope.current.started = at.now;
     scope.current.address = scope.spec->target.literal;
-    by_id_.emplace(scope.id, &scope);
+    by_id_.put(&scope, id_of);
     open(scope.current, scope);
     assign(scope, scope.current, at, effects);
 }
@@ -371,7 +371,7 @@ void Membership::bury(Service& service, Instance& instance, Effects& effects) {
     if (instance.weight || instance.lifecycle == verdict::Lifecycle::draining)
         effects.remember.emplace_back(config::PutTraffic{{.key = instance.id.str()}});
     free_instance_slots_.push_back(instance.slot);
-    by_id_.erase(instance.id);
+    by_id_.erase(&instance, id_of);
 }
 
 // Make before break: the next generation is probed beside the current one, which goes on serving.
@@ -537,8 +537,7 @@ Service* Membership::service(std::string_view name) {
 }
 
 Instance* Membership::instance(std::string_view id) {
-    const auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : found->second;
+    return by_id_.find(id, id_of);
 }
 
 Membership::Found Membership::by_row(verdict::RowId row, std::uint16_t generation) {

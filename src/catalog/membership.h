@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/text_index.h"
 #include "catalog/model.h"
 #include "config/journal.h"
 #include "verdict/ledger.h"
@@ -121,7 +122,8 @@ private:
     verdict::Ledger& ledger_;
     Random& random_;
     std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
-    std::unordered_map<SharedText, Instance*, TextHash, std::equal_to<>> by_id_;
+    static std::string_view id_of(const Instance* instance) { return instance->id; }
+    TextIndex<Instance*, nullptr> by_id_;
     std::vector<Instance*> by_row_;
     std::vector<Slot> free_instance_slots_, free_service_slots_;
     Slot next_instance_slot_ = 0, next_service_slot_ = 0;

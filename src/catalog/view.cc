@@ -81,10 +81,9 @@ void View::put(const InstancePut& put, const Delta& delta) {
     const Slot slot = put.facts->slot;
     InstanceView& instance = at_slot(instances_, slot);
     if (instance.facts) {
-        // The keys point into the facts that go away.
-        instances_by_id_.erase(instance.facts->id);
-        if (const auto found = instances_by_name_.find(instance.facts->name); found != instances_by_name_.end() && found->second == slot)
-            instances_by_name_.erase(found);
+        // The keys are in the facts that go away.
+        instances_by_id_.erase(slot, id_of());
+        instances_by_name_.erase(slot, name_of());
         // Evidence belongs to its generation.
         if (instance.facts->generation != put.facts->generation) {
             instance.last = {};
@@ -97,18 +96,15 @@ void View::put(const InstancePut& put, const Delta& delta) {
     }
     instance.facts = put.facts;
     instance.revision = delta.revision;
-    instances_by_id_[instance.facts->id] = slot;
-    // Erased first, so that the key never points into another instance's facts.
-    instances_by_name_.erase(instance.facts->name);
-    instances_by_name_.emplace(instance.facts->name, slot);
+    instances_by_id_.put(slot, id_of());
+    instances_by_name_.put(slot, name_of());
 }
 
 void View::gone(const InstanceGone& gone) {
     if (gone.slot >= instances_.size() || !instances_[gone.slot].facts) return;
     InstanceView& instance = instances_[gone.slot];
-    instances_by_id_.erase(instance.facts->id);
-    if (const auto found = instances_by_name_.find(instance.facts->name); found != instances_by_name_.end() && found->second == gone.slot)
-        instances_by_name_.erase(found);
+    instances_by_id_.erase(gone.slot, id_of());
+    instances_by_name_.erase(gone.slot, name_of());
     // From the end, where a service that goes loses them.
     auto& siblings = at_slot(services_, instance.facts->service_slot).instances;
     const auto found = std::ranges::find(siblings.rbegin(), siblings.rend(), gone.slot);
@@ -136,9 +132,8 @@ const ServiceView* View::service(std::string_view name) const {
 }
 
 const InstanceView* View::instance(std::string_view id_or_name) const {
-    if (const auto found = instances_by_id_.find(id_or_name); found != instances_by_id_.end()) return instance(found->second);
-    if (const auto found = instances_by_name_.find(id_or_name); found != instances_by_name_.end()) return instance(found->second);
-    return nullptr;
+    const Slot slot = instances_by_id_.find(id_or_name, id_of());
+    return instance(slot != ~Slot{0} ? slot : instances_by_name_.find(id_or_name, name_of()));
 }
 
 const RouteFacts* View::route(std::string_view host, std::string_view path) const {

@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "base/text_index.h"
 #include "catalog/facts.h"
 
 namespace hale::catalog {
@@ -78,24 +78,25 @@ public:
     std::size_t instance_count() const { return instances_by_id_.size(); }
 
 private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-    };
-    // Keys are views into the facts that the slot keeps alive.
-    using ByName = std::unordered_map<std::string_view, Slot, Hash, std::equal_to<>>;
+    using BySlot = TextIndex<Slot, ~Slot{0}>;  // Keys are in the facts that the slot keeps alive.
 
     void put(const ServicePut& put, const Delta& delta);
     void put(const InstancePut& put, const Delta& delta);
     void gone(const InstanceGone& gone);
     void gone(const ServiceGone& gone);
+    auto id_of() const {
+        return [this](Slot slot) { return instances_[slot].facts->id.view(); };
+    }
+    auto name_of() const {
+        return [this](Slot slot) { return instances_[slot].facts->name.view(); };
+    }
 
     std::uint64_t revision_ = 0;
     std::vector<InstanceView> instances_;
     std::vector<ServiceView> services_;
     std::map<std::string, Slot, std::less<>> services_by_name_;
-    ByName instances_by_id_;
-    ByName instances_by_name_;
+    BySlot instances_by_id_;
+    BySlot instances_by_name_;
     std::shared_ptr<const std::vector<RouteFacts>> routes_ = std::make_shared<const std::vector<RouteFacts>>();
     std::shared_ptr<const config::Document> document_;
     ReloadState reload_;

@@ -76,7 +76,7 @@ constexpr Key unsupported(std::string_view name, std::string_view says) { return
 
 struct Defaults {
     Node node;  // The whole `defaults:` map, variables put in.
-    std::vector<std::string> files;  // That its marks name.
+    std::vector<SharedText> files;  // That its marks name.
 };
 
 struct RootDraft {

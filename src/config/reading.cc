@@ -67,7 +67,7 @@ std::string Reading::pointer_text() const {
 }
 
 Mark Reading::mark(const Place& place) const {
-    return {place.file < files.size() ? files[place.file] : std::string{}, place.line, place.column};
+    return {place.file < files.size() ? files[place.file] : SharedText{}, place.line, place.column};
 }
 
 void Reading::take(Problem problem) {

@@ -27,7 +27,7 @@ struct PathStep {
 
 class Reading {
 public:
-    std::vector<std::string> files;
+    std::vector<SharedText> files;
     const LoadRequest* request = nullptr;
     bool api = false;                // From the API: no environment, no files, no exec.
     bool effective = false;          // Collect `values`.
