@@ -51,7 +51,6 @@ LEFTOVER = r"\bTODO\b|\bFIXME\b|\bXXX\b|\bHACK\b|DISABLED_|not implemented|unimp
 SLEEP = r"sleep_for|sleep_until|nanosleep\(|usleep\(|[^a-z_]sleep\(|time\.sleep\("
 SHELL_SLEEP = r"(^|[;&|({`]|\b(do|then|else|exec)\b)\s*sleep\s"
 SLEEP_ALLOWED = {
-    "src/store/crash_test.cc",  # A moment to be killed at, drawn by chance, not a wait for something.
 }
 # A port other than 0 where something listens: bind(("127.0.0.1", 80)), htons(80), --listen 127.0.0.1:80; and in tests
 # that start whole programs also in their configurations: listen: {http: "127.0.0.1:80"}.
