@@ -50,8 +50,7 @@ BANNED_ALLOWED = {  # file: patterns by position in BANNED
 LEFTOVER = r"\bTODO\b|\bFIXME\b|\bXXX\b|\bHACK\b|DISABLED_|not implemented|unimplemented"
 SLEEP = r"sleep_for|sleep_until|nanosleep\(|usleep\(|[^a-z_]sleep\(|time\.sleep\("
 SHELL_SLEEP = r"(^|[;&|({`]|\b(do|then|else|exec)\b)\s*sleep\s"
-SLEEP_ALLOWED = {
-}
+SLEEP_ALLOWED: set[str] = set()
 # A port other than 0 where something listens: bind(("127.0.0.1", 80)), htons(80), --listen 127.0.0.1:80; and in tests
 # that start whole programs also in their configurations: listen: {http: "127.0.0.1:80"}.
 FIXED_PORT = r"""\bbind\(\(?[^)]*,\s*[1-9]\d*\s*\)|\bhtons\([1-9]|--listen["']?[\s=,"']+[\w.\[\]]*:[1-9]\d*"""
