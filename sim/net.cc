@@ -172,7 +172,7 @@ Result<std::unique_ptr<io::Stream>> Net::connect(const SocketAddress& to) {
     const bool own = to.is_unix() || to.ip.is_loopback();
     if (!own && !host.link) return own_failure("connect to", to, ENETUNREACH);
     const auto outgoing = host.outgoing.find(to);
-    if (!to.is_unix() && outgoing != host.outgoing.end() && outgoing->second >= host.local_port_limit)
+    if (!to.is_unix() && (outgoing == host.outgoing.end() ? 0 : outgoing->second) >= host.local_port_limit)
         return own_failure("connect to", to, EADDRNOTAVAIL);
     ++host.outgoing[to];
     ++host.descriptors;

@@ -215,6 +215,8 @@ TEST(Network, OurOwnTroubleIsToldAtOnce) {
     town.network.set_link("a", false);
     EXPECT_EQ(own(), ENETUNREACH);
     town.network.set_link("a", true);
+    town.network.limit_local_ports("a", 0);
+    EXPECT_EQ(own(), EADDRNOTAVAIL);
     town.network.limit_local_ports("a", 1);
     const auto first = net.connect(web);
     EXPECT_EQ(own(), EADDRNOTAVAIL);
