@@ -185,6 +185,7 @@ private:
                     equal_versions = false;
                     continue;
                 }
+                ++endpoints_;
                 EXPECT_EQ(one->record->word, word) << endpoint.name;
                 EXPECT_EQ(one->eligible, rule.eligible) << endpoint.name;
                 EXPECT_EQ(one->rule, rule.rule) << endpoint.name;
@@ -240,24 +241,30 @@ private:
     std::vector<std::unique_ptr<Ask>> asks_;
 
 public:
-    std::uint64_t compared_ = 0, asked_ = 0;
+    std::uint64_t compared_ = 0, endpoints_ = 0, asked_ = 0;
 };
 
 TEST(Interleavings, V1AllSurfacesAgreeAndV2NothingIsShownBeforeItIsInForceIn10000Rounds) {
     constexpr std::uint64_t seeds = 100;
     constexpr int rounds = 100;
-    std::uint64_t compared = 0, asked = 0;
+    std::uint64_t told = 0, compared = 0, endpoints = 0, asked = 0;
     sim::for_each_seed(seeds, [&](std::uint64_t seed) {
+        ++told;
         Story story(seed);
         for (int i = 0; i < rounds && !testing::Test::HasFailure(); ++i) story.round();
         if (!testing::Test::HasFailure()) story.quiet();
         compared += story.compared_;
+        endpoints += story.endpoints_;
         asked += story.asked_;
     });
     testing::Test::RecordProperty("compared", static_cast<int>(compared));
     testing::Test::RecordProperty("asked", static_cast<int>(asked));
-    EXPECT_GT(compared, 0u);
-    EXPECT_GT(asked, 0u);
+    fmt::print("{} stories: {} comparisons, {} of endpoints at equal versions, {} requests\n", told, compared, endpoints, asked);
+    // Most rounds end with something to compare, or this proves little: of each 100, 90 comparisons of
+    // a thousand endpoints in all, and 80 requests.
+    EXPECT_GE(compared, told * 90);
+    EXPECT_GE(asked, told * 80);
+    EXPECT_GE(endpoints, told * 1000);
 }
 
 }  // namespace
