@@ -30,6 +30,9 @@ function(house_pch target)
   endif()
 endfunction()
 
+# Part of every test program: tells which marked branches its tests took.
+set(HOUSE_REACHED_MARKS ${PROJECT_SOURCE_DIR}/tests/support/reached_marks.cc)
+
 function(house_library name)
   cmake_parse_arguments(arg "" "FLOOR" "SOURCES;HEADERS;TESTS;ON;TESTS_ON;SYSTEM" ${ARGN})
   if(arg_UNPARSED_ARGUMENTS)
@@ -64,7 +67,7 @@ function(house_library name)
     endif()
   endif()
   if(arg_TESTS AND BUILD_TESTING)
-    add_executable(${name}_test ${arg_TESTS})
+    add_executable(${name}_test ${arg_TESTS} ${HOUSE_REACHED_MARKS})
     # Tests keep their own translation units: anonymous fixtures may share names.
     set_target_properties(${name}_test PROPERTIES UNITY_BUILD OFF)
     target_link_libraries(${name}_test PRIVATE ${name} ${arg_TESTS_ON} GTest::gtest_main)

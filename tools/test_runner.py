@@ -4,8 +4,11 @@ A suite is a build preset plus the ctest labels it runs, or a command. The last 
 "N passed, N failed, N skipped"; the exit code is 0 only when nothing failed and something passed.
 """
 
+import collections
+import concurrent.futures
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +83,28 @@ def ctest(preset, name, options, seconds=2400):
         tail(path, 60)
 
 
+def reached_folder():
+    """Empty, for the test programs to say which marked branches they took (base/reached.h)."""
+    folder = os.path.join(ROOT, "build", "logs", "reached")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    return folder
+
+
+def list_never_reached(folder):
+    """Marks that no test of any program met: worth a look, and no failure."""
+    hits = collections.Counter()
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name)) as lines:
+            for line in lines:
+                count, mark = line.rstrip("\n").split(" ", 1)
+                hits[mark.replace("(../../", "(")] += int(count)
+    never = sorted(mark for mark, count in hits.items() if count == 0)
+    say(f"{len(hits) - len(never)} of {len(hits)} marked branches were taken")
+    for mark in never:
+        print(f"never reached: {mark}")
+
+
 def command(name, argv, seconds):
     say(f"running {name}")
     code, path = run(argv, f"{name}.log", seconds)
@@ -100,15 +125,22 @@ def fuzz_targets():
 
 
 def fuzz(targets):
-    """Each target for a while over its kept corpus; new inputs stay in the build folder."""
+    """Each target for a minute over its kept corpus, as many at a time as there are cores; new inputs stay in the build folder."""
     folder = os.path.join(ROOT, "build", "fuzz", "tests", "fuzz")
-    seconds = int(os.environ.get("HALE_FUZZ_SECONDS", "20"))
-    for target in targets:
+    seconds = int(os.environ.get("HALE_FUZZ_SECONDS", "60"))
+
+    def one(target):
         new = os.path.join(ROOT, "build", "fuzz-corpus", target)
         os.makedirs(new, exist_ok=True)
         corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", target.removesuffix("_fuzz"))
-        command(f"fuzz {target}", [os.path.join(folder, target), f"-max_total_time={seconds}", "-rss_limit_mb=3000", "-timeout=10",
-                                   new, *([corpus] if os.path.isdir(corpus) else [])], seconds + 120)
+        if not os.path.isdir(corpus):
+            failed.append(f"fuzz {target}: {corpus} is missing")
+            return
+        command(f"fuzz {target}", [os.path.join(folder, target), f"-max_total_time={seconds}", "-rss_limit_mb=3000", "-timeout=10", new, corpus],
+                seconds + 120)
+
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        list(pool.map(one, targets))
 
 
 def main():
@@ -118,7 +150,9 @@ def main():
     os.makedirs(os.path.join(ROOT, "build", "logs"), exist_ok=True)
     command("house_lint", ["/usr/bin/python3", "tools/house_lint.py"], 120)
     if build("dev"):
+        os.environ["HALE_REACHED"] = reached_folder()
         ctest("dev", "unit", ["-L", "unit|simulation", "-j", JOBS])
+        list_never_reached(os.environ.pop("HALE_REACHED"))
     if not quick:
         # The release build first: a million hostile probes are run against its memory, not the sanitizers'.
         if build("release", ["hale", "demo_backend", "bench_load", "bench_backend", "bench_turn"]):
