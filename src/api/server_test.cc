@@ -52,7 +52,7 @@ Sample sample(const Route& route) {
     return {path, ""};
 }
 
-TEST(Table, EveryRouteHasARuleAndNothingMutatesWithoutOne) {
+TEST(Table, V18EveryRouteHasARuleAndNothingMutatesWithoutOne) {
     std::set<std::string> seen, ids;
     for (const Route& route : all_routes()) {
         EXPECT_NE(route.access, Access::unset) << route.path;

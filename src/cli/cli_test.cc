@@ -266,7 +266,7 @@ std::string checked(const std::string& outcome) {
                        outcome);
 }
 
-TEST(Check, TheOutcomeOfAProbeIsTheExitCode) {
+TEST(Check, V15TheOutcomeOfAProbeIsTheExitCode) {
     struct Row {
         const char* outcome;
         int exit;
@@ -461,7 +461,7 @@ TEST(Daemon, IsFoundByTheConfigurationAndGivenItsToken) {
     EXPECT_EQ(daemon.seen()[2].authorization, "Bearer mine");
 }
 
-TEST(Daemon, WhenItIsDownEveryVerbSaysSoSoon) {
+TEST(Daemon, V12WhenItIsDownEveryVerbSaysSoSoon) {
     ScriptedDaemon daemon({});
     const std::string where = daemon.url();
     daemon.stop();
@@ -584,7 +584,7 @@ TEST(Changes, AskTheDaemonForExactlyOneThing) {
     EXPECT_EQ(run_at(daemon, {"unset", "nobody"}).exit, 3);
 }
 
-TEST(Verify, SaysItsDeadlineFirstAndEndsAsTheGateDid) {
+TEST(Verify, V14SaysItsDeadlineFirstAndEndsAsTheGateDid) {
     struct Row {
         const char* end;
         int exit;

@@ -121,7 +121,7 @@ struct Expectation {
 };
 
 // V17: hostile servers, many probes each, nothing leaks and the reason is right.
-TEST(Checker, EveryMisbehavingServerGetsItsReasonAndNothingLeaks) {
+TEST(Checker, V17EveryMisbehavingServerGetsItsReasonAndNothingLeaks) {
     const std::vector<Expectation> all{
         {Manner::silence, Outcome::fail, {Reason::first_byte_timeout}},
         {Manner::reset_at_accept, Outcome::fail, {Reason::connect_reset}},
@@ -270,7 +270,7 @@ TEST(Checker, ALateTimerProvesNothing) {
     EXPECT_EQ(bench.seen[mark].outcome, Outcome::pass);
 }
 
-TEST(Checker, AHundredQuestionsMakeOneProbe) {
+TEST(Checker, V16AHundredQuestionsMakeOneProbe) {
     Bench bench(1);
     Server server(bench.network, bench.loop, "web", web);
     bench.assign(bench.assignment(0, web, {Bench::http()}));
@@ -523,7 +523,7 @@ TEST(Checker, RedirectsFollowTheirPolicy) {
     EXPECT_FALSE(outcome(config::RedirectPolicy::fail).text.contains("hunter2"));
 }
 
-TEST(Checker, ExpectationsDecideAndSayWhy) {
+TEST(Checker, V10ExpectationsDecideAndSayWhy) {
     Bench bench(1);
     Server server(bench.network, bench.loop, "web", web);
     auto spec = Bench::http({"[STATUS] == 200", "[BODY].status == UP", "warn: [HEADER].x-ready == yes"});

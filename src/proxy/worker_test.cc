@@ -86,7 +86,7 @@ struct Refused {
     std::string code;
 };
 
-TEST(Worker, SaysWhyItRefuses) {
+TEST(Worker, V21SaysWhyItRefuses) {
     Bed bed(1, {.max_request_line = 1024, .max_head_bytes = 4096, .max_body_bytes = 100});
     bed.serve("web", 1);
     bed.table.service("down").endpoints = {bed.table.endpoint(bed.instances[0]->at(), verdict::State::unhealthy)};
@@ -676,7 +676,7 @@ TEST(Worker, PausedRequestsWaitAndGoOn) {
     EXPECT_EQ(bed.worker->stats().exchanges, 0u);
 }
 
-TEST(Worker, AnswersPublicHealthFromMemory) {
+TEST(Worker, V16AnswersPublicHealthFromMemory) {
     Bed bed;
     bed.serve("web", 1);
     bed.table.health = {{"GET", "/healthz", "ready", "simple"}, {"GET", "/livez", "live", "text"}, {"GET", "/h", "health", "spring"}};

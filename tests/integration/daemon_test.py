@@ -1,5 +1,5 @@
 """Goal: what only the whole program can show: files that change under it, signals, and each kind of check against the real
-world, whoever asks (V6, V10, V15, V19).
+world, whoever asks (V4, V6, V10, V15, V19).
 Method: the real binary; the file is edited, broken and mended; SIGHUP; the access log is renamed and reopened under requests;
 one service per kind is made ill and well again, and its composite follows."""
 
@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import unittest
@@ -99,6 +100,27 @@ class WhatChangesUnderIt(Case):
                 found += lines
             self.assertEqual(sorted(int(line["path"].split("n=")[1]) for line in found), asked)
             self.assertEqual({line["version"] for line in found}, {version})
+
+    def test_v4_requests_go_to_the_very_addresses_that_are_probed(self):
+        with Site() as site:
+            demos = [site.demo(name) for name in "ab"]
+            path = os.path.join(site.folder, "access.log")
+            # One by address and one by name: what is routed is what the name was resolved to for the probe.
+            known = {found[4][0] for found in socket.getaddrinfo("localhost", 80)}
+            name = "localhost" if known == {"127.0.0.1"} else "127.0.0.1"
+            addresses = [demos[0].address, demos[1].address.replace("127.0.0.1", name)]
+            site.start(f'access_log: {path}\nservices:\n  web:\n    hosts: [web.test]\n    instances: {json.dumps(addresses)}\n    check: {{http: /up, interval: 200ms}}\n')
+            verdicts = [site.wait_state(name, "healthy") for name in ("web-1", "web-2")]
+            for _ in range(10):
+                self.assertEqual(site.traffic("web.test")[0], 200)
+            explained = site.cli("explain", "web").stdout
+            for verdict, demo in zip(verdicts, demos):
+                self.assertEqual(verdict["resolved"], demo.address)
+                self.assertIn(verdict["resolved"], explained)
+            site.stop()
+            with open(path) as log:
+                routed = {(line["instance"], line["upstream"]) for line in map(json.loads, log)}
+            self.assertEqual(routed, {(verdict["id"], verdict["resolved"]) for verdict in verdicts})
 
 
 class Kinds(Case):
