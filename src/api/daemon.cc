@@ -2,12 +2,87 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "api/desk.h"
 #include "api/handlers.h"
 #include "api/openapi.h"
+#include "api/slice.h"
 #include "base/text.h"
 
 namespace hale::api {
+
+namespace {
+
+// Prometheus' http_sd: one group per service, its instances as targets of /probe.
+class Targets final : public http::BodyProducer {
+public:
+    explicit Targets(const Desk& desk) : desk_(desk) {}
+
+    More produce(std::string& out, std::size_t most) override {
+        Slice slice(desk_.loop, out, most);
+        if (!std::exchange(begun_, true)) out += '[';
+        while (!slice.over()) {
+            if (!facts_ && !begin_group(out)) {
+                out += ']';
+                return More::done;
+            }
+            if (next_ == slots_.size()) {
+                end_group(out);
+                continue;
+            }
+            const auto* instance = desk_.view.instance(slots_[next_++]);
+            if (instance == nullptr || instance->facts->service != facts_->name) continue;  // It left meanwhile.
+            if (std::exchange(any_target_, true)) out += ',';
+            JsonWriter(out).text(instance->facts->name);
+        }
+        return More::more;
+    }
+
+private:
+    // False when there is no service left.
+    bool begin_group(std::string& out) {
+        const auto& names = desk_.view.service_names();
+        for (auto at = names.upper_bound(after_); at != names.end(); ++at) {
+            after_ = at->first;
+            const auto* service = desk_.view.service(at->second);
+            if (service == nullptr || service->instances.empty()) continue;
+            facts_ = service->facts;
+            slots_ = service->instances;
+            next_ = 0;
+            any_target_ = false;
+            if (std::exchange(any_group_, true)) out += ',';
+            out += "{\"targets\":[";
+            return true;
+        }
+        return false;
+    }
+    void end_group(std::string& out) {
+        out += "],\"labels\":";
+        JsonWriter json(out);
+        json.open('{').text("__metrics_path__", "/probe").text("hale_service", facts_->name);
+        if (facts_->spec)
+            for (const auto& [key, value] : facts_->spec->labels) {
+                std::string label = "hale_label_";
+                for (const char c : key) label += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+                json.text(label, value);
+            }
+        json.close('}');
+        out += '}';
+        facts_.reset();
+    }
+
+    const Desk& desk_;
+    bool begun_ = false;
+    bool any_group_ = false;
+    std::string after_;  // The service that was begun last.
+    std::shared_ptr<const catalog::ServiceFacts> facts_;  // Its own, while its group is open.
+    std::vector<catalog::Slot> slots_;
+    std::size_t next_ = 0;
+    bool any_target_ = false;
+};
+
+}  // namespace
 
 void get_config(Desk& desk, const CallPtr& call) {
     const auto& reload = desk.view.reload();
@@ -75,29 +150,7 @@ void events(Desk& desk, const CallPtr& call) {
     call->exchange->stream(200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}, std::move(subscriber));
 }
 
-// Prometheus' http_sd: one group per service, its instances as targets of /probe.
-void service_discovery(Desk& desk, const CallPtr& call) {
-    std::string body;
-    JsonWriter json(body);
-    json.open('[');
-    for (const auto& [name, slot] : desk.view.service_names()) {
-        const auto* service = desk.view.service(slot);
-        if (service == nullptr || service->instances.empty()) continue;
-        json.open('{').open("targets", '[');
-        for (const auto one : service->instances)
-            if (const auto* instance = desk.view.instance(one)) json.text(instance->facts->name);
-        json.close(']').open("labels", '{').text("__metrics_path__", "/probe").text("hale_service", name);
-        if (service->facts->spec)
-            for (const auto& [key, value] : service->facts->spec->labels) {
-                std::string label = "hale_label_";
-                for (const char c : key) label += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
-                json.text(label, value);
-            }
-        json.close('}').close('}');
-    }
-    json.close(']');
-    answer_json(call, 200, std::move(body));
-}
+void service_discovery(Desk& desk, const CallPtr& call) { stream_json(call, std::make_unique<Targets>(desk)); }
 
 void openapi(Desk& desk, const CallPtr& call) { answer_json(call, 200, openapi_document(desk.options.version)); }
 

@@ -75,6 +75,10 @@ void answer_json(const CallPtr& call, int status, std::string body, http::Server
     call->exchange->answer(status, fields, std::move(body));
 }
 
+void stream_json(const CallPtr& call, std::unique_ptr<http::BodyProducer> body) {
+    call->exchange->stream(200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}, std::move(body));
+}
+
 void answer_at(const CallPtr& call, std::uint64_t revision, std::string body) {
     const auto known = parse_etag(call->request().head.fields.value(wire::Known::if_none_match));
     if (known == revision) {

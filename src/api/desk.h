@@ -72,6 +72,8 @@ struct Desk {
 
 // ---- Answers ----
 void answer_json(const CallPtr& call, int status, std::string body, http::ServerFields more = {});
+// One that is long, made in slices.
+void stream_json(const CallPtr& call, std::unique_ptr<http::BodyProducer> body);
 // With an ETag; 304 when the caller has it already.
 void answer_at(const CallPtr& call, std::uint64_t revision, std::string body);
 void answer_problem(const CallPtr& call, const Problem& problem, http::ServerFields more = {});

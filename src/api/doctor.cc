@@ -1,30 +1,74 @@
-#include "api/doctor.h"
+// What is not as it should be: read off the view, each with what to try.
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "api/desk.h"
 #include "api/handlers.h"
+#include "api/slice.h"
 #include "config/load.h"
 
 namespace hale::api {
 
 namespace {
 
-class Examination {
+constexpr std::size_t most_findings = 1'000;
+
+struct Finding {
+    std::string_view severity;  // "error", "warning", "note"
+    std::string_view code;
+    std::string object;
+    std::string text;
+};
+
+// Looks at everything, in slices; then tells it all, the worst first.
+class Examination final : public http::BodyProducer {
 public:
     explicit Examination(const Desk& desk) : desk_(desk) {}
 
-    std::vector<Finding> run() {
-        daemon();
-        configuration();
-        for (const auto& [name, slot] : desk_.view.service_names())
-            if (const auto* one = desk_.view.service(slot)) service(*one);
+    More produce(std::string& out, std::size_t most) override {
+        if (!std::exchange(begun_, true)) {
+            daemon();
+            configuration();
+        }
+        Slice slice(desk_.loop, out, most);
+        if (!services(slice)) return More::more;
         std::ranges::stable_sort(found_, {}, [](const Finding& finding) { return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2; });
-        return std::move(found_);
+        tell(out);
+        return More::done;
     }
 
 private:
+    // False when the slice ended first. Goes on with the service it was at, or with what now follows its name.
+    bool services(Slice& slice) {
+        const auto& names = desk_.view.service_names();
+        for (auto at = names.lower_bound(at_service_); at != names.end(); ++at) {
+            if (at->first != at_service_) at_service_ = at->first, looked_at_ = 0;
+            const auto* one = desk_.view.service(at->second);
+            if (one == nullptr) continue;
+            for (; looked_at_ <= one->instances.size(); ++looked_at_) {
+                if (slice.over()) return false;
+                if (looked_at_ == 0) service(*one);
+                else if (const auto* instance = desk_.view.instance(one->instances[looked_at_ - 1])) examine_instance(*instance);
+            }
+        }
+        return true;
+    }
+
+    void tell(std::string& out) const {
+        JsonWriter json(out);
+        const auto worst = found_.empty() || found_[0].severity == "note" ? "pass" : found_[0].severity == "warning" ? "warn" : "fail";
+        json.open('{').text("status", worst).number("revision", desk_.view.revision()).text("version", desk_.options.version).text("node", desk_.options.node);
+        json.open("findings", '[');
+        for (const auto& one : found_) json.open('{').text("severity", one.severity).text("code", one.code).text("object", one.object).text("text", one.text).close('}');
+        json.close(']').close('}');
+    }
+
     void say(std::string_view severity, std::string_view code, std::string object, std::string text) {
         if (found_.size() < most_findings) found_.push_back({severity, code, std::move(object), std::move(text)});
     }
@@ -68,8 +112,6 @@ private:
         if (facts.override) say("note", "override", facts.name.str(), fmt::format("override {} by {} for {} more: {}", verdict::to_text(facts.override->state), facts.override->author, human(facts.override->expires - now), facts.override->reason));
         if (facts.draining) say("note", "draining", facts.name.str(), "drained: takes no new requests until it is resumed");
         if (facts.paused_until) say("note", "paused", facts.name.str(), "paused: new requests wait");
-        for (const auto slot : one.instances)
-            if (const auto* instance = desk_.view.instance(slot)) examine_instance(*instance);
         if (!facts.spec) return;
         for (const auto& check : *facts.spec->checks) {
             const std::string object = fmt::format("{}/{}", facts.name, check->name);
@@ -95,22 +137,13 @@ private:
 
     const Desk& desk_;
     std::vector<Finding> found_;
+    bool begun_ = false;
+    std::string at_service_;
+    std::size_t looked_at_ = 0;  // Of that service: itself, then its instances.
 };
 
 }  // namespace
 
-std::vector<Finding> examine(const Desk& desk) { return Examination(desk).run(); }
-
-void doctor(Desk& desk, const CallPtr& call) {
-    const auto found = examine(desk);
-    std::string body;
-    JsonWriter json(body);
-    const auto worst = found.empty() || found[0].severity == "note" ? "pass" : found[0].severity == "warning" ? "warn" : "fail";
-    json.open('{').text("status", worst).number("revision", desk.view.revision()).text("version", desk.options.version).text("node", desk.options.node);
-    json.open("findings", '[');
-    for (const auto& one : found) json.open('{').text("severity", one.severity).text("code", one.code).text("object", one.object).text("text", one.text).close('}');
-    json.close(']').close('}');
-    answer_json(call, 200, std::move(body));
-}
+void doctor(Desk& desk, const CallPtr& call) { stream_json(call, std::make_unique<Examination>(desk)); }
 
 }  // namespace hale::api

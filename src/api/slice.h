@@ -9,7 +9,7 @@
 
 namespace hale::api {
 
-inline constexpr Duration longest_slice = 2ms;
+inline constexpr Duration longest_slice = 250us;
 inline constexpr std::size_t most_rows_per_slice = 512;  // Looked at, told or not; the clock is asked every 16.
 
 class Slice {

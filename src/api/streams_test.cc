@@ -52,6 +52,17 @@ TEST_F(Streams, HealthIsAnsweredWhileAHundredThousandInstancesAreListed) {
     EXPECT_TRUE(d.world.run_until([&] { return prober->got.find("pass") != std::string::npos; }, 1s));
     EXPECT_TRUE(lister->got.empty() || lister->got.find("\"next\"") == std::string::npos);  // Not done yet.
     EXPECT_EQ(lister->next().json().at("items").size(), 0u);
+    // So it is while everything is examined, and while all are told as targets.
+    for (const std::string_view target : {"/api/v1/doctor", "/sd/prometheus"}) {
+        prober->next();
+        lister->send(d.head("GET", target, "read", "", ""));
+        prober->send(d.head("GET", "/health", "", "", ""));
+        EXPECT_TRUE(d.world.run_until([&] { return prober->got.find("pass") != std::string::npos; }, 1s));
+        EXPECT_EQ(lister->got.find(target == "/sd/prometheus" ? "hale_service" : "findings"), std::string::npos) << target;
+        const Json all = lister->next().json();
+        if (target == "/sd/prometheus") EXPECT_EQ(all.at(0).at("targets").size(), many);
+        else EXPECT_TRUE(all.at("findings").is_array());
+    }
     // All pages together are all instances, each once.
     std::size_t total = 0;
     std::string cursor = "0";
