@@ -322,7 +322,7 @@ constexpr std::array m_of_n_keys{
 };
 
 constexpr std::array defaults_keys{
-    Key{"check", Type::section, "", "a map of keys that http, tcp and exec checks share", "For every http, tcp and exec check.", elsewhere(), Section::check},
+    Key{"check", Type::section, "", "a map of keys that http, tcp and exec checks share", "For every check, as far as its kind has the key; rise and fall of heartbeat and composite stay apart.", elsewhere(), Section::check},
     Key{"http", Type::section, "", "a map of keys of http checks, without the kind", "For every http check.", elsewhere(), Section::check},
     Key{"tcp", Type::section, "", "a map of keys of tcp checks, without the kind", "For every tcp check.", elsewhere(), Section::check},
     Key{"exec", Type::section, "", "a map of keys of exec checks, without the kind", "For every exec check.", elsewhere(), Section::check},

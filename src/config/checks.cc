@@ -48,13 +48,31 @@ struct Shown {
 
 enum class Layer : std::uint8_t { shared_default, kind_default, service, overlay };
 
+// Runs of somebody else's judgements: what is good for probes would only delay these, so `defaults.check` leaves their
+// own built-in 1 alone.
+bool counts_probes(const Key& key, std::uint8_t bit) {
+    return (bit == for_heartbeat || bit == for_composite) && (key.name == "rise" || key.name == "fall");
+}
+
+// Unknown in a layer of defaults: only what may stand there is listed.
+void refuse_in_defaults(Reading& reading, std::uint8_t kinds, const Entry& entry) {
+    std::vector<std::string_view> words;
+    for (const Key& key : keys_of(Section::check))
+        if (key.read != nullptr && !key.is_kind && (key.kinds & kinds) == kinds) words.push_back(key.name);
+    const auto meant = near(entry.key, words);
+    const Reading::Step step(reading, entry.key);
+    reading.problem(entry.place, meant ? fmt::format("unknown key; did you mean {}?", *meant) : "unknown key", fmt::format("{}", fmt::join(words, ", ")));
+}
+
 // The keys of one layer into the draft. `bit` is the check's kind.
 void read_layer(Reading& reading, const Node& node, Layer layer, std::uint8_t bit, CheckDraft& draft, Shown* shown) {
     if (!reading.map(node)) return;
     for (const Entry& entry : node.entries) {
         const Key* key = find_key(Section::check, entry.key);
+        const bool is_default = layer == Layer::shared_default || layer == Layer::kind_default;
         if (key == nullptr) {
-            refuse_unknown(reading, Section::check, entry);
+            if (is_default) refuse_in_defaults(reading, layer == Layer::shared_default ? for_probes : bit, entry);
+            else refuse_unknown(reading, Section::check, entry);
             continue;
         }
         if (key->read == nullptr) {
@@ -62,7 +80,6 @@ void read_layer(Reading& reading, const Node& node, Layer layer, std::uint8_t bi
             continue;
         }
         const Reading::Step step(reading, entry.key);
-        const bool is_default = layer == Layer::shared_default || layer == Layer::kind_default;
         if (is_default && key->is_kind) {
             reading.problem(entry.place, "a default has no kind", "keys of checks other than http, tcp, exec, heartbeat, composite, none");
             continue;
@@ -72,6 +89,7 @@ void read_layer(Reading& reading, const Node& node, Layer layer, std::uint8_t bi
                             key->kinds & for_http ? "defaults.http" : fmt::format("defaults.{}", kind_names(key->kinds)));
             continue;
         }
+        if (layer == Layer::shared_default && (!(key->kinds & bit) || counts_probes(*key, bit))) continue;
         if (layer == Layer::overlay && (entry.key == "scope" || entry.key == "none")) {
             reading.problem(entry.place, "cannot differ by instance");
             continue;
@@ -244,11 +262,9 @@ void record_check(Reading& reading, const CheckDraft& draft, const Shown& shown,
 
 void read_default_layers(Reading& reading, const Node* defaults, std::uint8_t bit, CheckDraft& draft, Shown* shown) {
     if (defaults == nullptr || !defaults->is_map()) return;
-    if (bit & for_probes) {
-        if (const Node* shared = defaults->find("check")) {
-            const Reading::Elsewhere there(reading, {"defaults", "check"});
-            read_layer(reading, *shared, Layer::shared_default, bit, draft, shown);
-        }
+    if (const Node* shared = defaults->find("check")) {
+        const Reading::Elsewhere there(reading, {"defaults", "check"});
+        read_layer(reading, *shared, Layer::shared_default, bit, draft, shown);
     }
     const std::string kind = kind_names(bit);
     if (const Node* own = defaults->find(kind)) {
