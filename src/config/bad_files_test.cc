@@ -109,6 +109,15 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{web + "    check: {http: /, headers: {Host: a}}\n", "f:4:32: services.web.check.headers.Host: header Host has a key of its own: host"},
         Bad{web + "    check: {http: /, m_of_n: {m: 6, n: 5}}\n", "f:4:30: services.web.check.m_of_n: 6 of 5 can never be; allowed: m at most n"},
         Bad{"defaults: {check: {method: GET}}\n", "f:1:20: defaults.check.method: is not shared by all kinds; only for http; allowed: defaults.http"},
+        Bad{"defaults: {check: {intervall: 5s}}\n",
+            "f:1:20: defaults.check.intervall: unknown key; did you mean interval?; allowed: interval, timeout, confirm_interval, down_interval_max, "
+            "start_period, start_interval, rise, fall, initial, m_of_n, critical"},
+        Bad{"defaults: {composite: {intervall: 5s}}\n",
+            "f:1:24: defaults.composite.intervall: unknown key; did you mean interval?; allowed: interval, rise, fall, initial, critical, scope"},
+        Bad{"listen: {admin: \"0.0.0.0:4253\"}\n",
+            "f:1:17: listen.admin: the admin listener 0.0.0.0:4253 is not opened off loopback without TLS: tokens would travel in the clear; "
+            "allowed: 127.0.0.1:4253 (and ssh to reach it), or admin: {insecure: true}"},
+        Bad{"listen: {admin: \":4253\"}\nadmin: {insecure: true}\nworkers: 0\n", "f:3:10: workers: 0 is out of range; allowed: auto, or 1 to 256"},
         Bad{"defaults: {check: {interval: 5}}\n" + web + "    check: {http: /}\n", "f:1:30: defaults.check.interval: \"5\" has no unit; allowed: 100ms to 366d"},
         Bad{"services:\n  a: {check: {heartbeat: {grace: 5m}}}\n",
             "f:2:14: services.a.check.heartbeat: the heartbeat does not say how often it comes; allowed: every: a duration"}));
@@ -144,6 +153,27 @@ TEST(BadFiles, EverythingThatIsWrongIsSaidAtOnceInOrder) {
     EXPECT_LT(said.find("f:1:10"), said.find("f:3:21"));
     EXPECT_LT(said.find("f:3:21"), said.find("f:3:39"));
     EXPECT_LT(said.find("f:3:39"), said.find("f:4:13"));
+}
+
+TEST(BadFiles, AWrongKeyHidesNothingOfWhatIsWrongBetweenOthers) {
+    const std::string rest =
+        "  bare: {hosts: [bare.example], instances: [\"10.0.0.1:1\"]}\n"
+        "  one: {hosts: [a.example], instances: [\"10.0.0.1:1\"], check: {http: /, timeout: 4s}}\n"
+        "  two: {hosts: [a.example], instances: [\"10.0.0.1:1\"], check: {http: /}}\n"
+        "  all: {check: {composite: {of: [one, lame], caller_timeout: 3s}}}\n";
+    const std::string lame = "services:\n  lame: {hosts: [l.example], instances: [\"10.0.0.1:1\"], check: {http: /, intervall: 1s}}\n";
+    const std::string said = refusal(lame + rest);
+    EXPECT_EQ(std::ranges::count(said, '\n'), 4) << said;
+    EXPECT_NE(said.find("services.lame.check.intervall: unknown key"), std::string::npos) << said;
+    EXPECT_NE(said.find("service bare is routed and has no check"), std::string::npos) << said;
+    EXPECT_NE(said.find("host a.example with path / belongs to service one"), std::string::npos) << said;
+    EXPECT_NE(said.find("the worst case is 4s"), std::string::npos) << said;
+    // With a wrong default nobody knows how long anything takes; what has nothing to do with it is said.
+    const std::string wrong_default = refusal("defaults: {check: {timeout: 1}}\n" + lame + rest);
+    EXPECT_EQ(wrong_default.find("the worst case"), std::string::npos) << wrong_default;
+    EXPECT_NE(wrong_default.find("service bare is routed"), std::string::npos) << wrong_default;
+    // Text that was not understood says nothing of what is missing in it.
+    EXPECT_EQ(std::ranges::count(refusal("services: [\n" + rest), '\n'), 1);
 }
 
 TEST(BadFiles, AtMostFiftyAreSaidAndTheRestIsCounted) {

@@ -105,6 +105,49 @@ void warn_about(Reading& reading, const Document& document) {
     }
 }
 
+// §10: tokens would travel in the clear. Said here with its place, so that what is good can also be served.
+void check_admin(Reading& reading, const Node& root, const Settings& settings) {
+    if (!settings.admin || settings.admin->is_unix() || settings.admin->ip.is_loopback() || settings.admin_insecure) return;
+    const Node* listen = root.find("listen");
+    const Node* admin = listen == nullptr ? nullptr : listen->find("admin");
+    const Reading::Step outer(reading, "listen");
+    const Reading::Step inner(reading, "admin");
+    reading.problem(admin != nullptr ? admin->place : root.place,
+                    fmt::format("the admin listener {} is not opened off loopback without TLS: tokens would travel in the clear", settings.admin->text()),
+                    "127.0.0.1:4253 (and ssh to reach it), or admin: {insecure: true}");
+}
+
+// Rules between the objects that are right by themselves; one that is not would only make echoes.
+void check_what_loaded(Reading& reading, const Document& document) {
+    Gaps gaps;
+    constexpr std::string_view below = "/services/";
+    for (const Problem& problem : reading.problems()) {
+        const std::string_view pointer = problem.pointer;
+        if (pointer.empty() || pointer == "/services") return;  // Not all of the text was understood.
+        if (pointer.starts_with(below)) gaps.services.emplace(pointer.substr(below.size(), pointer.find('/', below.size()) - below.size()));
+        gaps.timing |= pointer.starts_with("/defaults");
+    }
+    std::vector<const ServiceSpec*> services;
+    std::vector<const RouteSpec*> routes;
+    for (const ServiceSpec& service : document.services)
+        if (!gaps.services.contains(service.name)) services.push_back(&service);
+    for (const RouteSpec& route : document.routes)
+        if (!gaps.services.contains(route.service)) routes.push_back(&route);
+    for (Problem& problem : check_together(services, routes, gaps)) reading.take(std::move(problem));
+}
+
+// The lines of one top-level key in a text that is no YAML as a whole.
+std::string lines_of(std::string_view text, std::string_view key) {
+    std::string out;
+    bool within = false;
+    for (const std::string_view line : split(text, '\n')) {
+        const bool below = line.empty() || line.front() == ' ' || line.front() == '#' || line.front() == '\r';
+        if (!below) within = line.starts_with(key) && line.substr(key.size()).starts_with(':');
+        out += fmt::format("{}\n", within ? line : std::string_view{});  // Blank ones keep the numbers of the rest.
+    }
+    return out;
+}
+
 std::string fingerprint_of(const LoadRequest& request, std::string_view looked_up) {
     std::string all;
     for (const SourceText& source : request.texts) all += fmt::format("{}:{}{}:{}", source.name.size(), source.name, source.text.size(), source.text);
@@ -175,6 +218,7 @@ std::expected<Document, Problems> load_document(const LoadRequest& request) {
     draft.document.settings = request.defaults;
     read_section(reading, Section::root, &root, &draft);
     Document& document = draft.document;
+    check_admin(reading, root, document.settings);
     auto defaults = std::make_shared<Defaults>();
     if (draft.defaults != nullptr) {
         read_defaults(reading, *draft.defaults);
@@ -182,9 +226,7 @@ std::expected<Document, Problems> load_document(const LoadRequest& request) {
         defaults->files = reading.files;
     }
     if (draft.services != nullptr) read_services(reading, *draft.services, draft.defaults, document);
-    // Objects that are wrong by themselves would only make echoes here.
-    if (reading.ok())
-        for (Problem& problem : check_together(document.services, document.routes)) reading.take(std::move(problem));
+    check_what_loaded(reading, document);
     if (!reading.ok()) return std::unexpected(std::move(reading).finish());
     warn_about(reading, document);
     document.effective = std::move(reading.values);
@@ -193,6 +235,31 @@ std::expected<Document, Problems> load_document(const LoadRequest& request) {
     document.source = request.source;
     document.fingerprint = fingerprint_of(request, reading.looked_up);
     return std::move(document);
+}
+
+DaemonPlace read_place(const LoadRequest& request) {
+    Reading reading;
+    reading.request = &request;
+    for (const SourceText& source : request.texts) reading.files.push_back(source.name);
+    RootDraft draft;
+    draft.document.settings = request.defaults;
+    for (std::size_t i = 0; i < request.texts.size(); ++i) {
+        const auto file = static_cast<std::uint32_t>(i);
+        Node whole = parse_yaml(request.texts[i].text, file).root;
+        for (const std::string_view name : {"state", "listen"}) {
+            Node part;
+            if (!whole.is_map()) part = parse_yaml(lines_of(request.texts[i].text, name), file).root;
+            Node& root = whole.is_map() ? whole : part;
+            const auto entry = std::ranges::find(root.entries, name, &Entry::key);
+            if (entry == root.entries.end()) continue;
+            {
+                const Reading::Step step(reading, name);
+                reading.substitute(entry->value);
+            }
+            read_entry(reading, *find_key(Section::root, name), *entry, &draft);
+        }
+    }
+    return {std::move(draft.document.settings), std::move(reading).finish()};
 }
 
 std::expected<LoadedService, Problems> load_service(std::string_view name, std::string_view json, const Document& document) {

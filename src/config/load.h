@@ -9,6 +9,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +68,15 @@ std::expected<Document, Problems> load_document(const LoadRequest& request);
 
 bool is_implicit(const InstanceSpec& instance);
 
+// Where the daemon of a configuration is: `state` and `listen:` alone, read for a client that looks for it. What
+// stands beside them is not looked at, so a file that would be refused still tells, and no secret is opened. A value
+// that can't be read keeps its default and is told in `problems`.
+struct DaemonPlace {
+    Settings settings;
+    Problems problems;
+};
+DaemonPlace read_place(const LoadRequest& request);
+
 // ---- Objects from the API ----
 // `document` gives `defaults:`; the objects' owner is the API. `${…}`, `file:`, `env:`, exec checks and
 // `insecure_target` are for the file alone. Rules between objects: check_together.
@@ -90,8 +100,13 @@ std::expected<std::shared_ptr<const CheckSpec>, Problems> load_check(std::string
 // owners named), a name or address twice in a service, a route to no service, a routed service without check,
 // composites whose members do not exist, form a cycle, or take longer than their caller waits.
 Problems check_together(std::span<const ServiceSpec> services, std::span<const RouteSpec> routes);
-// The same over pieces that live elsewhere.
-Problems check_together(std::span<const ServiceSpec* const> services, std::span<const RouteSpec* const> routes);
+// The same over pieces that live elsewhere. What `gaps` names was written, but wrong by itself: nothing is said of it,
+// and nobody is told that it is missing.
+struct Gaps {
+    std::set<std::string, std::less<>> services;
+    bool timing = false;  // Defaults are wrong: how long something takes can't be told.
+};
+Problems check_together(std::span<const ServiceSpec* const> services, std::span<const RouteSpec* const> routes, const Gaps& gaps = {});
 
 std::string route_id(std::string_view host, std::string_view path);
 bool is_service_name(std::string_view text);
@@ -112,5 +127,6 @@ Result<std::string> read_secret_file(const std::string& path);  // Without a fin
 std::optional<std::string> process_environment(const std::string& name);
 // Read, then load, with the process's environment. What cannot be read becomes a problem like any other.
 std::expected<Document, Problems> load_path(const std::string& path, const Settings& defaults = {}, bool effective = false);
+DaemonPlace load_place(const std::string& path);
 
 }  // namespace hale::config

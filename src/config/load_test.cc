@@ -163,6 +163,59 @@ services:
     EXPECT_EQ(service(document, "beat").checks->front()->timing.fall, 1);
 }
 
+TEST(Load, SharedDefaultsReachEveryKindThatHasTheKey) {
+    const Document document = must_load(R"y(defaults:
+  check: {interval: 2s, timeout: 1s, rise: 4, fall: 7, critical: false}
+services:
+  web: {instances: ["10.0.0.1:1"], check: {http: /}}
+  all: {check: {composite: {of: [web]}}}
+  own: {check: {composite: {of: [web]}, interval: 9s}}
+  beat: {check: {heartbeat: {every: 10s}}}
+)y");
+    const auto timing = [&](std::string_view name) { return service(document, name).checks->front()->timing; };
+    EXPECT_EQ(timing("web").interval, 2s);
+    EXPECT_EQ(timing("all").interval, 2s);
+    EXPECT_EQ(timing("own").interval, 9s);
+    EXPECT_EQ(timing("beat").interval, 10s);  // Its own period.
+    for (const std::string_view name : {"web", "all", "beat"}) EXPECT_FALSE(service(document, name).checks->front()->critical) << name;
+    // They count judgements or beats, not probes.
+    for (const std::string_view name : {"all", "beat"}) {
+        EXPECT_EQ(timing(name).rise, 1) << name;
+        EXPECT_EQ(timing(name).fall, 1) << name;
+    }
+}
+
+TEST(Place, IsReadFromFilesThatWouldBeRefused) {
+    struct Row {
+        std::string text;
+        bool told;  // Something of the place itself could not be read.
+    };
+    const std::string place = "state: /srv/hale\nlisten:\n  admin: \"127.0.0.1:${PORT}\"\n  socket: /srv/s.sock\n";
+    for (const Row& row : {
+             Row{place, false},
+             Row{place + "services: {web: {bad: 1}}\n", false},
+             Row{place + "services: {web: {instances: [\"${UNSET}:1\"], check: {http: /, headers: {A: \"env:UNSET\"}}}}\n", false},
+             Row{"nonsense: 1\n" + place, false},
+             Row{place + "services:\n  web: [\n", false},                              // No YAML, after the place
+             Row{"services:\n  web: {\n    a: ]\n" + place + "more: \"\n", false},  // or on both sides of it.
+             Row{R"({"state": "/srv/hale", "listen": {"admin": "127.0.0.1:8080", "socket": "/srv/s.sock"}, "services": 1})", false},
+             Row{place + "  http: nowhere\n", true},
+         }) {
+        const DaemonPlace found = read_place(request_of(row.text));
+        EXPECT_EQ(found.settings.state, "/srv/hale") << row.text;
+        EXPECT_EQ(found.settings.socket, "/srv/s.sock") << row.text;
+        ASSERT_TRUE(found.settings.admin) << row.text;
+        EXPECT_EQ(found.settings.admin->text(), "127.0.0.1:8080") << row.text;
+        EXPECT_EQ(!found.problems.empty(), row.told) << row.text << hale::config::text(found.problems);
+    }
+    const DaemonPlace unset = read_place(request_of("state: ${UNSET}\nlisten: {socket: /srv/s.sock}\n"));
+    EXPECT_EQ(unset.settings.socket, "/srv/s.sock");
+    EXPECT_EQ(hale::config::text(unset.problems), "hale.yml:1:8: state: variable UNSET is not set; allowed: set it, or ${UNSET:-default}\n");
+    const DaemonPlace nowhere = load_place("/nowhere/hale.yml");
+    EXPECT_EQ(nowhere.settings.state, Settings{}.state);
+    EXPECT_FALSE(nowhere.problems.empty());
+}
+
 TEST(Load, VariablesAndSecrets) {
     LoadRequest request = request_of(R"y(services:
   web:

@@ -72,6 +72,7 @@ public:
     void warn(const Place& place, std::string_view what);
     Problems finish() &&;  // In the order of the places; empty: all is well.
     bool ok() const { return problems_.empty(); }
+    const Problems& problems() const { return problems_; }  // In the order they were met.
     Mark mark(const Place& place) const;
     std::string path_text() const;
 

@@ -97,4 +97,12 @@ std::expected<Document, Problems> load_path(const std::string& path, const Setti
     return load_document(request);
 }
 
+DaemonPlace load_place(const std::string& path) {
+    LoadRequest request{.source = path, .texts = {}, .environment = process_environment, .secret_file = {}, .defaults = {}};
+    auto texts = read_sources(path);
+    if (!texts) return {.settings = {}, .problems = {{{path, 0, 0}, {}, {}, std::move(texts.error().text), {}}}};
+    request.texts = std::move(*texts);
+    return read_place(request);
+}
+
 }  // namespace hale::config

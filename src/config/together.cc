@@ -57,7 +57,7 @@ void check_instances(const ServiceSpec& service, Problems& problems) {
     }
 }
 
-void check_routes(std::span<const RouteSpec* const> routes, const Names& names, Problems& problems) {
+void check_routes(std::span<const RouteSpec* const> routes, const Names& names, const Gaps& gaps, Problems& problems) {
     std::unordered_map<std::string, const RouteSpec*> taken;
     taken.reserve(routes.size());
     std::unordered_set<std::string_view> said;
@@ -70,6 +70,7 @@ void check_routes(std::span<const RouteSpec* const> routes, const Names& names, 
                                               to_text(route->owner), route->mark.text()),
                                   "another host or path for one of them"));
         const auto service = names.services.find(route->service);
+        if (service == names.services.end() && gaps.services.contains(route->service)) continue;
         if (service == names.services.end())
             problems.push_back(at(route->mark, "routes", fmt::format("route {}{} leads to service {}, which does not exist", route->host, route->path, route->service)));
         else if (service->second->checks->empty() && said.insert(route->service).second)
@@ -81,7 +82,7 @@ void check_routes(std::span<const RouteSpec* const> routes, const Names& names, 
 // Walks the graph of composites: member names, cycles, and how long a whole answer may take.
 class Composites {
 public:
-    Composites(const Names& names, Problems& problems) : names_(names), problems_(problems) {}
+    Composites(const Names& names, const Gaps& gaps, Problems& problems) : names_(names), gaps_(gaps), problems_(problems) {}
 
     void check(const ServiceSpec& service) {
         for (const auto& check : *service.checks)
@@ -130,7 +131,7 @@ private:
         Duration total{0};
         for (const Member& member : members) total = composite->run == MemberOrder::sequence ? total + member.worst : std::max(total, member.worst);
         known_[&check] = {Visit::done, total};
-        if (composite->caller_timeout && total > *composite->caller_timeout) {
+        if (composite->caller_timeout && total > *composite->caller_timeout && !gaps_.timing) {
             std::string sum;
             for (const Member& member : members) sum += fmt::format("{}{} {}", sum.empty() ? "" : composite->run == MemberOrder::sequence ? " + " : ", ", member.name, duration_text(member.worst));
             problems_.push_back(at(service.mark, key + ".caller_timeout",
@@ -144,6 +145,7 @@ private:
     Duration worst_of_member(const ServiceSpec& service, std::string_view name, const std::string& key) {
         const auto slash = name.find('/');
         const auto found = names_.services.find(name.substr(0, slash));
+        if (found == names_.services.end() && gaps_.services.contains(name.substr(0, slash))) return {};
         if (found == names_.services.end()) {
             problems_.push_back(at(service.mark, key, fmt::format("member {}: there is no service {}", name, name.substr(0, slash))));
             return {};
@@ -165,6 +167,7 @@ private:
     static constexpr std::size_t max_nesting = 64;
 
     const Names& names_;
+    const Gaps& gaps_;
     Problems& problems_;
     std::unordered_map<const CheckSpec*, Known> known_;
     std::vector<std::pair<const CheckSpec*, std::string>> trail_;
@@ -172,13 +175,13 @@ private:
 
 }  // namespace
 
-Problems check_together(std::span<const ServiceSpec* const> services, std::span<const RouteSpec* const> routes) {
+Problems check_together(std::span<const ServiceSpec* const> services, std::span<const RouteSpec* const> routes, const Gaps& gaps) {
     Problems problems;
     Names names;
     check_names(services, names, problems);
     for (const ServiceSpec* service : services) check_instances(*service, problems);
-    check_routes(routes, names, problems);
-    Composites composites(names, problems);
+    check_routes(routes, names, gaps, problems);
+    Composites composites(names, gaps, problems);
     for (const ServiceSpec* service : services) composites.check(*service);
     if (problems.size() > max_problems) problems.resize(max_problems);
     return problems;
