@@ -98,9 +98,9 @@ private:
         target(check, "TARGET", "A URL (probed from this process), SERVICE or INSTANCE (probed by the daemon)");
         check
             ->add_option("--expect", asked().expect,
-                         "A condition on the answer, \"warn: …\" for one that only warns; may be repeated")
+                         "A condition on a URL's answer, \"warn: …\" for one that only warns; may be repeated")
             ->allow_extra_args(false);
-        check->add_option("--timeout", texts().timeout, "How long the probe may take (10s)");
+        check->add_option("--timeout", texts().timeout, "How long the probe of a URL may take (10s)");
         auto* health = verb("healthcheck", "Exit 0 when the URL answers 2xx, else 1: for a container's HEALTHCHECK",
                             "hale healthcheck http://127.0.0.1:4253/live", run_healthcheck);
         target(health, "URL", "What to get");
@@ -222,6 +222,11 @@ std::string full_name(const CLI::App* app) {
     return app->get_parent() == nullptr ? app->get_name() : full_name(app->get_parent()) + " " + app->get_name();
 }
 
+// CLI11 puts the names of those above in front by itself.
+std::string help_of(const CLI::App* app) {
+    return app->help(app->get_parent() == nullptr ? std::string{} : full_name(app->get_parent()));
+}
+
 std::vector<std::string> names_below(CLI::App& app) {
     std::vector<std::string> out;
     for (const CLI::App* sub : below(app)) {
@@ -310,7 +315,7 @@ CompletionTree tree_of(CLI::App& app) {
 
 void collect_help(CLI::App& app, std::vector<VerbHelp>& out) {
     for (CLI::App* sub : below(app)) {
-        out.push_back({full_name(sub), sub->help(full_name(sub))});
+        out.push_back({full_name(sub), help_of(sub)});
         collect_help(*sub, out);
     }
 }
@@ -337,6 +342,8 @@ std::expected<Invocation, Said> parse_arguments(std::vector<std::string> argumen
     try {
         built->app.parse(std::move(arguments));
     } catch (const CLI::CallForHelp& help) {
+        if (const auto rest = built->app.remaining(); !rest.empty())
+            return std::unexpected(unknown_word(*built, rest.front()));
         return std::unexpected(explained(*built, help));
     } catch (const CLI::Error& error) {
         if (const auto rest = built->app.remaining(); !rest.empty())
@@ -352,7 +359,7 @@ std::expected<Invocation, Said> parse_arguments(std::vector<std::string> argumen
     }
     CLI::App* verb = chosen(built->app);
     if (built->asked.verb == nullptr) {
-        return std::unexpected(Said{.exit = exits::usage, .out = {}, .err = verb->help(full_name(verb))});
+        return std::unexpected(Said{.exit = exits::usage, .out = {}, .err = help_of(verb)});
     }
     if (const std::string what = understand(*built); !what.empty()) return std::unexpected(wrong(*built, what));
     return built->asked;

@@ -161,6 +161,9 @@ int run_check(const Invocation& asked, Surroundings& around) {
     if (!asked.expect.empty()) {
         return answer({exits::usage, "--expect is for URLs: services and instances are judged by their own checks"});
     }
+    if (asked.timeout) {
+        return answer({exits::usage, "--timeout is for URLs: services and instances are probed with their checks' own timeouts"});
+    }
     auto what = daemon.resolve(asked.target);
     if (!what) return answer(what.error());
     const bool instance = text_at(*what, "kind") == "instance";
@@ -168,7 +171,7 @@ int run_check(const Invocation& asked, Surroundings& around) {
     auto whole = daemon.ask(
         {.method = "POST",
          .target = fmt::format("/api/v1/{}/{}:check", instance ? "instances" : "services", percent_encoded(name)),
-         .within = asked.timeout.value_or(60s)});
+         .within = 60s});
     if (!whole) return answer(whole.error());
     return report(*whole, probes_of(*whole), asked, around);
 }

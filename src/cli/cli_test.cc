@@ -90,6 +90,9 @@ TEST(Arguments, WhatIsWrongIsSaidWithTheCodeOfItsVerb) {
         {{"set", "web", "down", "--reason", "x", "--for", "-5s"}, exits::usage, "--for"},
         {{"verify", "web", "--timeout", "0s"}, exits::usage, "no duration"},
         {{"completion", "tcsh"}, exits::usage, "allowed: bash, zsh, fish"},
+        {{"check", "web", "--timeout", "1ms"}, exits::unknown, "--timeout is for URLs"},
+        {{"stop", "--help"}, exits::usage, "no such verb: stop"},
+        {{"route", "stop", "--help"}, exits::usage, "no such verb: stop"},
         {{"--server", "ftp://x", "list"}, exits::usage, "ssh://USER@HOST"},
         {{"--server", "ssh://-oProxyCommand=x", "list"}, exits::usage, "ssh://USER@HOST"},
         {{"serve"}, exits::usage, "no configuration"},
@@ -131,6 +134,14 @@ TEST(Arguments, EveryVerbsHelpHasAnExampleOfItself) {
         const auto at = one.help.find("Example:");
         ASSERT_NE(at, std::string::npos) << one.verb;
         EXPECT_NE(one.help.find(one.verb, at), std::string::npos) << one.verb;
+    }
+    // Each is called what it is called by.
+    for (const VerbHelp& one : all)
+        EXPECT_NE(one.help.find(fmt::format("Usage: {} [", one.verb)), std::string::npos) << one.help;
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{}, {"token"}, {"route"}, {"config"}}) {
+        const std::string usage = fmt::format("Usage: hale{}{} [", words.empty() ? "" : " ", fmt::join(words, " "));
+        EXPECT_NE(run_with(words, {}).err.find(usage), std::string::npos) << run_with(words, {}).err;
     }
     const Ran ran = run_with({"set", "--help"}, {});
     EXPECT_EQ(ran.exit, 0);
@@ -459,6 +470,75 @@ TEST(Daemon, IsFoundByTheConfigurationAndGivenItsToken) {
     EXPECT_EQ(daemon.seen()[0].authorization, "Bearer from-the-file");
     EXPECT_EQ(daemon.seen()[1].authorization, "Bearer from-the-file");
     EXPECT_EQ(daemon.seen()[2].authorization, "Bearer mine");
+}
+
+TEST(Daemon, IsFoundByAConfigurationThatItWouldRefuse) {
+    const Files files;
+    chmod(files.path.c_str(), 0700);
+    ScriptedDaemon daemon({{"GET /api/v1/routes", {.body = page({})}}, {"GET /api/v1/doctor", {.body = "{}"}}});
+    files.write("admin.token", "from-the-file\n");
+    files.write("listen.json", fmt::format(R"({{"admin":"{}"}})", daemon.address().text()));
+    for (const std::string services :
+         {"services: {web: {bad: 1}}\n", "services: {web: {instances: [\"${HALE_UNSET}:1\"]}}\n", "services: [\n"}) {
+        const std::string config =
+            files.write("hale.yml", fmt::format("listen: {{admin: \"{}\"}}\nstate: {}\n{}", daemon.address().text(),
+                                                files.path.string(), services));
+        EXPECT_EQ(run_with({"route", "list", "--config", config}, {}).exit, 0) << services;
+        const Ran doctor = run_with({"doctor", "--config", config}, {});
+        EXPECT_NE(doctor.out.find("answers"), std::string::npos) << doctor.out;
+        EXPECT_NE(doctor.out.find(files.path.string()), std::string::npos) << doctor.out;
+        EXPECT_NE(doctor.out.find("▲ fail  configuration"), std::string::npos) << doctor.out;
+    }
+    daemon.stop();
+    for (const SeenRequest& one : daemon.seen()) EXPECT_EQ(one.authorization, "Bearer from-the-file") << one.line;
+}
+
+TEST(Daemon, WhoeverElseAnswersThereIsNotTakenForIt) {
+    const std::string no_route =
+        R"({"title":"Not Found","status":404,"code":"no_route","detail":"No route matches this host and path."})";
+    struct Other {
+        const char* who;
+        Scripted answer;
+    };
+    for (const Other& other : {Other{"our traffic port", {404, no_route, "application/problem+json"}},
+                               Other{"a web server", {404, "<h1>Not found</h1>", "text/html"}},
+                               Other{"a page for everything", {200, "<h1>Welcome</h1>", "text/html"}},
+                               Other{"another API", {404, "{}", "text/json"}}}) {
+        ScriptedDaemon::Script script;
+        for (const char* asked : {"GET /api/v1/routes", "GET /api/v1/resolve", "POST /api/v1/tokens"})
+            script[asked] = other.answer;
+        ScriptedDaemon server(script);
+        for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
+                 {"route", "list"}, {"unset", "web"}, {"token", "create", "a", "--role", "read"}}) {
+            const Ran ran = run_at(server, verb);
+            EXPECT_EQ(ran.exit, 6) << other.who << ran.err;
+            EXPECT_NE(ran.err.find(server.url() + ": something answers there, but it is no admin API of Hale"),
+                      std::string::npos)
+                << ran.err;
+        }
+        EXPECT_EQ(run_at(server, {"check", "web"}).exit, 3) << other.who;
+    }
+}
+
+// A process that was stopped still has its connections taken, by the kernel.
+TEST(Daemon, V12OneThatTakesTheConnectionAndSaysNothingIsGivenUpAfterTwoSeconds) {
+    const auto loop = std::move(*os::EpollLoop::create());
+    os::EpollNet net(*loop);
+    struct Nobody final : io::AcceptHandler {
+        void on_accept(std::unique_ptr<io::Stream>) noexcept override {}
+    } nobody;
+    // Its loop never runs.
+    const auto listener = net.listen({.address = {.ip = Ip::v4(127, 0, 0, 1), .port = 0, .path = {}}}, nobody);
+    ASSERT_TRUE(listener);
+    const std::string where = "http://" + (*listener)->local().text();
+    for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
+             {"list"}, {"watch"}, {"verify", "web"}, {"config", "reload"}, {"token", "create", "a", "--role", "read"}}) {
+        const Instant began = loop->fresh_now();
+        const Ran ran = run_with(verb, {{"HALE_SERVER", where}});
+        EXPECT_LT(loop->fresh_now() - began, 3s) << verb.front();
+        EXPECT_EQ(ran.exit, 6) << verb.front() << ran.err;
+        EXPECT_NE(ran.err.find(where), std::string::npos) << ran.err;
+    }
 }
 
 TEST(Daemon, V12WhenItIsDownEveryVerbSaysSoSoon) {

@@ -238,9 +238,10 @@ Result<Reply> Client::ask(const Place& place, const Question& question) {
         Conversation talk(*stream, request, wire::method_of(question.method), nullptr);
         talk.begin();
         const Instant began = loop_->fresh_now();
-        const Duration within = place.command.empty() || again ? question.within : question.within + ssh_connect_limit;
+        const Duration more = place.command.empty() || again ? Duration{0} : ssh_connect_limit;
         while (talk.end() == Conversation::End::open) {
             const Duration waited = loop_->fresh_now() - began;
+            const Duration within = more + (talk.any_byte() ? question.within : std::min(question.within, question.first_byte));
             if (waited >= within) {
                 return fail(Code::timed_out, fmt::format("{}: {} {} was not answered within {}", place.shown,
                                                          question.method, question.target, human(within)));
@@ -280,7 +281,8 @@ Result<Reply> Client::follow(const Place& place, const Question& question, Durat
         const Instant now = loop_->fresh_now();
         if (now >= until) return talk.take_reply();
         if (talk.bytes() != bytes) bytes = talk.bytes(), heard = now;
-        const Duration limit = talk.head_came() ? silence : question.within;
+        const Duration begin = std::min(question.within, question.first_byte) + (place.command.empty() ? Duration{0} : ssh_connect_limit);
+        const Duration limit = talk.head_came() ? silence : talk.any_byte() ? question.within : begin;
         if (now - heard >= limit) {
             return fail(Code::timed_out, fmt::format("{}: nothing came for {}", place.shown, human(limit)));
         }

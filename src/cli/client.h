@@ -2,7 +2,7 @@
 // are read in pieces, since an event stream has no end; ordinary answers take the same way. (http::ClientExchange
 // hands out whole answers, which a stream never becomes.)
 //
-// Every wait has a deadline: `connect_limit`, `Question::within` for an answer, `Question::silence` for a stream.
+// Every wait has a deadline: `connect_limit`, `Question::first_byte` and `within` for an answer, `silence` for a stream.
 
 #pragma once
 
@@ -29,6 +29,7 @@ namespace hale::cli {
 inline constexpr Duration connect_limit = 900ms;
 inline constexpr Duration ssh_connect_limit = 10s;  // A log-in takes longer.
 inline constexpr Duration answer_limit = 10s;
+inline constexpr Duration first_byte_limit = 2s;  // A daemon that runs begins its answer at once.
 inline constexpr std::size_t most_answer_bytes = 64 << 20;  // One page of a list is about 1 MiB.
 
 struct Question {
@@ -37,6 +38,12 @@ struct Question {
     std::string body;    // JSON.
     std::vector<std::pair<std::string, std::string>> fields;
     Duration within = answer_limit;  // To the end of the answer; of a stream: to its head.
+    // To its first byte. What may take long by itself waits `within` for it, and whoever asks first sees that anybody
+    // is there.
+    Duration first_byte = first_byte_limit;
+
+    // Changes something, which ends on a disk and with every worker, or was given more time than usual.
+    bool may_take_long() const { return method != "GET" || within > answer_limit; }
 };
 
 struct Reply {

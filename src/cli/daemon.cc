@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/text.h"
@@ -29,6 +31,20 @@ SocketAddress reachable(SocketAddress address) {
     if (address.ip.is_unspecified()) address.ip = Ip::v4(127, 0, 0, 1);
     if (address.port == 0) address.port = admin_port;
     return address;
+}
+
+// Every refusal of the admin API is a problem document; those of the traffic listener are too, and tell by their code.
+bool is_admin_api(const Reply& reply) {
+    if (reply.status / 100 == 2)
+        return reply.body.empty() || reply.type.starts_with("application/json") || reply.type.starts_with("text/event-stream");
+    if (!reply.type.starts_with("application/problem+json")) return false;
+    constexpr std::array<std::string_view, 7> of_traffic{"no_route",       "no_eligible_instance", "maintenance",     "paused",
+                                                         "upstream_reset", "upstream_connect",     "upstream_timeout"};
+    return std::ranges::find(of_traffic, text_at(parse_json(reply.body), "code")) == of_traffic.end();
+}
+
+std::string no_admin_api(const Place& place) {
+    return fmt::format("{}: something answers there, but it is no admin API of Hale (its default port is {})", place.shown, admin_port);
 }
 
 int exit_for(int status) {
@@ -77,11 +93,10 @@ Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& aro
     out.config = config_path(asked, around);
     config::Settings settings;
     if (!out.config.empty()) {
-        auto loaded = config::load_path(out.config);
-        if (loaded)
-            settings = loaded->settings;
-        else
-            out.trouble = config::text(loaded.error());
+        // Not the whole file: the daemon runs on, and is asked why, when its file is refused or its variables are not ours.
+        config::DaemonPlace found = config::load_place(out.config);
+        settings = std::move(found.settings);
+        if (!found.problems.empty()) out.trouble = config::text(found.problems);
     }
     out.state = settings.state;
     out.socket = socket_of(settings);
@@ -174,8 +189,18 @@ Asked<Reply> Daemon::reach(const Question& question,
     }
     std::vector<std::string> tried;
     const std::vector<Place> only = place_ ? std::vector{*place_} : where_.places;
+    const bool long_one = question.may_take_long();
     for (const Place& place : only) {
+        // Nobody waits long for somebody who is not there: what answers this is awake.
+        if (long_one && !place_) {
+            if (const auto awake = client_->ask(place, {.target = "/live"}); !awake) {
+                tried.push_back(awake.error().text);
+                if (awake.error().code == Code::timed_out) break;
+                continue;
+            }
+        }
         Question complete = question;
+        if (long_one) complete.first_byte = complete.within;
         complete.fields.emplace_back("Accept", "application/json, text/event-stream");
         // Over the socket the kernel says who we are; a token may say otherwise.
         if (const std::string token = token_for(place); !token.empty())
@@ -188,15 +213,23 @@ Asked<Reply> Daemon::reach(const Question& question,
                                         human(progress_of)));
             } else if (!std::exchange(said, true)) {
                 around_.err(fmt::format("hale: {} took the question and has not answered; waiting {} at most\n",
-                                        place.shown, human(question.within)));
+                                        place.shown, human(std::min(complete.within, complete.first_byte))));
             }
         };
         auto reply = send(place, complete);
         client_->while_waiting = {};
+        if (reply && !is_admin_api(*reply)) {
+            tried.push_back(no_admin_api(place));
+            continue;
+        }
         if (reply) {
             place_ = place;
             if (reply->status / 100 == 2) return std::move(*reply);
             return std::unexpected(refused(*reply));
+        }
+        if (reply.error().code == Code::timed_out && !long_one) {
+            tried.push_back(reply.error().text);
+            break;  // It took the connection: the next place would be the same daemon.
         }
         if (reply.error().code == Code::timed_out)
             return std::unexpected(Failure{exits::timed_out, reply.error().text});
@@ -213,9 +246,8 @@ Asked<Json> Daemon::ask(Question question) {
     if (reply->body.empty()) return Json::object();
     Json body = parse_json(reply->body);
     if (body.is_discarded()) {
-        return std::unexpected(
-            Failure{exits::failed, fmt::format("{} answered {} with what is no JSON: {}", place_->shown,
-                                               question.target, escaped(reply->body, 80))});
+        return std::unexpected(unreachable({fmt::format("{}; it answered {} with what is no JSON: {}", no_admin_api(*place_),
+                                                        question.target, escaped(reply->body, 80))}));
     }
     return body;
 }

@@ -90,7 +90,7 @@ config::Settings look_at_config(Findings& out, const std::string& path) {
     const auto document = config::load_path(path);
     if (!document) {
         for (const auto& problem : document.error()) out.add("fail", "configuration", problem.text());
-        return {};
+        return config::load_place(path).settings;
     }
     for (const std::string& warning : document->warnings) out.add("warn", "configuration", warning);
     out.add("ok", "configuration",

@@ -51,8 +51,8 @@ int run_healthcheck(const Invocation& asked, Surroundings& around) {
     if (!place) return sick(place.error().text);
     const auto client = Client::create();
     if (!client) return sick(client.error().text);
-    const auto reply =
-        (*client)->ask(*place, {.target = url->origin_form(), .within = asked.timeout.value_or(usual_healthcheck)});
+    const Duration within = asked.timeout.value_or(usual_healthcheck);
+    const auto reply = (*client)->ask(*place, {.target = url->origin_form(), .within = within, .first_byte = within});
     if (!reply) return sick(reply.error().text);
     if (reply->status / 100 != 2)
         return sick(fmt::format("GET {}: status {}", redacted_url(asked.target), reply->status));

@@ -73,7 +73,8 @@ private:
         const Scripted answer = found == script_.end()
                                     ? Scripted{404, R"({"title":"Not Found","detail":"nothing scripted here"})"}
                                     : found->second;
-        exchange->answer(answer.status, {{"Content-Type", answer.type}}, answer.body);
+        const bool refuses = answer.status >= 400 && answer.type == Scripted{}.type;
+        exchange->answer(answer.status, {{"Content-Type", refuses ? "application/problem+json" : answer.type}}, answer.body);
     }
 
     Script script_;

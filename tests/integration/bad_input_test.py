@@ -193,26 +193,16 @@ class BadCallers(Case):
                         self.assertEqual(run.returncode, code, run.stderr)
                         self.assertIn(address, run.stderr + run.stdout)
 
-    def test_v12_a_daemon_that_never_answers_is_waited_for_with_a_deadline_that_was_said(self):
+    def test_v12_a_daemon_that_takes_the_connection_and_says_nothing_is_given_up_after_two_seconds(self):
+        start = self.sanitized_start()
         with silent_address() as address:
-            asked = [(verb, subprocess.Popen([HALE, *verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-                                             env={**os.environ, "HALE_SERVER": address, "HALE_TOKEN": "t"})) for verb in self.VERBS]
-            for verb, process in asked:
+            for verb, code in self.VERBS.items():
                 with self.subTest(verb):
-                    began = time.monotonic()
-                    first = process.stderr.readline()
-                    said = time.monotonic() - began
-                    self.assertRegex(first, r"waiting \S+( s)? at most|waits at most \d+s")
-                    if verb[0] != "verify":  # Which has a deadline of its own, and said it before it asked.
-                        self.assertIn(address, first)
-                    self.assertLess(said, 5)
-                    process.kill()
-                    process.communicate()
-            # And it is the truth.
-            run, took = self.ask(("list",), address)
-            self.assertEqual(run.returncode, 5, run.stderr)
-            self.assertIn("not answered within 10 s", run.stderr)
-            self.assertLess(took, 10 + 2 + self.sanitized_start())
+                    run, took = self.ask(verb, address)
+                    self.assertEqual(run.returncode, code, run.stderr)
+                    self.assertIn(address, run.stderr + run.stdout)
+                    self.assertIn("not answered within 2", run.stderr + run.stdout)
+                    self.assertLess(took, 2 + 1 + start)
 
 
 if __name__ == "__main__":
