@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <deque>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "sim/world.h"
@@ -56,29 +59,66 @@ Result<> BlockingPool::run(io::Loop& home, io::Task work, io::Task done) {
     return {};
 }
 
-Spawner::Spawner(World& world, Script script) : world_(world), script_(std::move(script)) {}
+struct Spawner::State {
+    struct Queued {
+        io::Loop* home;
+        io::SpawnRequest request;
+        Done done;
+        Instant since;
+        std::uint64_t number;
+    };
+
+    World& world;
+    Script script;
+    std::size_t running = 0;
+    std::uint64_t last = 0;
+    std::deque<Queued> queue;
+    std::vector<io::SpawnRequest> requests;
+
+    static void start(const std::shared_ptr<State>& self, std::size_t limit, Queued one) {
+        const Duration waited = self->world.now() - one.since;
+        Ending ending = self->script(one.request);
+        if (one.request.timeout > Duration{0} && ending.after > one.request.timeout) {
+            ending.after = one.request.timeout;
+            ending.result = io::SpawnResult{.signal = SIGKILL, .timed_out = true};
+        }
+        if (ending.result) {
+            ending.result->waited = waited;
+            if (ending.result->output.size() > one.request.output_limit) ending.result->output.resize(one.request.output_limit);
+        }
+        self->requests.push_back(std::move(one.request));
+        ++self->running;
+        self->world.wire().post_at(self->world.now() + ending.after, [self, limit, home = one.home, done = std::move(one.done),
+                                                                      result = std::move(ending.result)]() mutable {
+            --self->running;
+            home->post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+            if (self->queue.empty() || self->running >= limit) return;
+            Queued next = std::move(self->queue.front());
+            self->queue.pop_front();
+            start(self, limit, std::move(next));
+        });
+    }
+
+    static void give_up(const std::shared_ptr<State>& self, std::uint64_t number) {
+        const auto late = std::ranges::find(self->queue, number, &Queued::number);
+        if (late == self->queue.end()) return;
+        late->home->post([done = std::move(late->done)]() mutable { done(fail(Code::exhausted, "its turn did not come in time")); });
+        self->queue.erase(late);
+    }
+};
+
+Spawner::Spawner(World& world, Script script) : state_(std::make_shared<State>(world, std::move(script))) {}
+
+std::size_t Spawner::running() const { return state_->running; }
+const std::vector<io::SpawnRequest>& Spawner::requests() const { return state_->requests; }
 
 void Spawner::spawn(io::Loop& home, io::SpawnRequest request, Done done) {
-    if (*running_ >= at_once_limit) {
-        home.post([done = std::move(done), limit = at_once_limit]() mutable {
-            done(fail(Code::exhausted, fmt::format("{} child processes run already", limit)));
-        });
-        return;
-    }
-    Ending ending = script_(request);
-    if (request.timeout > Duration{0} && ending.after > request.timeout) {
-        ending.after = request.timeout;
-        ending.result = io::SpawnResult{.signal = SIGKILL, .timed_out = true};
-    }
-    if (ending.result && ending.result->output.size() > request.output_limit)
-        ending.result->output.resize(request.output_limit);
-    requests_.push_back(std::move(request));
-    ++*running_;
-    world_.wire().post_at(world_.now() + ending.after, [&home, running = running_, done = std::move(done),
-                                                        result = std::move(ending.result)]() mutable {
-        --*running;
-        home.post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
-    });
+    World& world = state_->world;
+    const Duration patience = request.patience;
+    State::Queued one{&home, std::move(request), std::move(done), world.now(), ++state_->last};
+    if (state_->running < at_once_limit && state_->queue.empty()) return State::start(state_, at_once_limit, std::move(one));
+    world.wire().post_at(world.now() + patience, [state = state_, number = one.number] { State::give_up(state, number); });
+    state_->queue.push_back(std::move(one));
 }
 
 }  // namespace hale::sim

@@ -45,14 +45,12 @@ public:
     void spawn(io::Loop& home, io::SpawnRequest request, Done done) override;
 
     std::size_t at_once_limit = 16;
-    std::size_t running() const { return *running_; }
-    const std::vector<io::SpawnRequest>& requests() const { return requests_; }
+    std::size_t running() const;
+    const std::vector<io::SpawnRequest>& requests() const;  // In the order in which they started.
 
 private:
-    World& world_;
-    Script script_;
-    std::shared_ptr<std::size_t> running_ = std::make_shared<std::size_t>(0);
-    std::vector<io::SpawnRequest> requests_;
+    struct State;
+    std::shared_ptr<State> state_;  // Children end after their spawner, too.
 };
 
 }  // namespace hale::sim

@@ -25,7 +25,8 @@ public:
 struct SpawnRequest {
     std::vector<std::string> arguments;  // [0] is an absolute path; no shell, no PATH.
     std::string user;                    // Empty: the daemon's own.
-    Duration timeout{};                  // Then the child's process group is killed.
+    Duration timeout{};                  // From its start; then the child's process group is killed.
+    Duration patience = 30s;             // How long it may wait for its turn; then Code::exhausted.
     std::size_t output_limit = 4096;     // Bytes of stdout kept; the rest is read and dropped.
 };
 
@@ -33,6 +34,7 @@ struct SpawnResult {
     int exit_code = -1;  // -1: killed by `signal`, or timed out.
     int signal = 0;
     bool timed_out = false;
+    Duration waited{};   // For its turn, before it started.
     std::string output;
 };
 
@@ -42,7 +44,8 @@ public:
     virtual ~Spawner() = default;
     using Done = std::move_only_function<void(Result<SpawnResult>)>;
     // Calls `done` on the asking loop's thread. An executable that is missing or may not run is
-    // Code::not_found: our fault, not the target's. Code::exhausted when too many run at once.
+    // Code::not_found: our fault, not the target's. Code::exhausted when its turn did not
+    // come in time, or too many wait already.
     virtual void spawn(Loop& home, SpawnRequest request, Done done) = 0;
 };
 

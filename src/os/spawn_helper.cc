@@ -92,6 +92,9 @@ Result<std::unique_ptr<Spawner>> Spawner::attach(EpollLoop& loop, SpawnHelper& h
     return spawner;
 }
 
+Spawner::Spawner(EpollLoop& loop, int socket)
+    : Watcher(loop), socket_(socket), patience_(loop, io::member_fire<&Spawner::give_up>, this) {}
+
 Spawner::~Spawner() {
     *alive_ = false;
     unwatch();
@@ -117,14 +120,50 @@ void Spawner::order(io::SpawnRequest request, Waiting waiting) {
         return answer(
             std::move(waiting),
             fail(Code::unavailable, "the spawn helper has ended; programs run again after a restart of Hale"));
-    if (waiting_.size() >= children_at_once)
+    if (running_.size() < children_at_once && queue_.empty()) return start(std::move(request), std::move(waiting));
+    if (queue_.size() >= most_waiting_children)
         return answer(std::move(waiting),
-                      fail(Code::exhausted, fmt::format("{} programs run already", children_at_once)));
+                      fail(Code::exhausted, fmt::format("{} programs wait for their turn already", most_waiting_children)));
+    const Instant now = loop().now();
+    const Instant until = now + request.patience;
+    queue_.push_back({std::move(request), std::move(waiting), now, until});
+    if (!patience_.armed() || patience_.at() > until) patience_.arm(until);
+}
+
+void Spawner::start_queued() {
+    while (!lost_ && !queue_.empty() && running_.size() < children_at_once) {
+        Queued next = std::move(queue_.front());
+        queue_.pop_front();
+        next.waiting.waited = loop().now() - next.since;
+        start(std::move(next.request), std::move(next.waiting));
+    }
+    if (queue_.empty()) patience_.disarm();
+}
+
+void Spawner::give_up() noexcept {
+    const Instant now = loop().now();
+    Instant next = never;
+    std::deque<Queued> left;
+    for (Queued& one : queue_) {
+        if (one.until > now) {
+            next = std::min(next, one.until);
+            left.push_back(std::move(one));
+        } else {
+            answer(std::move(one.waiting),
+                   fail(Code::exhausted, fmt::format("its turn did not come within {}: {} programs run at once, and those that run take too long",
+                                                     human(one.request.patience), children_at_once)));
+        }
+    }
+    queue_ = std::move(left);
+    if (next != never) patience_.arm(next);
+}
+
+void Spawner::start(io::SpawnRequest request, Waiting waiting) {
     // The report must fit into a frame, too.
     request.output_limit = std::min(request.output_limit, spawn_frame_limit / 2);
     const auto framed = frame(SpawnOrder{.id = ++last_id_, .request = std::move(request)});
     if (!framed) return answer(std::move(waiting), fail(Code::invalid, "the arguments of a program are too long"));
-    waiting_.emplace(last_id_, std::move(waiting));
+    running_.emplace(last_id_, std::move(waiting));
     outgoing_ += *framed;
     write_orders();
 }
@@ -155,7 +194,11 @@ void Spawner::read_reports() {
         if (state == FrameState::partial) return;
         auto report = state == FrameState::whole ? read_report(body) : std::nullopt;
         if (!report) return helper_lost();
-        if (auto found = waiting_.extract(report->id)) answer(std::move(found.mapped()), std::move(report->result));
+        auto found = running_.extract(report->id);
+        if (!found) continue;
+        if (report->result) report->result->waited = found.mapped().waited;
+        answer(std::move(found.mapped()), std::move(report->result));
+        start_queued();
     }
 }
 
@@ -172,8 +215,11 @@ void Spawner::write_orders() {
 void Spawner::helper_lost() {
     lost_ = true;
     log(LogLevel::error, "the spawn helper has ended; exec checks can't run until Hale is restarted");
-    for (auto& [id, waiting] : std::exchange(waiting_, {}))
+    patience_.disarm();
+    for (auto& [id, waiting] : std::exchange(running_, {}))
         answer(std::move(waiting), fail(Code::unavailable, "the spawn helper ended before the program did"));
+    for (auto& one : std::exchange(queue_, {}))
+        answer(std::move(one.waiting), fail(Code::unavailable, "the spawn helper ended before the program started"));
 }
 
 }  // namespace hale::os

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@
 namespace hale::os {
 
 inline constexpr std::size_t children_at_once = 16;
+inline constexpr std::size_t most_waiting_children = 4'096;  // For their turn.
 
 // The helper process. Stopped by its destructor too: a process left behind would be worse than a hidden wait.
 class SpawnHelper {
@@ -56,18 +58,29 @@ public:
     static Result<std::unique_ptr<Spawner>> attach(EpollLoop& loop, SpawnHelper& helper);
     ~Spawner() override;
 
-    // Code::exhausted when `children_at_once` run, Code::unavailable when the helper is gone.
+    // More than `children_at_once` wait for their turn, in order. Code::exhausted when most_waiting_children wait
+    // already or the request's patience ends, Code::unavailable when the helper is gone.
     void spawn(io::Loop& home, io::SpawnRequest request, Done done) override;
 
 private:
     struct Waiting {
         io::Loop* home;
         Done done;
+        Duration waited{};
+    };
+    struct Queued {
+        io::SpawnRequest request;
+        Waiting waiting;
+        Instant since;
+        Instant until;
     };
 
-    Spawner(EpollLoop& loop, int socket) : Watcher(loop), socket_(socket) {}
+    Spawner(EpollLoop& loop, int socket);
 
     void order(io::SpawnRequest request, Waiting waiting);
+    void start(io::SpawnRequest request, Waiting waiting);
+    void start_queued();
+    void give_up() noexcept;
     void answer(Waiting waiting, Result<io::SpawnResult> result);
     void on_events(std::uint32_t events) noexcept override;
     void read_reports();
@@ -79,7 +92,9 @@ private:
     std::string incoming_;
     std::string outgoing_;
     std::uint64_t last_id_ = 0;
-    std::map<std::uint64_t, Waiting> waiting_;
+    std::map<std::uint64_t, Waiting> running_;
+    std::deque<Queued> queue_;
+    io::Timer patience_;  // Of whoever waits the shortest.
     // Orders on their way from other threads look here first.
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -198,15 +198,54 @@ TEST_F(Spawning, LimitsAreInForce) {
     EXPECT_NE(got->output, "0\n") << "a file beyond the limit was written";
 }
 
-TEST_F(Spawning, RefusesTheSeventeenthAndGoesOnAfterwards) {
+// Three times as many as may run: each runs in its turn, never more than the limit at once, and its own time
+// begins when it does.
+TEST_F(Spawning, BeyondSixteenTheyTakeTurns) {
+    const TemporaryDirectory directory;
+    constexpr std::size_t all = 3 * children_at_once;
+    const std::string script = "touch " + directory / "$$" + "; ls " + directory / "" + " | wc -l; sleep 0.2; rm " + directory / "$$";
     std::vector<Result<io::SpawnResult>> got;
-    for (std::size_t i = 0; i < children_at_once + 1; ++i)
-        spawner->spawn(*loop, {.arguments = {"/bin/sleep", "1000"}, .timeout = 500ms},
+    for (std::size_t i = 0; i < all; ++i)
+        spawner->spawn(*loop, {.arguments = {"/bin/sh", "-c", script}, .timeout = patience, .patience = patience},
                        [&](Result<io::SpawnResult> r) { got.push_back(std::move(r)); });
-    ASSERT_TRUE(loop->run_until([&] { return got.size() == children_at_once + 1; }, patience));
-    EXPECT_EQ(got.front().error().code, Code::exhausted) << "the refusal comes first";
-    for (std::size_t i = 1; i < got.size(); ++i) EXPECT_TRUE(got[i] && got[i]->timed_out);
+    ASSERT_TRUE(loop->run_until([&] { return got.size() == all; }, 2 * patience));
+    std::size_t waited = 0;
+    for (const auto& one : got) {
+        ASSERT_TRUE(one) << one.error().text;
+        EXPECT_FALSE(one->timed_out);
+        EXPECT_LE(std::stoi(one->output), static_cast<int>(children_at_once));
+        waited += one->waited > Duration{0};
+    }
+    EXPECT_EQ(waited, all - children_at_once);
+}
+
+// Killed children keep their places until they are gone: those behind them wait, and are not refused.
+TEST_F(Spawning, TheTurnComesWhenTheKilledAreGone) {
+    std::vector<Result<io::SpawnResult>> got;
+    for (std::size_t i = 0; i < children_at_once; ++i)
+        spawner->spawn(*loop, {.arguments = {"/bin/sleep", "1000"}, .timeout = 300ms}, [&](Result<io::SpawnResult> r) { got.push_back(std::move(r)); });
+    std::optional<Result<io::SpawnResult>> next, impatient;
+    spawner->spawn(*loop, {.arguments = {"/bin/true"}, .timeout = patience, .patience = patience}, [&](Result<io::SpawnResult> r) { next = std::move(r); });
+    spawner->spawn(*loop, {.arguments = {"/bin/true"}, .timeout = patience, .patience = 20ms}, [&](Result<io::SpawnResult> r) { impatient = std::move(r); });
+    ASSERT_TRUE(loop->run_until([&] { return next && impatient; }, patience));
+    for (const auto& one : got) EXPECT_TRUE(one && one->timed_out);
+    ASSERT_TRUE(*next) << next->error().text;
+    EXPECT_GE((*next)->waited, 250ms);
+    ASSERT_FALSE(*impatient);
+    EXPECT_EQ(impatient->error().code, Code::exhausted);
+    EXPECT_TRUE(impatient->error().text.contains("turn")) << impatient->error().text;
     EXPECT_EQ(output("echo again"), "again\n");
+}
+
+TEST_F(Spawning, TheQueueHasAnEnd) {
+    std::size_t refused = 0, other = 0;
+    for (std::size_t i = 0; i < children_at_once + most_waiting_children + 5; ++i)
+        spawner->spawn(*loop, {.arguments = {"/bin/sleep", "1000"}, .timeout = 1h},
+                       [&](Result<io::SpawnResult> r) { !r && r.error().code == Code::exhausted ? ++refused : ++other; });
+    ASSERT_TRUE(loop->run_until([&] { return refused > 0; }, patience));
+    loop->run_once();
+    EXPECT_EQ(refused, 5u);
+    EXPECT_EQ(other, 0u);
 }
 
 TEST_F(Spawning, AnswersComeHomeToOtherThreads) {
@@ -231,8 +270,13 @@ TEST_F(Spawning, ALostHelperIsToldToWhoeverWaits) {
     spawner->spawn(*loop, {.arguments = {"/bin/sh", "-c", "echo; sleep 1000"}, .timeout = 1h},
                    [&](Result<io::SpawnResult> r) { got = std::move(r); });
     loop->run_once();
+    std::size_t told = 0;  // Those that run, and those that wait for their turn.
+    for (std::size_t i = 0; i < 2 * children_at_once; ++i)
+        spawner->spawn(*loop, {.arguments = {"/bin/sleep", "1000"}, .timeout = 1h},
+                       [&](Result<io::SpawnResult> r) { told += !r && r.error().code == Code::unavailable; });
+    loop->run_once();
     kill(helper->process(), SIGKILL);
-    ASSERT_TRUE(loop->run_until([&] { return got.has_value(); }, patience));
+    ASSERT_TRUE(loop->run_until([&] { return got.has_value() && told == 2 * children_at_once; }, patience));
     EXPECT_EQ(got->error().code, Code::unavailable);
     EXPECT_EQ(shell("true").error().code, Code::unavailable);
 }

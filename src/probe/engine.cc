@@ -27,6 +27,11 @@ Flight::Flight(Engine& engine)
 
 Duration Flight::since_start() const { return engine_.loop_.fresh_now() - seen_.started; }
 
+void Flight::set_due(Instant due) {
+    due_ = due;
+    deadline_.arm(due);
+}
+
 void Flight::on_deadline() noexcept {
     if (over_) {
         engine_.ended(*this);

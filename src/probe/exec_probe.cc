@@ -23,7 +23,10 @@ void ExecProbe::launch() {
     io::SpawnRequest request{.arguments = check.arguments,
                              .user = check.user.empty() ? engine_.options_.exec_user : check.user,
                              .timeout = plan().timing.timeout,
+                             .patience = longest_wait,
                              .output_limit = most_output};
+    // The helper keeps the time: it knows when the program started, and says so once the program is gone.
+    set_due(due() + longest_wait + report_grace);
     waiting_ = std::make_shared<ExecProbe*>(this);
     engine_.spawner_->spawn(engine_.loop_, std::move(request), [token = waiting_](Result<io::SpawnResult> result) {
         if (*token != nullptr) (*token)->exited(std::move(result));
@@ -32,8 +35,8 @@ void ExecProbe::launch() {
 
 void ExecProbe::exited(Result<io::SpawnResult> result) {
     if (!result) return end_error(Phase::none, result.error().text);
-    seen_.timings.total = since_start();
-    if (result->timed_out) return run_out();
+    seen_.timings.total = since_start() - result->waited;
+    if (result->timed_out) return killed();
     const std::string_view output = result->output;
     const std::string_view line = output.substr(0, output.find('\n'));
     const std::string said = line.empty() ? std::string("said nothing") : evidence(line);
@@ -50,7 +53,9 @@ void ExecProbe::exited(Result<io::SpawnResult> result) {
     }
 }
 
-void ExecProbe::run_out() {
+void ExecProbe::run_out() { end_error(Phase::none, "the spawn helper said nothing of it"); }
+
+void ExecProbe::killed() {
     end(Outcome::fail, Reason::exec_timeout, Phase::total,
         sentence(fmt::format("did not end within {} and was killed", human(plan().timing.timeout))));
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/time.h"
 #include "io/blocking.h"
 #include "probe/flight.h"
 
@@ -13,6 +14,8 @@ namespace hale::probe {
 class ExecProbe final : public Flight {
 public:
     static constexpr std::size_t most_output = 4096;
+    static constexpr Duration longest_wait = 30s;  // For its turn among the programs that run.
+    static constexpr Duration report_grace = 5s;   // For the helper to end a program and say so.
 
     explicit ExecProbe(Engine& engine) : Flight(engine) {}
 
@@ -22,6 +25,7 @@ private:
     void drop() noexcept override;
 
     void exited(Result<io::SpawnResult> result);
+    void killed();
     std::string sentence(std::string_view what) const;
 
     // A child can't be unasked: its answer looks here whether anybody still waits.

@@ -69,6 +69,8 @@ protected:
     const Plan& plan() const { return *order_.plan; }
     Duration since_start() const;
     Instant due() const { return due_; }
+    // For a probe whose time is kept by somebody else: when even they must have said something.
+    void set_due(Instant due);
 
     // The ends. Each calls the sink through the engine; nothing of this object may be touched afterwards.
     void end_pass();
