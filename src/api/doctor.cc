@@ -116,7 +116,6 @@ private:
         for (const auto& check : *facts.spec->checks) {
             const std::string object = fmt::format("{}/{}", facts.name, check->name);
             if (const auto* none = std::get_if<config::Unchecked>(&check->what)) say("note", "unchecked", object, fmt::format("is eligible without evidence: {}", none->reason));
-            if (check->insecure_target) say("note", "insecure_target", object, "may reach link-local addresses and the like, as declared");
         }
     }
 

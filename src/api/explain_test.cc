@@ -102,14 +102,16 @@ TEST_F(Example, ABareWordIsAHostOnlyWhenARouteNamesIt) {
     const std::vector<config::RouteSpec> declared{{.id = "r1", .host = "test.eliasson.me", .service = "web"},
                                                   {.id = "r2", .host = "*", .service = "web"},
                                                   {.id = "r3", .host = "*.example", .service = "web"},
-                                                  {.id = "r4", .host = "intranet", .path = "/wiki", .service = "web"}};
+                                                  {.id = "r4", .host = "intranet", .path = "/wiki", .service = "web"},
+                                                  {.id = "r6", .host = "[2001:db8::1]", .service = "web"}};
     auto routes = std::make_shared<std::vector<catalog::RouteFacts>>();
     for (const auto& route : declared) routes->push_back({route, 9});
     d.put(catalog::RoutesPut{routes});
     const std::pair<std::string_view, std::string_view> taken[] = {
         {"intranet", "r2"},         {"intranet/wiki", "r4"},       {"INTRANET/wiki/x", "r4"}, {"a.example", "r3"},
         {"nobody.elsewhere", "r2"}, {"host:nobody", "r2"},         {"http://nobody/", "r2"},  {"host:nobody:80/x", "r2"},
-        {"test.eliasson.me", "r1"}, {"test.eliasson.me:80", "r1"}, {"127.0.0.1", "r2"},       {"[::1]", "r2"}};
+        {"test.eliasson.me", "r1"}, {"test.eliasson.me:80", "r1"}, {"127.0.0.1", "r2"},       {"[::1]", "r2"},
+        {"2001:db8::1", "r6"},      {"[2001:db8:0::1]:80/x", "r6"}, {"host:2001:db8::1", "r6"}, {"http://[2001:db8::1]/", "r6"}, {"::1", "r2"}};
     for (const auto& [target, route] : taken)
         EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/resolve?target={}", target), "read").json().value("route", ""), route) << target;
     for (const std::string_view target : {"nobody", "nobody/up", "nobody:80", "wbe", "service:nobody", "instance:nobody"}) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address.h"
 #include "base/nearest.h"
 #include "base/text.h"
 #include "wire/url.h"
@@ -40,7 +41,11 @@ std::optional<Resolved> as_host(const catalog::View& view, std::string_view text
         const auto slash = text.find('/');
         if (slash != std::string_view::npos) out.path = text.substr(slash);
         wire::HostScratch scratch;
-        const auto host = wire::normal_host(text.substr(0, slash), scratch);
+        const std::string_view said = text.substr(0, slash);
+        // People write ::1 where a Host header needs its brackets.
+        const auto literal = Ip::parse(said);
+        const std::string bracketed = literal && !literal->is_v4() ? fmt::format("[{}]", literal->text()) : std::string(said);
+        const auto host = wire::normal_host(bracketed, scratch);
         if (!host) return std::nullopt;
         out.host = *host;
     }
@@ -56,7 +61,7 @@ std::optional<Resolved> as_host(const catalog::View& view, std::string_view text
 
 bool is_bare_word(std::string_view target) {
     return target.find("://") == std::string_view::npos &&
-           target.substr(0, target.find_first_of(":/")).find('.') == std::string_view::npos && !target.starts_with('[');
+           target.substr(0, target.find_first_of(":/")).find('.') == std::string_view::npos && !target.starts_with('[') && !Ip::parse(target);
 }
 
 bool is_named(const catalog::View& view, std::string_view host) {

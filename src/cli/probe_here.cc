@@ -129,7 +129,6 @@ Result<std::string> probe_here(const Invocation& asked) {
     spec->what = std::move(subject.what);
     spec->timing.timeout = asked.timeout.value_or(usual_timeout);
     spec->connection = config::ConnectionMode::fresh;
-    spec->insecure_target = true;  // Whoever types it may reach it anyway.
     HALE_ASSIGN(spec->expect, conditions_of(asked.expect, std::holds_alternative<config::HttpCheck>(spec->what)));
 
     HALE_ASSIGN(const auto loop, os::EpollLoop::create());

@@ -32,8 +32,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"access_logs: none\n",
             "f:1:1: access_logs: unknown key; did you mean access_log?; allowed: listen, state, workers, checkers, access_log, trusted_proxies, "
-            "errors, targets, probe_endpoint, exec, admin, last_known_max_age, probes_in_flight, probes_in_flight_per_host, override_max, "
+            "errors, limits, targets, probe_endpoint, exec, admin, last_known_max_age, probes_in_flight, probes_in_flight_per_host, override_max, "
             "drain_timeout, defaults, services, aliases"},
+        Bad{"limits: {max_body: 0}\n", "f:1:20: limits.max_body: 0 is out of range; allowed: none, or 1B to 1024GiB"},
+        Bad{"limits: {max_body: 1025GiB}\n", "f:1:20: limits.max_body: 1025GiB is out of range; allowed: none, or 1B to 1024GiB"},
         Bad{"errors: {zzz: 1}\n", "f:1:10: errors.zzz: unknown key; allowed: detail_for"},
         Bad{"state: /a\nstate: /b\n", "f:2:1: state: defined twice, first in line 1"},
         Bad{"services:\n  a: {}\n  a: {}\n", "f:3:3: services.a: defined twice, first in line 2"},

@@ -187,12 +187,6 @@ constexpr std::array keys_of_check{
         Section::none, for_exec | for_heartbeat | for_composite},
     Key{"port", Type::integer, "auto", "auto, or 1 to 65535", "Another port of the instance; auto is the routed one.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_port(r, n, d); }), Section::none, for_http | for_tcp},
-    Key{"insecure_target", Type::boolean, "false", "true, false", "May reach link-local and other addresses that are otherwise refused.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
-            if (r.api) return r.problem(n, "is for the configuration file alone");
-            r.boolean(n, d.spec.insecure_target);
-        }),
-        Section::none, for_http | for_tcp},
     Key{"method", Type::word, "GET", "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS", "Method of the request.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
             constexpr std::array<std::string_view, 7> methods{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};

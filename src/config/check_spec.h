@@ -90,7 +90,6 @@ struct CheckSpec {
     std::optional<std::uint16_t> port;  // Default: the routed port, computed in one place (probe_address).
     bool critical = true;
     CheckScope scope = CheckScope::instance;
-    bool insecure_target = false;  // Declared in the file: may reach link-local and the like.
     // Compiled; never null for http (2xx when nothing else was said), may be null for other kinds.
     std::shared_ptr<const expect::Conditions> expect;
     std::vector<std::string> expect_text;  // As declared, for showing and comparing: "warn: [RESPONSE_TIME] < 500".

@@ -32,8 +32,9 @@ struct Settings {
     bool admin_insecure = false;
     std::string exec_user;
     Duration last_known_max_age = 10min;
+    std::optional<std::uint64_t> max_body;   // Of a request through the traffic listener, in bytes.
     unsigned probes_in_flight = 4096;        // In all.
-    unsigned probes_in_flight_per_host = 8;  // Pooled, per address.
+    unsigned probes_in_flight_per_host = 8;  // Per address and checker.
     Duration override_max = 24h * 30;
     Duration drain_timeout = 30s;
 };

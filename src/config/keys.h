@@ -19,7 +19,7 @@ enum class Type : std::uint8_t {
 };
 
 enum class Section : std::uint8_t {
-    none, root, listen, errors, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
+    none, root, listen, errors, limits, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
     instances, instance, check, heartbeat, composite, m_of_n, alias,
 };
 

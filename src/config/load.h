@@ -78,8 +78,8 @@ struct DaemonPlace {
 DaemonPlace read_place(const LoadRequest& request);
 
 // ---- Objects from the API ----
-// `document` gives `defaults:`; the objects' owner is the API. `${…}`, `file:`, `env:`, exec checks and
-// `insecure_target` are for the file alone. Rules between objects: check_together.
+// `document` gives `defaults:`; the objects' owner is the API. `${…}`, `file:`, `env:` and exec
+// checks are for the file alone. Rules between objects: check_together.
 
 struct LoadedService {
     ServiceSpec service;

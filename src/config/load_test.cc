@@ -12,6 +12,7 @@
 #include "config/show.h"
 #include "expect/conditions.h"
 #include "tests/support/seed.h"
+#include "wire/url.h"
 
 namespace hale::config {
 namespace {
@@ -280,7 +281,6 @@ TEST(Load, ObjectsFromTheApiTakeTheSameWay) {
     EXPECT_EQ(unknown.error()[0].pointer, "/check/intervall");
     EXPECT_EQ(unknown.error()[1].pointer, "/instances/0");
     EXPECT_FALSE(load_service("web", R"({"check":{"exec":["/bin/true"]}})", document));
-    EXPECT_FALSE(load_check("main", R"({"http":"/","insecure_target":true})", document));
     EXPECT_FALSE(load_check("main", R"({"http":"/","headers":{"A":"file:/etc/shadow"}})", document));
     EXPECT_FALSE(load_check("main", R"({"http":"/", "http":"/b"})", document));
     EXPECT_FALSE(load_check("main", "{", document));
@@ -378,6 +378,21 @@ TEST(Load, MutationsNeverCrashAndProblemsLieInTheText) {
             }
         }
         look(text);
+    }
+}
+
+// A route's host is kept as requests spell it once theirs is normal, or it never matches.
+TEST(Load, HostsThatAreAddressesAreKeptAsTheWireSpellsThem) {
+    for (const auto& [written, kept] : {std::pair{"10.0.0.1", "10.0.0.1"}, {"::1", "[::1]"}, {"[2001:DB8:0::1]", "[2001:db8::1]"}, {"2001:db8:0:0::1", "[2001:db8::1]"}}) {
+        const auto document = must_load(fmt::format("services:\n  web: {{hosts: [\"{}\"], instances: [\"10.0.0.1:1\"], check: {{http: /}}}}\n", written));
+        ASSERT_EQ(document.routes.size(), 1u);
+        EXPECT_EQ(document.routes[0].host, kept);
+        wire::HostScratch scratch;
+        EXPECT_EQ(wire::normal_host(document.routes[0].host, scratch), document.routes[0].host);
+        const auto from_api = load_route(fmt::format(R"({{"service":"web","host":"{}"}})", written), document);
+        ASSERT_TRUE(from_api);
+        EXPECT_EQ(from_api->host, kept);
+        EXPECT_EQ(from_api->id, document.routes[0].id);
     }
 }
 

@@ -253,11 +253,17 @@ bool Reading::duration(const Node& node, Duration& into, Duration least, Duratio
 }
 
 void Reading::size(const Node& node, std::uint32_t& into, std::uint64_t least, std::uint64_t most) {
+    std::uint64_t value = into;
+    size(node, value, least, most);
+    into = static_cast<std::uint32_t>(value);
+}
+
+void Reading::size(const Node& node, std::uint64_t& into, std::uint64_t least, std::uint64_t most) {
     if (!scalar(node, "a size")) return;
     const auto value = parse_size(node.text);
     if (!value) return refuse(node, fmt::format("{} is not a size", quoted(node)));
     if (*value < least || *value > most) return refuse(node, fmt::format("{} is out of range", node.text));
-    into = static_cast<std::uint32_t>(*value);
+    into = *value;
 }
 
 bool Reading::text(const Node& node, std::string& into, std::size_t most) {

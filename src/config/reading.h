@@ -90,6 +90,7 @@ public:
     void percent(const Node& node, std::uint32_t& into, std::uint32_t least, std::uint32_t most);
     bool duration(const Node& node, Duration& into, Duration least, Duration most);
     void size(const Node& node, std::uint32_t& into, std::uint64_t least, std::uint64_t most);
+    void size(const Node& node, std::uint64_t& into, std::uint64_t least, std::uint64_t most);
     bool text(const Node& node, std::string& into, std::size_t most = 4096);
     // A secret may come through `file:` or `env:`. Returns whether it did.
     bool secret(const Node& node, std::string& into, std::size_t most);

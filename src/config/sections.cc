@@ -31,6 +31,7 @@ std::string_view path_of(Section section) {
         case Section::root: return "";
         case Section::listen: return "listen";
         case Section::errors: return "errors";
+        case Section::limits: return "limits";
         case Section::targets: return "targets";
         case Section::probe_endpoint: return "probe_endpoint";
         case Section::exec: return "exec";

@@ -37,7 +37,8 @@ void settle_host(Reading& reading, const Node& node, RouteSpec& route) {
     if (std::ranges::any_of(host, [](char c) { return static_cast<unsigned char>(c) > 127; }))
         return reading.problem(node, fmt::format("\"{}\" is not ASCII", escaped(host, 80)), std::string(allowed));
     if (!is_host(host)) return reading.problem(node, fmt::format("\"{}\" is no host", escaped(host, 80)), std::string(allowed));
-    if (const auto ip = Ip::parse(host)) host = ip->text();
+    // As requests spell it, once theirs is normal.
+    if (const auto ip = Ip::parse(host)) host = ip->is_v4() ? ip->text() : fmt::format("[{}]", ip->text());
     route.host = std::move(host);
 }
 

@@ -61,6 +61,9 @@ constexpr std::array root_keys{
     Key{"errors", Type::section, "", "a map", "What Hale's own error answers tell.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_section(r, Section::errors, &n, &d.document.settings); }),
         Section::errors},
+    Key{"limits", Type::section, "", "a map", "What clients may ask of Hale.",
+        into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_section(r, Section::limits, &n, &d.document.settings); }),
+        Section::limits},
     Key{"targets", Type::section, "", "a map", "Addresses that may or may not be targets.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_section(r, Section::targets, &n, &d.document.settings); }),
         Section::targets},
@@ -74,10 +77,11 @@ constexpr std::array root_keys{
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_section(r, Section::admin, &n, &d.document.settings); }),
         Section::admin},
     Key{"last_known_max_age", Type::duration, "10m", "0 to 30d", "How old evidence from before a restart may be and still count as last known.",
-        into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { r.duration(n, d.document.settings.last_known_max_age, 0s, 30 * day); })},
-    Key{"probes_in_flight", Type::integer, "4096", "1 to 65536", "Probes that may be under way at once.",
+        into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { r.duration(n, d.document.settings.last_known_max_age, 0s, 30 * day); }),
+        Section::none, 0, true},
+    Key{"probes_in_flight", Type::integer, "4096", "1 to 65536", "Probes that may be under way at once, shared evenly by the checkers.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { r.number(n, d.document.settings.probes_in_flight, 1, 65536); })},
-    Key{"probes_in_flight_per_host", Type::integer, "8", "1 to 1024", "Pooled probes that may be under way at once to one address.",
+    Key{"probes_in_flight_per_host", Type::integer, "8", "1 to 1024", "Probes of one checker that may be under way at once to one address.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { r.number(n, d.document.settings.probes_in_flight_per_host, 1, 1024); })},
     Key{"override_max", Type::duration, "30d", "1m to 366d", "The longest an operator's override may last.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { r.duration(n, d.document.settings.override_max, 1min, 366 * day); })},
@@ -147,6 +151,16 @@ constexpr std::array errors_keys{
     Key{"detail_for", Type::blocks, "[]", "a list of addresses or blocks (10.0.0.0/8)",
         "Clients that are told addresses, paths and evidence in Hale's own error answers.",
         into<Settings>([](Reading& r, const Node& n, Settings& s) { r.blocks(n, s.errors_detail_for); })},
+};
+
+constexpr std::array limits_keys{
+    Key{"max_body", Type::size, "none", "none, or 1B to 1024GiB", "Requests with a larger body are answered 413; bodies are streamed, so none needs memory.",
+        into<Settings>([](Reading& r, const Node& n, Settings& s) {
+            if (n.is_scalar() && n.text == "none") return s.max_body.reset();
+            std::uint64_t bytes = 0;
+            r.size(n, bytes, 1, std::uint64_t{1} << 40);
+            if (bytes != 0) s.max_body = bytes;
+        })},
 };
 
 constexpr std::array targets_keys{
@@ -245,6 +259,7 @@ std::span<const Key> settings_keys(Section section) {
         case Section::root: return root_keys;
         case Section::listen: return listen_keys;
         case Section::errors: return errors_keys;
+        case Section::limits: return limits_keys;
         case Section::targets: return targets_keys;
         case Section::probe_endpoint: return probe_endpoint_keys;
         case Section::exec: return exec_keys;

@@ -77,7 +77,6 @@ Json check_json(const CheckSpec& spec) {
     if (kind == "none") return out;
     const bool probes = kind == "http" || kind == "tcp" || kind == "exec";
     if (spec.port) out["port"] = *spec.port;
-    if (spec.insecure_target) out["insecure_target"] = true;
     if (!spec.expect_text.empty()) {
         Json list = Json::array();
         for (const std::string& text : spec.expect_text) {
