@@ -142,8 +142,11 @@ void Desk::take(const std::shared_ptr<http::ServerExchange>& exchange, bool heal
     const auto& request = exchange->request;
     const auto& head = request.head;
     const bool local_socket = request.credentials.has_value() || request.peer.is_unix();
-    if (!health_listener && !local_socket && !guard::host_allowed(head, view.document() != nullptr ? view.document()->settings.admin_hosts : options.admin_hosts) &&
-        !guard::host_allowed(head, options.admin_hosts))
+    // Whoever gets Hale to connect to its own socket would borrow the daemon's identity.
+    if (request.credentials && request.credentials->ourselves)
+        return answer_problem(call, {403, "denied", "Hale does not administer itself: this request came from its own process"});
+    static const std::vector<std::string> none_declared;
+    if (!health_listener && !local_socket && !guard::host_allowed(head, view.document() != nullptr ? view.document()->settings.admin_hosts : none_declared))
         return answer_problem(call, {421, "host_not_allowed", "This host name is not one of the admin listener's; declare it under admin.hosts"});
     if (!guard::origin_allowed(head))
         return answer_problem(call, {403, "origin_not_allowed", "Requests from other origins are not answered"});

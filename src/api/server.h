@@ -25,7 +25,6 @@ namespace hale::api {
 struct ServerOptions {
     std::string node;                      // Host name, for `from` and CloudEvents' source.
     std::string version;
-    std::vector<std::string> admin_hosts;  // Names besides IP literals and localhost that Host may say.
     bool insecure = false;                 // A TCP admin listener off loopback is allowed without TLS.
     std::uint32_t daemon_uid = 0;          // May administer over the unix socket, as uid 0 may.
     std::uint32_t operators_gid = ~0u;     // Group `hale`: role operate. ~0: there is none.

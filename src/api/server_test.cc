@@ -148,6 +148,26 @@ TEST_F(Api, WrongMethodsPathsHostsAndOrigins) {
     EXPECT_EQ(client.next().status, 421);
 }
 
+// The declared names are those of the document in force: what a reload takes away is refused from then on.
+TEST_F(Api, HostNamesOfTheAdminListenerFollowTheDocument) {
+    const auto asked = [&](std::string_view host) {
+        Client client(d.world, d.network.net("hale", d.world.loop()), d.admin);
+        client.send(fmt::format("GET /live HTTP/1.1\r\nHost: {}\r\n\r\n", host));
+        return client.next().status;
+    };
+    const auto declare = [&](std::vector<std::string> hosts) {
+        auto document = std::make_shared<config::Document>();
+        document->settings.admin_hosts = std::move(hosts);
+        d.put(catalog::DocumentPut{document, {.ok = true, .at = d.world.utc(), .source = "hale.yml"}});
+    };
+    EXPECT_EQ(asked("hale.example"), 421);
+    declare({"hale.example"});
+    EXPECT_EQ(asked("hale.example"), 200);
+    declare({"other.example"});
+    EXPECT_EQ(asked("hale.example"), 421);
+    EXPECT_EQ(asked("other.example"), 200);
+}
+
 TEST_F(Api, TheVerdictOfAnInstanceIsAsThePageSays) {
     Daemon e;
     e.add_service(0, "web");
@@ -383,6 +403,47 @@ TEST_F(Api, HealthInEveryShapeAndAliases) {
     }
 }
 
+TEST_F(Api, AliasesAnswerAsTheyAreDeclared) {
+    auto document = std::make_shared<config::Document>();
+    document->aliases.push_back({.method = "POST", .path = "/fine", .action = "service_health", .service = "web", .shape = "template", .body = "{{state}}",
+                                 .content_type = "text/x-state", .ok_status = 209, .fail_status = 418});
+    d.put(catalog::DocumentPut{document, {.ok = true, .at = d.world.utc(), .source = "hale.yml"}});
+    const Answer good = d.ask("POST", "/fine", "read");
+    EXPECT_EQ(good.status, 209);
+    EXPECT_EQ(good.body, "healthy");
+    EXPECT_EQ(good.fields.at("content-type"), "text/x-state");
+    EXPECT_EQ(d.ask("PUT", "/fine", "read").status, 404);
+    d.put(catalog::StandingPut{0, {.state = verdict::State::unhealthy, .reason = verdict::Reason::connect_refused}});
+    EXPECT_EQ(d.ask("POST", "/fine", "read").status, 418);
+}
+
+// A heartbeat's own token tells that heartbeat and nothing else.
+TEST_F(Api, AHeartbeatHasATokenOfItsOwn) {
+    config::CheckSpec job;
+    job.name = "job";
+    job.what = config::HeartbeatCheck{.every = 1h, .token_hash = guard::sha256_hex("beat-it")};
+    d.checks = std::make_shared<const config::CheckList>(config::CheckList{std::make_shared<const config::CheckSpec>(job)});
+    d.add_service(7, "nightly");
+    const auto tell = [&](std::string_view target, std::string_view token) {
+        return d.ask("POST", target, "", R"({"outcome":"pass"})", fmt::format("Authorization: Bearer {}\r\n", token)).status;
+    };
+    EXPECT_EQ(tell("/api/v1/services/nightly/heartbeat/job", "beat-it"), 202);
+    EXPECT_EQ(tell("/api/v1/services/nightly/heartbeat/job", "beat-him"), 401);
+    EXPECT_EQ(tell("/api/v1/services/web/heartbeat/job", "beat-it"), 401);
+    EXPECT_EQ(tell("/api/v1/services/nightly:drain", "beat-it"), 401);
+}
+
+TEST_F(Api, LabelsSelectAndProjectsAreTold) {
+    d.add_service(8, "blue", {{"team", "a"}});
+    d.add_service(9, "green", {{"team", "b"}});
+    const Json got = d.ask("GET", "/api/v1/services?selector=team%3Da", "read").json();
+    ASSERT_EQ(got.at("items").size(), 1u) << got;
+    EXPECT_EQ(got.at("items")[0].at("service"), "blue");
+    d.put(catalog::RoutesPut{std::make_shared<const std::vector<catalog::RouteFacts>>(
+        std::vector<catalog::RouteFacts>{{{.id = "r-9", .host = "blue.example", .service = "blue", .project = "shop"}, 9}})});
+    EXPECT_EQ(d.ask("GET", "/api/v1/routes", "read").json().at("items")[0].at("project"), "shop");
+}
+
 TEST_F(Api, ReloadProblemsNameFileAndLine) {
     EXPECT_EQ(d.ask("POST", "/api/v1/config:reload").status, 200);
     d.backend.reload_error = Error{Code::invalid, "hale.yml:12:5: services.web.check: wrong; allowed: x\nhale.yml:14:1: other: bad"};
@@ -398,7 +459,7 @@ TEST_F(Api, AListenerOffLoopbackNeedsToBeDeclaredInsecure) {
     ASSERT_TRUE(d.server->listen_socket("/run/hale.sock", 0600).has_value());
     auto& net = d.network.net("hale", d.world.loop());
     const struct { io::PeerCredentials who; int drain, tokens; } cases[] = {
-        {{.uid = 0}, 200, 200}, {{.uid = 100, .gid = 9}, 200, 200}, {{.uid = 5, .gid = 200}, 200, 403}, {{.uid = 5, .gid = 5}, 403, 403}};
+        {{.uid = 0}, 200, 200}, {{.uid = 100, .gid = 9}, 200, 200}, {{.uid = 5, .gid = 200}, 200, 403}, {{.uid = 5, .gid = 5}, 403, 403}, {{.uid = 0, .ourselves = true}, 403, 403}};
     for (const auto& one : cases) {
         net.set_credentials(one.who);
         for (const auto& [method, target, status] : {std::tuple{"POST", "/api/v1/services/web:drain", one.drain}, std::tuple{"GET", "/api/v1/tokens", one.tokens}}) {

@@ -59,7 +59,8 @@ void Backend::probe_target(api::AdHocProbe probe, std::move_only_function<void(R
     // One checker's thread lends its loop and resolver; the probe is nobody's verdict.
     CheckerThread& lender = parts_.checkers.front();
     lender.thread->loop().post([&lender, probe = std::move(probe), reply = home(std::move(reply))]() mutable {
-        AdHoc::probe(lender.thread->loop(), lender.thread->net(), *lender.resolver, lender.targets, probe.target, probe.check, std::move(reply));
+        if (!lender.checker) return reply(fail(Code::unavailable, "the daemon is stopping"));
+        AdHoc::probe(lender.thread->loop(), lender.thread->net(), *lender.resolver, lender.checker->targets(), probe.target, probe.check, std::move(reply));
     });
 }
 

@@ -24,6 +24,7 @@
 #include "os/clock.h"
 #include "os/files.h"
 #include "os/secret_bytes.h"
+#include "os/socket_address.h"
 #include "os/threads.h"
 
 namespace hale::app {
@@ -147,7 +148,6 @@ Result<> Daemon::start_threads() {
         server_ = std::make_unique<api::Server>(api_thread_->loop(), api_thread_->net(), *backend_, own_,
                                                 api::ServerOptions{.node = node,
                                                                    .version = version,
-                                                                   .admin_hosts = settings_.admin_hosts,
                                                                    .insecure = settings_.admin_insecure,
                                                                    .daemon_uid = static_cast<std::uint32_t>(geteuid()),
                                                                    .operators_gid = operators_gid(),
@@ -158,15 +158,12 @@ Result<> Daemon::start_threads() {
     });
     for (unsigned i = 0; i < checkers_.size(); ++i) {
         CheckerThread& one = checkers_[i];
-        one.targets.deny = settings_.targets_deny;
-        if (settings_.admin && settings_.admin->port != 0) one.targets.own.push_back(*settings_.admin);
         one.thread->run_and_wait([&, i] {
             probe::CheckerOptions options;
             options.number = i;
             options.node = node;
-            options.engine.in_flight = settings_.probes_in_flight;
+            options.of = static_cast<unsigned>(checkers_.size());
             options.engine.pool.most_kept = descriptor_limit() / 2 / checkers_.size();
-            options.engine.targets = one.targets;
             options.engine.exec_user = settings_.exec_user;
             options.last_known_max_age = settings_.last_known_max_age;
             one.checker = std::make_unique<probe::Checker>(one.thread->loop(), one.thread->net(), *one.resolver, spawner_.get(), std::move(options),
@@ -241,15 +238,66 @@ std::string Daemon::socket_path() const {
     return settings_.state == "/var/lib/hale" ? "/run/hale/hale.sock" : settings_.state + "/hale.sock";
 }
 
+// On the api thread. `own`: everywhere that the API is reached, as far as we can know.
+Result<> Daemon::bind_admin(std::string& content, std::vector<SocketAddress>& own) {
+    const auto note = [&](std::string_view key, const SocketAddress& address) { content += fmt::format(",\"{}\":\"{}\"", key, address.text()); };
+    if (settings_.admin) {
+        HALE_ASSIGN(const auto where, server_->listen_admin(*settings_.admin));
+        note("admin", where);
+        own.push_back(where);
+        if (where.ip.is_unspecified())
+            for (const Ip& ip : os::local_addresses()) own.push_back({.ip = ip, .port = where.port});
+    }
+    if (settings_.health) {
+        HALE_ASSIGN(const auto where, server_->listen_health(*settings_.health));
+        note("health", where);
+    }
+    const std::string path = socket_path();
+    if (const auto directory = path.substr(0, path.rfind('/')); directory == "/run/hale") mkdir(directory.c_str(), 0755);
+    const auto group = operators_gid();
+    HALE_TRY(server_->listen_socket(path, group == no_group ? 0600 : 0660));
+    own.push_back({.path = path});
+    if (group == no_group) log(LogLevel::info, fmt::format("{} is for this user alone: there is no group \"hale\"", path));
+    else if (chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
+        log(LogLevel::warning, fmt::format("giving {} to group hale failed: {}", path, system_text(errno)));
+    std::string quoted;
+    for (const char c : path) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    content += fmt::format(",\"socket\":\"{}\"", quoted);
+    return {};
+}
+
 Result<> Daemon::open_listeners() {
     Result<> failed;
     std::string content = fmt::format("{{\"pid\":{}", getpid());
     const auto note = [&](std::string_view key, const SocketAddress& address) { content += fmt::format(",\"{}\":\"{}\"", key, address.text()); };
 
+    // The admin listeners wait at their gate until everything else is done.
+    std::promise<void> admin_gate;
+    const std::shared_future<void> admin_opened = admin_gate.get_future().share();
+    std::string admin_content;
+    std::vector<SocketAddress> own;
+    {
+        std::promise<Result<>> bound;
+        auto result = bound.get_future();
+        api_thread_->loop().post([this, &bound, &admin_content, &own, admin_opened] {
+            bound.set_value(bind_admin(admin_content, own));
+            admin_opened.wait();
+        });
+        failed = result.get();
+    }
+    // Before the first request: no target of the API is an admin listener.
+    if (failed) {
+        std::promise<void> held;
+        auto done = held.get_future();
+        control_thread_->loop().post([this, &held, &own] {
+            control_->set_own_addresses(std::move(own), [&held] { held.set_value(); });
+        });
+        done.wait();
+    }
     // Every worker binds and then waits at the gate, inside its own turn, until listen.json is there.
     std::promise<void> gate;
     const std::shared_future<void> opened = gate.get_future().share();
-    if (settings_.http) {
+    if (failed && settings_.http) {
         SocketAddress address = *settings_.http;
         for (auto& one : workers_) {
             std::promise<Result<SocketAddress>> bound;
@@ -267,39 +315,7 @@ Result<> Daemon::open_listeners() {
         }
         if (failed) note("http", address);
     }
-    std::promise<void> admin_gate;
-    const std::shared_future<void> admin_opened = admin_gate.get_future().share();
-    if (failed) {
-        std::promise<Result<>> bound;
-        auto result = bound.get_future();
-        api_thread_->loop().post([this, &bound, &note, &content, admin_opened] {
-            const auto listen = [&]() -> Result<> {
-                if (settings_.admin) {
-                    HALE_ASSIGN(const auto where, server_->listen_admin(*settings_.admin));
-                    note("admin", where);
-                }
-                if (settings_.health) {
-                    HALE_ASSIGN(const auto where, server_->listen_health(*settings_.health));
-                    note("health", where);
-                }
-                const std::string path = socket_path();
-                if (const auto directory = path.substr(0, path.rfind('/')); directory == "/run/hale") mkdir(directory.c_str(), 0755);
-                const auto group = operators_gid();
-                HALE_TRY(server_->listen_socket(path, group == no_group ? 0600 : 0660));
-                if (group == no_group) log(LogLevel::info, fmt::format("{} is for this user alone: there is no group \"hale\"", path));
-                else if (chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
-                    log(LogLevel::warning, fmt::format("giving {} to group hale failed: {}", path, system_text(errno)));
-                std::string quoted;
-                for (const char c : path) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
-                content += fmt::format(",\"socket\":\"{}\"", quoted);
-                return {};
-            };
-            bound.set_value(listen());
-            admin_opened.wait();
-        });
-        failed = result.get();
-    }
-    if (failed) failed = os::write_file_durably(settings_.state + "/listen.json", content + "}\n", 0600);
+    if (failed) failed = os::write_file_durably(settings_.state + "/listen.json", content + admin_content + "}\n", 0600);
     gate.set_value();
     // Traffic first, admin last.
     for (auto& one : workers_) one.thread->run_and_wait([] {});
@@ -348,16 +364,21 @@ void Daemon::stop() {
     own_.ready.store(false);
     own_.stopping.store(true);
     if (started_) {
+        // As the last reload said.
+        Duration most = settings_.drain_timeout;
+        control_thread_->run_and_wait([this, &most] {
+            if (const auto document = control_->document()) most = document->settings.drain_timeout;
+        });
         std::vector<std::future<void>> drained;
         for (auto& one : workers_) {
             auto done = std::make_shared<std::promise<void>>();
             drained.push_back(done->get_future());
-            one.thread->loop().post([&one, done, most = settings_.drain_timeout] {
+            one.thread->loop().post([&one, done, most] {
                 if (!one.worker) return done->set_value();
                 one.worker->drain(most, [done] { done->set_value(); });
             });
         }
-        for (auto& one : drained) one.wait_for(settings_.drain_timeout + 5s);
+        for (auto& one : drained) one.wait_for(most + 5s);
         for (auto& one : workers_) one.thread->run_and_wait([&one] {
             if (one.worker) one.worker->stop();
             one.worker.reset();

@@ -48,6 +48,7 @@ private:
     Result<> put_in_force();
     Result<> write_admin_token();
     Result<> open_listeners();
+    Result<> bind_admin(std::string& content, std::vector<SocketAddress>& own);
     Result<> mutate_and_wait(catalog::Mutation mutation);
     void back_up() noexcept;
     std::string socket_path() const;

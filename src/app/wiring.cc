@@ -41,7 +41,7 @@ void CheckerWires::send(std::vector<catalog::CheckerCommand> commands, io::Task 
         std::visit(
             [&](auto& one) {
                 using Command = std::decay_t<decltype(one)>;
-                if constexpr (std::is_same_v<Command, catalog::SuspectSelf>) {
+                if constexpr (std::is_same_v<Command, catalog::SuspectSelf> || std::is_same_v<Command, catalog::CheckerSettings>) {
                     for (auto& shard : shards) shard.emplace_back(one);
                 } else {
                     const auto owner = one.row % checkers_.size();

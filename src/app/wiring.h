@@ -23,7 +23,6 @@ namespace hale::app {
 struct CheckerThread {
     std::unique_ptr<LoopThread> thread;
     std::unique_ptr<io::Resolver> resolver;
-    probe::TargetPolicy targets;
     std::unique_ptr<probe::Checker> checker;  // Made, used and destroyed on its thread.
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/time.h"
+#include "catalog/target_policy.h"
 #include "config/check_spec.h"
 #include "config/target.h"
 #include "io/loop.h"
@@ -121,8 +122,16 @@ struct SuspectSelf { Duration hold; };
 // This instance is the last eligible one of its service (flapping must not keep it down).
 struct LastEligible { verdict::RowId row; bool last; };
 
+// What the file says to all checkers; the first command they get, and again whenever it changed.
+struct CheckerSettings {
+    std::shared_ptr<const TargetPolicy> targets;
+    unsigned in_flight = 4096;         // Probes, of all checkers together.
+    unsigned in_flight_per_host = 8;   // Of one checker, to one address.
+    bool operator==(const CheckerSettings&) const = default;
+};
+
 using CheckerCommand = std::variant<Assignment, Unassign, ProbeNow, OpenGate, CloseGate, Passive, HeartbeatSeen,
-                                    MembersChanged, SuspectSelf, LastEligible>;
+                                    MembersChanged, SuspectSelf, LastEligible, CheckerSettings>;
 
 // ---- What comes back ----
 

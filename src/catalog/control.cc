@@ -59,6 +59,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     versions_reserved_ += version_block;
     start.revision = ++revision_;
     Effects& effects = start.effects;
+    apply_settings(document->settings, effects);
     // Overrides and drains before instances, so that every instance is first told with them.
     for (const auto& name : declared_.service_names()) {
         const auto spec = declared_.merged(name);
@@ -145,10 +146,11 @@ void Control::begin_next() {
             pending.internal(at, under_way_->effects);
             if (under_way_->effects.tell.empty() && under_way_->effects.commands.empty()) {
                 under_way_.reset();  // Nothing came of it: no revision, no publication.
+                if (pending.reply) pending.reply(MutationDone{told_, ""});
                 continue;
             }
             under_way_->revision = next_revision();
-            carry_out("", {});
+            carry_out("", std::move(pending.reply));
         } else {
             commit(std::move(pending));
         }
@@ -237,6 +239,7 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
     if (!redeclared.services.empty()) folding_.rebuild_dependents();
     names_.want(membership_.names());
     if (const auto* document = std::get_if<ApplyDocument>(&change)) {
+        apply_settings(document->document->settings, effects);
         parts_.own.reload_failed.store(false);
         effects.routes = true;
         membership_.options.drain_timeout = document->document->settings.drain_timeout;
@@ -245,6 +248,26 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
                                          fmt::format("{} of {} services changed", redeclared.changed.size(), redeclared.services.size())});
         effects.tell.emplace_back(ShadowedPut{declared_.shadowed()});
     }
+}
+
+void Control::apply_settings(const config::Settings& settings, Effects& effects) {
+    TargetPolicy targets{.deny = settings.targets_deny, .own = own_};
+    CheckerSettings now{.targets = settings_.targets,
+                        .in_flight = settings.probes_in_flight,
+                        .in_flight_per_host = settings.probes_in_flight_per_host};
+    if (!now.targets || *now.targets != targets) now.targets = std::make_shared<const TargetPolicy>(std::move(targets));
+    if (now == settings_) return;
+    settings_ = std::move(now);
+    effects.commands.insert(effects.commands.begin(), settings_);
+    effects.routes = true;
+}
+
+void Control::set_own_addresses(std::vector<SocketAddress> own, io::Task done) {
+    own_ = std::move(own);
+    waiting_.push_back({{},
+                        [done = std::move(done)](MutationResult) mutable { done(); },
+                        [this](Moment, Effects& effects) { apply_settings(declared_.document()->settings, effects); }});
+    begin_next();
 }
 
 // Of the object that the change is about, for If-Match: an override has a revision of its own.
@@ -271,7 +294,7 @@ void Control::carry_out(std::string id, MutationReply reply) {
     adoption_.arm(parts_.loop.now() + adoption_timeout);
     auto commands = std::exchange(now.effects.commands, {});
     if (publishes) {
-        auto snapshot = publishing_.build(membership_, declared_.routes(), now.effects.services, *declared_.document(), now.revision, moment());
+        auto snapshot = publishing_.build(membership_, declared_.routes(), now.effects.services, *declared_.document(), settings_.targets, now.revision, moment());
         parts_.routing.publish(std::move(snapshot), [this] { adopted(); });
     }
     if (commands.empty()) adopted();

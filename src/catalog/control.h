@@ -83,6 +83,12 @@ public:
 
     void on_report(CheckReport report);
 
+    // Where the admin listener and its socket are bound: no target of the API may be one of them. `done` runs when
+    // every worker and checker holds to it.
+    void set_own_addresses(std::vector<SocketAddress> own, io::Task done);
+
+    // In force; null before start().
+    std::shared_ptr<const config::Document> document() const { return declared_.document(); }
     std::uint64_t revision() const { return revision_; }
     std::uint64_t changes_skipped() const { return reports_.skipped(); }
     std::uint64_t late_discarded() const { return folding_.discarded(); }
@@ -105,6 +111,8 @@ private:
     void carry_out(std::string id, MutationReply reply);
     void adopted();
     void finish();
+    // What the file says to checkers and of targets, as far as it is not said yet.
+    void apply_settings(const config::Settings& settings, Effects& effects);
     void apply_declared(Redeclared& redeclared, const Change& change, Moment at);
     void apply_traffic(const Change& change, std::uint64_t revision, Moment at, Effects& effects);
     std::vector<config::Change> journal_of(const Change& change, std::uint64_t revision, Moment at) const;
@@ -143,6 +151,8 @@ private:
     std::uint64_t told_ = 0;  // The last revision that readers were told of.
     std::uint32_t versions_reserved_ = 0;
     bool reserving_ = false;
+    std::vector<SocketAddress> own_;
+    CheckerSettings settings_;  // As last said.
     std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.
     std::uint64_t store_dropped_ = 0;     // Last verdicts that the journal did not take.
     Instant sweep_at_ = never;

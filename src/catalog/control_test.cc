@@ -339,5 +339,67 @@ TEST(Control, ABeatIsForOneCheckAndWithSeveralItMustSayWhich) {
     }
 }
 
+// What the file says to all checkers, and of targets, is in force with the reload that says it, and said once.
+TEST(Control, SettingsAreSaidToCheckersAndWorkersWhenTheyChange) {
+    Desk desk;
+    desk.start();
+    auto said = all<CheckerSettings>(desk.commands);
+    ASSERT_EQ(said.size(), 1u) << "first of all";
+    EXPECT_TRUE(std::holds_alternative<CheckerSettings>(desk.commands.front()));
+    EXPECT_EQ(said[0]->in_flight, 4096u);
+    EXPECT_EQ(said[0]->in_flight_per_host, 8u);
+    EXPECT_EQ(desk.published->max_body, std::nullopt);
+    EXPECT_TRUE(desk.published->targets->deny.empty());
+
+    desk.prompt = true;
+    std::optional<bool> held;
+    desk.control.set_own_addresses({*SocketAddress::parse("127.0.0.1:4253")}, [&] { held = true; });
+    EXPECT_TRUE(held.value_or(false));
+    EXPECT_EQ(desk.published->targets->own.size(), 1u);
+    held.reset();
+    desk.control.set_own_addresses({*SocketAddress::parse("127.0.0.1:4253")}, [&] { held = true; });
+    EXPECT_TRUE(held.value_or(false)) << "answered also when nothing changed";
+
+    const auto reload = [&](const std::string& head) { desk.mutate(ApplyDocument{document(head + Desk::simple)}); };
+    reload("probes_in_flight: 10\nprobes_in_flight_per_host: 3\ntargets: {deny: [10.9.0.0/16]}\nlimits: {max_body: 1MiB}\n");
+    said = all<CheckerSettings>(desk.commands);
+    ASSERT_EQ(said.size(), 3u);
+    EXPECT_EQ(said[2]->in_flight, 10u);
+    EXPECT_EQ(said[2]->in_flight_per_host, 3u);
+    EXPECT_EQ(said[2]->targets->deny.size(), 1u);
+    EXPECT_EQ(said[2]->targets->own.size(), 1u) << "a reload forgets nothing of ours";
+    EXPECT_EQ(desk.published->targets, said[2]->targets);
+    EXPECT_EQ(desk.published->max_body, 1u << 20);
+    reload("probes_in_flight: 10\nprobes_in_flight_per_host: 3\ntargets: {deny: [10.9.0.0/16]}\n");
+    EXPECT_EQ(all<CheckerSettings>(desk.commands).size(), 3u);
+    EXPECT_EQ(desk.published->max_body, std::nullopt);
+}
+
+TEST(Control, EndpointsOfTheFileAloneAreTrusted) {
+    Desk desk;
+    desk.prompt = true;
+    desk.answer_journal();
+    desk.answer(desk.adoptions);
+    desk.answer(desk.acks);
+    auto added = config::load_instance(*desk.view.service("web")->facts->spec, R"({"address":"10.0.0.2:80","name":"extra"})", *desk.view.document());
+    ASSERT_TRUE(added);
+    desk.mutate(PutApiInstance{"web", *added, "{}"});
+    const auto& endpoints = desk.published->table.find("web.example", "/")->service->endpoints;
+    ASSERT_EQ(endpoints.size(), 2u);
+    for (const auto& endpoint : endpoints) EXPECT_EQ(endpoint.trusted, endpoint.name == "web-1") << endpoint.name;
+}
+
+TEST(Control, AnOverrideLastsAtMostAsLongAsTheFileAllows) {
+    Desk desk({}, "override_max: 30m\n" + Desk::simple);
+    desk.start();
+    desk.prompt = true;
+    desk.mutate(down(desk.id()));
+    ASSERT_FALSE(desk.last);
+    EXPECT_EQ(desk.last.error().error.code, Code::invalid);
+    desk.mutate(ApplyDocument{document("override_max: 2h\n" + Desk::simple)});
+    desk.mutate(down(desk.id()));
+    EXPECT_TRUE(desk.last);
+}
+
 }  // namespace
 }  // namespace hale::catalog

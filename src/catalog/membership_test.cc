@@ -278,12 +278,44 @@ TEST(Publishing, UnchangedServicesAreSharedAndChangedOnesAreNew) {
     std::vector<RouteFacts> routes;
     for (const auto& route : both->routes) routes.push_back({route, 1});
     Publishing publishing;
-    const auto first = publishing.build(bench.membership, routes, effects.services, *both, 1, bench.at);
-    const auto second = publishing.build(bench.membership, routes, {"b"}, *both, 2, bench.at);
+    const auto first = publishing.build(bench.membership, routes, effects.services, *both, nullptr, 1, bench.at);
+    const auto second = publishing.build(bench.membership, routes, {"b"}, *both, nullptr, 2, bench.at);
     EXPECT_EQ(first->table.find("a.example", "/")->service, second->table.find("a.example", "/")->service);
     EXPECT_NE(first->table.find("b.example", "/")->service, second->table.find("b.example", "/")->service);
     EXPECT_EQ(second->table.find("b.example", "/")->service->endpoints[0].address.text(), "10.0.0.2:80");
     EXPECT_EQ(second->table.find("b.example", "/")->service->revision, 2u);
+}
+
+// What the file says of a service is what its routers get.
+TEST(Publishing, EveryTrafficKeyReachesTheSnapshot) {
+    Bench bench;
+    const auto said = document(
+        "trusted_proxies: [10.0.0.0/8]\nerrors: {detail_for: [10.1.0.0/16]}\nlimits: {max_body: 1MiB}\n"
+        "aliases: [{path: /up, action: health, on_public: true}, {path: /private, action: health}]\n"
+        "services:\n  a:\n    routes: [{host: a.example, path: /x, strip: true}]\n    check: {http: /up}\n"
+        "    instances: [{address: \"10.0.0.1:80\", weight: 7}]\n    balance: {hash: \"header:X\"}\n    degraded_weight: 0.5\n"
+        "    timeouts: {connect: 2s, first_byte: 3s, idle: 4s}\n    retry: {max: 5, budget: 50%}\n    panic: {below: 10%, min_instances: 9, to: last_good}\n");
+    Effects effects;
+    bench.membership.put({service_of(said, 0), "", true, 1}, bench.at, effects);
+    std::vector<RouteFacts> routes{{said->routes.at(0), 1}};
+    Publishing publishing;
+    const auto snapshot = publishing.build(bench.membership, routes, effects.services, *said, nullptr, 1, bench.at);
+    const Route* route = snapshot->table.find("a.example", "/x/y");
+    ASSERT_NE(route, nullptr);
+    EXPECT_EQ(snapshot->table.find("a.example", "/y"), nullptr);
+    EXPECT_TRUE(route->strip);
+    const auto& service = *route->service;
+    EXPECT_EQ(service.endpoints.at(0).weight, 7u);
+    EXPECT_EQ(service.balance.kind, config::BalanceKind::hash_header);
+    EXPECT_EQ(service.degraded_weight, 0.5);
+    EXPECT_EQ(service.timeouts, (config::Timeouts{.connect = 2s, .first_byte = 3s, .idle = 4s}));
+    EXPECT_EQ(service.retry, (config::Retry{.max = 5, .budget_percent = 50}));
+    EXPECT_EQ(service.panic, (config::Panic{.below_percent = 10, .min_instances = 9, .to = config::PanicTarget::last_good}));
+    EXPECT_EQ(snapshot->trusted_proxies.size(), 1u);
+    EXPECT_EQ(snapshot->errors_detail_for.size(), 1u);
+    EXPECT_EQ(snapshot->max_body, 1u << 20);
+    ASSERT_EQ(snapshot->public_health.size(), 1u);
+    EXPECT_EQ(snapshot->public_health[0].path, "/up");
 }
 
 // What control folds from records is what the law folds from words.

@@ -29,6 +29,7 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
         endpoint.lifecycle = standing.lifecycle;
         endpoint.override = standing.override;
         endpoint.unchecked = standing.unchecked;
+        endpoint.trusted = instance->spec->owner == config::Owner::file;
         endpoint.weight = instance->weight.value_or(instance->spec->weight);
         endpoint.address = *instance->current.address;
         endpoint.id = instance->id;
@@ -41,7 +42,8 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
 }
 
 Snapshot Publishing::build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<SharedText, std::less<>>& touched,
-                           const config::Document& document, std::uint64_t revision, Moment at) {
+                           const config::Document& document, std::shared_ptr<const TargetPolicy> targets, std::uint64_t revision,
+                           Moment at) {
     for (const auto& name : touched)
         if (Service* service = membership.service(name))
             service->published = service->routed ? routed(*service, revision, at) : nullptr;
@@ -56,6 +58,8 @@ Snapshot Publishing::build(Membership& membership, const std::vector<RouteFacts>
         table.push_back({route.spec.id, route.spec.host, route.spec.path, route.spec.strip, service->published});
     }
     snapshot->table = RouteTable(std::move(table));
+    snapshot->targets = std::move(targets);
+    snapshot->max_body = document.settings.max_body;
     snapshot->trusted_proxies = document.settings.trusted_proxies;
     snapshot->errors_detail_for = document.settings.errors_detail_for;
     for (const auto& alias : document.aliases)

@@ -17,7 +17,7 @@ class Publishing {
 public:
     // `wall_offset`: now − utc, to turn a pause's end into the workers' clock.
     Snapshot build(Membership& membership, const std::vector<RouteFacts>& routes, const std::set<SharedText, std::less<>>& touched,
-                   const config::Document& document, std::uint64_t revision, Moment at);
+                   const config::Document& document, std::shared_ptr<const TargetPolicy> targets, std::uint64_t revision, Moment at);
 
 private:
     static std::shared_ptr<const RoutedService> routed(Service& service, std::uint64_t revision, Moment at);

@@ -17,6 +17,7 @@
 
 #include "base/address.h"
 #include "base/time.h"
+#include "catalog/target_policy.h"
 #include "config/service_spec.h"
 #include "io/loop.h"
 #include "verdict/ledger.h"
@@ -30,6 +31,7 @@ struct Endpoint {
     verdict::Lifecycle lifecycle = verdict::Lifecycle::serving;
     std::optional<verdict::OverrideState> override;  // The instance's and the service's, the stronger.
     bool unchecked = false;
+    bool trusted = false;  // Declared in the file: held to `deny` alone.
     std::uint32_t weight = 1;
     SocketAddress address;
     SharedText id;
@@ -98,6 +100,8 @@ private:
 struct RoutingSnapshot {
     std::uint64_t revision = 0;
     RouteTable table;
+    std::shared_ptr<const TargetPolicy> targets;  // Null: denies nothing, and nothing is Hale's own.
+    std::optional<std::uint64_t> max_body;         // Of a request, in bytes.
     std::vector<Cidr> trusted_proxies;
     std::vector<Cidr> errors_detail_for;
     std::vector<PublicHealth> public_health;

@@ -46,6 +46,7 @@ struct PeerCredentials {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
+    bool ourselves = false;  // The other end is this very process.
 };
 
 class Stream;

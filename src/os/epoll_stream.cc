@@ -155,7 +155,7 @@ std::optional<io::PeerCredentials> EpollStream::credentials() const {
     ucred who{};
     socklen_t size = sizeof who;
     if (getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return std::nullopt;
-    io::PeerCredentials credentials{.uid = who.uid, .gid = who.gid};
+    io::PeerCredentials credentials{.uid = who.uid, .gid = who.gid, .groups = {}, .ourselves = who.pid == getpid()};
     // Linux allows 65,536 groups; the first call says how many there are.
     socklen_t bytes = 0;
     if (getsockopt(socket_.get(), SOL_SOCKET, SO_PEERGROUPS, nullptr, &bytes) != 0 && errno == ERANGE) {

@@ -1,5 +1,7 @@
 #include "os/socket_address.h"
 
+#include <ifaddrs.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -50,6 +52,23 @@ SocketAddress socket_address(const RawAddress& raw) {
             break;
     }
     return address;
+}
+
+std::vector<Ip> local_addresses() {
+    std::vector<Ip> out;
+    ifaddrs* all = nullptr;
+    if (getifaddrs(&all) != 0) return out;
+    for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr) continue;
+        RawAddress raw;
+        if (one->ifa_addr->sa_family == AF_INET) raw.size = sizeof raw.address.v4;
+        else if (one->ifa_addr->sa_family == AF_INET6) raw.size = sizeof raw.address.v6;
+        else continue;
+        std::memcpy(&raw.address, one->ifa_addr, raw.size);
+        out.push_back(socket_address(raw).ip);
+    }
+    freeifaddrs(all);
+    return out;
 }
 
 }  // namespace hale::os

@@ -2,10 +2,11 @@
 
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <netinet/in.h>
+#include <vector>
 
 #include "base/address.h"
 
@@ -32,5 +33,8 @@ RawAddress raw_address(const SocketAddress& address);
 
 // A unix socket without a name gives an empty address.
 SocketAddress socket_address(const RawAddress& raw);
+
+// Of every interface of this machine, now.
+std::vector<Ip> local_addresses();
 
 }  // namespace hale::os

@@ -142,4 +142,9 @@ void Checker::take(catalog::LastEligible& note) {
     if (Subject* subject = find(note.row)) subject->set_last_eligible(note.last);
 }
 
+void Checker::take(catalog::CheckerSettings& settings) {
+    engine_.set_targets(std::move(settings.targets));
+    engine_.set_limits(std::max(1u, settings.in_flight / options_.of), settings.in_flight_per_host);
+}
+
 }  // namespace hale::probe

@@ -30,6 +30,7 @@ namespace hale::probe {
 
 struct CheckerOptions {
     unsigned number = 0;
+    unsigned of = 1;   // So many checkers share the limits.
     std::string node;  // For `from`: "host-a/checker-0".
     EngineOptions engine;
     Duration last_known_max_age = verdict::last_known_max_age_default;
@@ -64,6 +65,7 @@ public:
     void apply(std::vector<catalog::CheckerCommand> commands);
 
     std::string from() const;
+    const std::shared_ptr<const catalog::TargetPolicy>& targets() const { return engine_.options().targets; }
     CheckerStats stats() const;
 
 private:
@@ -77,6 +79,7 @@ private:
     void take(catalog::MembersChanged& change);
     void take(catalog::SuspectSelf& order);
     void take(catalog::LastEligible& note);
+    void take(catalog::CheckerSettings& settings);
 
     Subject* find(verdict::RowId row);
     // Null, and counted, when another generation is here.

@@ -435,6 +435,102 @@ TEST(Checker, TheScheduleLagCountsTheWaitForAPlace) {
     EXPECT_GE(bench.checker->stats().lag.worst, 1s);
 }
 
+// Every kind of connection counts for its address: kept ones, fresh ones, tcp, and confirmations, which are next
+// in line but wait too.
+TEST(Checker, TheCapPerAddressHoldsForEveryKindOfProbe) {
+    for (const std::string kind : {"kept", "fresh", "tcp", "confirmations"}) {
+        SCOPED_TRACE(kind);
+        CheckerOptions options;
+        options.of = 3;
+        Bench bench(1, options);
+        bench.send(catalog::CheckerSettings{
+            .targets = std::make_shared<const catalog::TargetPolicy>(), .in_flight = 4096, .in_flight_per_host = 3});
+        Server server(bench.network, bench.loop, "web", web);
+        server.manner = kind == "confirmations" ? Manner::answer : Manner::silence;
+        for (verdict::RowId row = 0; row < 20; ++row) {
+            auto spec = Bench::http();
+            if (kind == "fresh") spec->connection = config::ConnectionMode::fresh;
+            if (kind == "tcp") spec->what = config::TcpCheck{.send = "PING", .expect_bytes = "PONG"};
+            bench.assign(bench.assignment(row, web, {spec}));
+        }
+        if (kind == "confirmations") {
+            for (verdict::RowId row = 0; row < 20; ++row) ASSERT_TRUE(bench.until(row, State::healthy)) << row;
+            server.manner = Manner::silence;
+        }
+        std::size_t most = 0;
+        for (int i = 0; i < 3000; ++i) {
+            bench.run_for(5ms);
+            most = std::max(most, bench.checker->stats().engine.in_flight);
+        }
+        EXPECT_EQ(most, 3u);
+        // More room is used at once, by those who wait.
+        bench.send(catalog::CheckerSettings{
+            .targets = std::make_shared<const catalog::TargetPolicy>(), .in_flight = 4096, .in_flight_per_host = 7});
+        EXPECT_EQ(bench.checker->stats().engine.in_flight, 7u);
+        // Less room takes nothing away, and is kept to from then on.
+        bench.send(catalog::CheckerSettings{
+            .targets = std::make_shared<const catalog::TargetPolicy>(), .in_flight = 4096, .in_flight_per_host = 2});
+        bench.run_for(10s);
+        EXPECT_LE(bench.checker->stats().engine.in_flight, 2u);
+        // The limit of all is shared: a third of 5 is 1.
+        bench.send(catalog::CheckerSettings{
+            .targets = std::make_shared<const catalog::TargetPolicy>(), .in_flight = 5, .in_flight_per_host = 9});
+        bench.run_for(10s);
+        EXPECT_LE(bench.checker->stats().engine.in_flight, 1u);
+        bench.send(catalog::CheckerSettings{
+            .targets = std::make_shared<const catalog::TargetPolicy>(), .in_flight = 1, .in_flight_per_host = 9});
+        bench.run_for(10s);
+        EXPECT_LE(bench.checker->stats().engine.in_flight, 1u) << "never none";
+        EXPECT_GT(bench.checker->stats().engine.ended, 20u);
+        EXPECT_EQ(bench.leaks(), "");
+    }
+}
+
+// Two checkers share the machine's programs: whoever finds them all running waits, and its own time begins when
+// its program does.
+TEST(Checker, ProgramsOfTwoCheckersTakeTurns) {
+    sim::World world(1);
+    sim::Network network(world);
+    network.add_host("hale", {"10.0.0.2"});
+    sim::Names names;
+    std::size_t most = 0;
+    sim::Spawner* running = nullptr;
+    sim::Spawner spawner(world, [&](const io::SpawnRequest&) {
+        most = std::max(most, running->running() + 1);
+        return sim::Spawner::Ending{.after = 900ms};
+    });
+    running = &spawner;
+    struct Half final : ProbeSink {
+        Half(sim::World& in, sim::Network& on, sim::Names& known, sim::Spawner& programs)
+            : loop(in.make_loop("checker")), resolver(known, loop), engine(loop, on.net("hale", loop), resolver, &programs, {}) {}
+        void on_probed(verdict::Observation&& seen) noexcept override { got.push_back(std::move(seen)); }
+        sim::Loop& loop;
+        sim::Resolver resolver;
+        Engine engine;
+        std::vector<verdict::Observation> got;
+    };
+    Half one(world, network, names, spawner), two(world, network, names, spawner);
+    auto spec = std::make_shared<config::CheckSpec>();
+    spec->name = "disk";
+    spec->what = config::ExecCheck{.arguments = {"/usr/lib/check_disk"}};
+    spec->timing.timeout = 1s;
+    const Plan plan = make_plan(spec);
+    for (Half* half : {&one, &two})
+        half->loop.run([&] {
+            for (int i = 0; i < 40; ++i) half->engine.start({.plan = &plan}, *half);
+        });
+    world.run_for(20s);
+    for (Half* half : {&one, &two}) {
+        EXPECT_EQ(half->got.size(), 40u);
+        for (const auto& seen : half->got) {
+            EXPECT_EQ(seen.outcome, Outcome::pass) << seen.text;
+            EXPECT_LE(seen.timings.total, 1s) << "its turn is not its time";
+        }
+        half->loop.run([&] { half->engine.close(); });
+    }
+    EXPECT_EQ(most, 16u);
+}
+
 TEST(Checker, NamesAreResolvedPerFreshConnection) {
     Bench bench(1);
     Server five(bench.network, bench.loop, "web", "10.0.0.5:3000");
@@ -464,9 +560,9 @@ TEST(Checker, NamesAreResolvedPerFreshConnection) {
 
 TEST(Checker, TargetsAreRefusedAfterResolutionOnEveryConnect) {
     CheckerOptions options;
-    options.engine.targets.deny = {*Cidr::parse("10.0.0.6/32")};
-    options.engine.targets.own = {*SocketAddress::parse("10.0.0.5:4253")};
     Bench bench(1, options);
+    bench.send(catalog::CheckerSettings{.targets = std::make_shared<const catalog::TargetPolicy>(catalog::TargetPolicy{
+                                            .deny = {*Cidr::parse("10.0.0.6/32")}, .own = {*SocketAddress::parse("10.0.0.5:4253")}})});
     Server link_local(bench.network, bench.loop, "web", "169.254.0.9:80");
     Server denied(bench.network, bench.loop, "web", "10.0.0.6:80");
     bench.names.set("rebind.example", {"10.0.0.5"});
@@ -489,6 +585,67 @@ TEST(Checker, TargetsAreRefusedAfterResolutionOnEveryConnect) {
     bench.names.set("rebind.example", {"169.254.0.9"});
     EXPECT_TRUE(refused("rebind.example:80", false));
     EXPECT_EQ(denied.accepted, 0);
+}
+
+// Every key of an http check that shapes its request or bounds its answer is seen where it matters: at the server.
+TEST(Checker, WhatAnHttpCheckSaysIsWhatTheServerGets) {
+    Bench bench(1);
+    Server usual(bench.network, bench.loop, "web", web), other(bench.network, bench.loop, "web", "10.0.0.5:9");
+    verdict::RowId row = 0;
+    const auto ask = [&](const std::function<void(config::HttpCheck&, config::CheckSpec&)>& change, std::vector<std::string> conditions = {}) {
+        auto spec = Bench::http(std::move(conditions));
+        change(std::get<config::HttpCheck>(spec->what), *spec);
+        bench.assign(bench.assignment(++row, web, {spec}));
+        auto answers = bench.probe_now(row);
+        bench.send(catalog::Unassign{row, 1});
+        return answers.at(0).observation;
+    };
+    EXPECT_EQ(ask([](auto& http, auto&) { http.method = "HEAD"; }).outcome, Outcome::fail) << "this server's HEAD has a body";
+    EXPECT_TRUE(usual.last_request.starts_with("HEAD /up HTTP/1.1\r\n")) << usual.last_request;
+    ask([](auto& http, auto&) { http.headers = {{"X-Probe", "yes"}}; });
+    EXPECT_TRUE(usual.last_request.contains("\r\nX-Probe: yes\r\n")) << usual.last_request;
+    ask([](auto& http, auto&) { http.host = "shop.example"; });
+    EXPECT_TRUE(usual.last_request.contains("\r\nHost: shop.example\r\n")) << usual.last_request;
+    ask([](auto& http, auto&) { http.method = "POST", http.body = "ping"; });
+    EXPECT_TRUE(usual.last_request.contains("\r\nContent-Length: 4\r\n")) << usual.last_request;
+    const int before = usual.requests;
+    EXPECT_EQ(ask([](auto&, auto& spec) { spec.port = 9; }).outcome, Outcome::pass);
+    EXPECT_EQ(usual.requests, before);
+    EXPECT_GT(other.requests, 0);
+
+    // What is not to be read decides nothing, and what lies beyond the limit was not read.
+    usual.body = std::string(2000, 'x') + "END";
+    EXPECT_EQ(ask([](auto&, auto&) {}, {"[BODY] == pat(*END*)"}).outcome, Outcome::pass);
+    EXPECT_NE(ask([](auto& http, auto&) { http.body_limit = 1000; }, {"[BODY] == pat(*END*)"}).outcome, Outcome::pass);
+    usual.respond = [](const std::string&) { return std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"); };
+    EXPECT_NE(ask([](auto&, auto&) {}).outcome, Outcome::pass);
+    EXPECT_EQ(ask([](auto& http, auto&) { http.read = config::ReadMode::headers; }).outcome, Outcome::pass);
+
+    int hops = 0;
+    usual.respond = [&](const std::string&) {
+        return "HTTP/1.1 302 Found\r\nLocation: /hop" + std::to_string(++hops) + "\r\nContent-Length: 0\r\n\r\n";
+    };
+    for (const std::uint8_t most : {std::uint8_t{1}, std::uint8_t{4}}) {
+        hops = 0;
+        EXPECT_EQ(ask([&](auto& http, auto&) { http.redirect = config::RedirectPolicy::follow, http.max_redirects = most; }).reason, Reason::redirect_refused);
+        EXPECT_EQ(hops, most + 1);
+    }
+}
+
+TEST(Checker, WithinItsStartPeriodItAsksAtThePaceDeclared) {
+    for (const Duration pace : {Duration{200ms}, Duration{2s}}) {
+        Bench bench(1);
+        Server server(bench.network, bench.loop, "web", web);
+        server.status = 503;
+        auto spec = Bench::http();
+        spec->timing.interval = 60s;
+        spec->timing.start_period = 60s;
+        spec->timing.start_interval = pace;
+        bench.assign(bench.assignment(0, web, {spec}));
+        bench.run_for(10s);
+        EXPECT_NEAR(server.requests, duration_cast<std::chrono::milliseconds>(10s).count() / duration_cast<std::chrono::milliseconds>(pace).count(), 4) << human(pace);
+        EXPECT_EQ(bench.state(0), State::pending);
+    }
 }
 
 TEST(Checker, RedirectsFollowTheirPolicy) {

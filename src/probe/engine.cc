@@ -80,6 +80,12 @@ void FlightQueue::push(Flight& flight) {
     last_ = &flight;
 }
 
+void FlightQueue::push_front(Flight& flight) {
+    flight.hook_ = {this, nullptr, first_};
+    (first_ != nullptr ? first_->hook_.previous : last_) = &flight;
+    first_ = &flight;
+}
+
 Flight* FlightQueue::pop() {
     Flight* flight = first_;
     if (flight != nullptr) remove(*flight);
@@ -157,7 +163,7 @@ void Engine::cancel(Flight* flight) {
 }
 
 void Engine::admit(Flight& flight) {
-    if (flight.order_.fresh || flight.order_.plan->http() == nullptr) return admit_to_exec(flight);
+    if (flight.order_.plan->exec() != nullptr) return admit_to_exec(flight);
     Lane& lane = pool_.lane(flight.order_.to);
     flight.lane_ = &lane;
     if (lane.in_flight >= options_.pool.in_flight_per_address) return wait(flight, lane.waiting);
@@ -166,11 +172,9 @@ void Engine::admit(Flight& flight) {
 }
 
 void Engine::admit_to_exec(Flight& flight) {
-    if (flight.order_.plan->exec() != nullptr) {
-        if (exec_in_flight_ >= options_.exec_in_flight) return wait(flight, exec_waiting_);
-        ++exec_in_flight_;
-        flight.holds_exec_ = true;
-    }
+    if (exec_in_flight_ >= options_.exec_in_flight) return wait(flight, exec_waiting_);
+    ++exec_in_flight_;
+    flight.holds_exec_ = true;
     admit_to_engine(flight);
 }
 
@@ -179,8 +183,22 @@ void Engine::admit_to_engine(Flight& flight) {
     launch(flight);
 }
 
+void Engine::set_limits(std::size_t in_flight, unsigned per_address) {
+    options_.in_flight = in_flight;
+    options_.pool.in_flight_per_address = per_address;
+    pool_.set_in_flight_per_address(per_address);
+    std::vector<Flight*> admitted;
+    pool_.for_each_lane([&](Lane& lane) {
+        for (; lane.in_flight < per_address && !lane.waiting.empty(); ++lane.in_flight) admitted.push_back(next_of(lane.waiting));
+    });
+    for (Flight* const flight : admitted) admit_to_engine(*flight);
+    while (stats_.in_flight < options_.in_flight && !waiting_.empty()) launch(*next_of(waiting_));
+}
+
 void Engine::wait(Flight& flight, FlightQueue& queue) {
-    queue.push(flight);
+    // A confirmation decides something: it is next, but within the same limits.
+    if (flight.order_.trigger == verdict::Trigger::confirmation) queue.push_front(flight);
+    else queue.push(flight);
     ++stats_.waiting;
 }
 
@@ -231,7 +249,8 @@ void Engine::leave(Flight& flight) {
     if (std::exchange(flight.launched_, false)) --stats_.in_flight;
     Flight* next_in_lane = nullptr;
     if (Lane* lane = std::exchange(flight.lane_, nullptr); lane != nullptr && !waited_in_lane) {
-        next_in_lane = next_of(lane->waiting);
+        // Beyond the limit only after it was lowered.
+        if (lane->in_flight <= options_.pool.in_flight_per_address) next_in_lane = next_of(lane->waiting);
         if (next_in_lane == nullptr) {
             --lane->in_flight;  // Else its place is taken over.
             pool_.forget_if_empty(flight.order_.to, *lane);

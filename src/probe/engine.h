@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "catalog/target_policy.h"
 #include "expect/response.h"
 #include "http/client_exchange.h"
 #include "io/blocking.h"
@@ -22,7 +23,6 @@
 #include "io/stream.h"
 #include "probe/flight.h"
 #include "probe/pool.h"
-#include "probe/target_policy.h"
 
 namespace hale::probe {
 
@@ -30,7 +30,7 @@ struct EngineOptions {
     PoolLimits pool;
     std::size_t in_flight = 4096;  // In all; more wait in order.
     std::size_t exec_in_flight = 16;
-    TargetPolicy targets;
+    std::shared_ptr<const catalog::TargetPolicy> targets = std::make_shared<const catalog::TargetPolicy>();
     std::string exec_user;  // For exec checks that name none; empty: the daemon's own.
 };
 
@@ -69,6 +69,11 @@ public:
     // Closes what is kept. Needs: no flights.
     void close();
 
+    // Whoever waits is admitted at once where there is more room now; where there is less, nothing is taken away.
+    void set_limits(std::size_t in_flight, unsigned per_address);
+    // From the next probe on.
+    void set_targets(std::shared_ptr<const catalog::TargetPolicy> targets) { options_.targets = std::move(targets); }
+
     const EngineStats& stats() const { return stats_; }
     const Pool& pool() const { return pool_; }
     const EngineOptions& options() const { return options_; }
@@ -80,7 +85,8 @@ private:
     friend class ExecProbe;
 
     std::unique_ptr<Flight> make(const Order& order);
-    // The three places a probe needs, in this order; where one is taken, it waits.
+    // The places a probe needs: its address (or, for a program, the exec limit), then the engine; where one is
+    // taken, it waits.
     void admit(Flight& flight);
     void admit_to_exec(Flight& flight);
     void admit_to_engine(Flight& flight);

@@ -18,6 +18,7 @@ struct QueueHook {
 class FlightQueue {
 public:
     void push(Flight& flight);
+    void push_front(Flight& flight);
     Flight* pop();  // Null when empty.
     void remove(Flight& flight);
     bool empty() const { return first_ == nullptr; }

@@ -99,7 +99,7 @@ void HttpProbe::launch() {
     reused_ = false;
     if (!plan().fault.empty()) return end_error(Phase::none, plan().fault);
     if (order_.to.tls) return end_error(Phase::tls, "https is not supported by this version");
-    if (Lane* pooled = lane(); pooled != nullptr) {
+    if (Lane* pooled = lane(); pooled != nullptr && !order_.fresh) {
         connection_ = engine_.pool_.take(*pooled, *this);
         if (connection_) {
             reused_ = true;
@@ -146,7 +146,7 @@ void HttpProbe::resolved(Result<io::Resolution> result) {
 
 void HttpProbe::connect_to(const SocketAddress& address) {
     seen_.address = address;
-    if (const auto refusal = engine_.options_.targets.refusal(address, order_.to.trusted)) {
+    if (const auto refusal = engine_.options_.targets->refusal(address, order_.to.trusted)) {
         ++engine_.stats_.refused_targets;
         return end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
     }

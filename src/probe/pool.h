@@ -62,7 +62,7 @@ private:
     std::uint32_t requests_ = 0;
 };
 
-// One address: its idle connections, and the pooled probes in flight to it.
+// One address: its idle connections, and the probes in flight to it, on kept connections or their own.
 struct Lane {
     std::vector<std::unique_ptr<Connection>> idle;  // Newest last; at most in_flight_per_address.
     std::uint32_t in_flight = 0;
@@ -92,6 +92,11 @@ public:
     // May a connection that is open now be kept?
     bool room() const { return open_ <= limits_.most_kept; }
     void close_all();
+    void set_in_flight_per_address(unsigned most) { limits_.in_flight_per_address = most; }
+    template <class Fn>
+    void for_each_lane(Fn fn) {
+        for (auto& [key, lane] : lanes_) fn(lane);
+    }
 
     std::size_t open() const { return open_; }  // Streams that exist, used or idle.
     std::size_t kept() const { return kept_; }  // Idle.

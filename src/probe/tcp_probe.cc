@@ -47,7 +47,7 @@ void TcpProbe::resolved(Result<io::Resolution> result) {
 
 void TcpProbe::connect_to(const SocketAddress& address) {
     seen_.address = address;
-    if (const auto refusal = engine_.options_.targets.refusal(address, order_.to.trusted)) {
+    if (const auto refusal = engine_.options_.targets->refusal(address, order_.to.trusted)) {
         ++engine_.stats_.refused_targets;
         return end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
     }

@@ -244,6 +244,8 @@ public:
         std::vector<catalog::Route> made;
         for (const auto& r : routes) made.push_back({r.id, r.host, r.path, r.strip, shared.at(r.service)});
         fresh->table = catalog::RouteTable(std::move(made));
+        fresh->targets = targets;
+        fresh->max_body = max_body;
         fresh->trusted_proxies = trusted;
         fresh->errors_detail_for = detail_for;
         fresh->public_health = health;
@@ -260,6 +262,8 @@ public:
     std::map<std::string, catalog::RoutedService> services;
     std::vector<RouteRow> routes;
     std::vector<Cidr> trusted, detail_for;
+    std::shared_ptr<const catalog::TargetPolicy> targets;
+    std::optional<std::uint64_t> max_body;
     std::vector<catalog::PublicHealth> health;
     std::uint64_t revision = 0;
 

@@ -75,6 +75,10 @@ catalog::Snapshot Core::adopt(catalog::Snapshot snapshot) {
         service->retire();
         retired_.push_back(std::move(service));
     }
+    // Each connect is tested by what was resolved, and what stands is tested again when the policy moved.
+    const auto policy_of = [](const catalog::Snapshot& one) { return one != nullptr ? one->targets : nullptr; };
+    if (policy_of(before) != policy_of(snapshot_))
+        for (auto& [index, service] : services_) service->test_targets();
     if (!stopped_ && !tick_.armed()) tick_.arm(now() + tick_interval);
     // Whoever waits for a paused service looks again: it may go on, wait anew, or be gone.
     for (std::size_t waiting = parked_.size(); waiting > 0; --waiting) parked_.front()->unpause();
@@ -217,7 +221,24 @@ Service* Core::service_of(const catalog::Route& route) {
 
 // --- Upstreams -------------------------------------------------------------------------------------------
 
+std::optional<std::string> Core::refusal(const Backend& backend) const {
+    static const catalog::TargetPolicy none_said;
+    const auto& policy = snapshot_ != nullptr && snapshot_->targets ? *snapshot_->targets : none_said;
+    return policy.refusal(backend.address, backend.trusted);
+}
+
+void Core::complain(const Backend& backend, std::string_view why) {
+    if (now() < next_complaint_) return;
+    next_complaint_ = now() + 1s;
+    hale::log(LogLevel::error, "connecting to " + backend.address_text + " for service " + backend.service.name() + std::string(why));
+}
+
 Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
+    if (backend.refused) {
+        ++stats_.refused_targets;
+        complain(backend, " is refused: " + refusal(backend).value_or("the policy changed"));
+        return nullptr;
+    }
     if (!fresh && !backend.idle.empty()) {
         Upstream* const upstream = backend.idle.back();
         backend.idle.pop_back();
@@ -229,10 +250,7 @@ Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
     }
     auto stream = net_.connect(backend.address);
     if (!stream) {
-        if (now() < next_complaint_) return nullptr;
-        next_complaint_ = now() + 1s;
-        hale::log(LogLevel::error, "connecting to " + backend.address_text + " for service " + backend.service.name() +
-                                 " could not begin: " + stream.error().text);
+        complain(backend, " could not begin: " + stream.error().text);
         return nullptr;
     }
     Upstream* const upstream = take_spare(spare_upstreams_, *this).release();
@@ -247,7 +265,7 @@ Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
 void Core::give_back(Upstream& upstream) {
     Backend& backend = *upstream.backend;
     // `wanted` is of the last list: the epoch may have moved, and the next refresh closes what must not stay.
-    if (!backend.wanted || stopped_ || backend.idle.size() >= options_.max_idle_per_instance) {
+    if (!backend.wanted || backend.refused || stopped_ || backend.idle.size() >= options_.max_idle_per_instance) {
         close_upstream(upstream);
         return;
     }

@@ -63,6 +63,7 @@ public:
     std::span<const Cidr> trusted_proxies() const {
         return snapshot_ != nullptr ? std::span(snapshot_->trusted_proxies) : std::span<const Cidr>{};
     }
+    std::optional<std::uint64_t> max_body() const { return snapshot_ != nullptr ? snapshot_->max_body : std::nullopt; }
     const catalog::OwnHealth* health() const { return doors_.health; }
     bool draining() const { return draining_; }
     Random& random() { return random_; }
@@ -77,7 +78,9 @@ public:
     void count_exchange(int change) { exchanges_ += static_cast<std::uint64_t>(change); }
     void count_tunnel(int change) { tunnels_ += static_cast<std::uint64_t>(change); }
 
-    // An idle connection, unless a fresh one is asked for; else a new one. Null: it could not even begin.
+    // Why the policy on targets lets nobody connect there; nothing: it does.
+    std::optional<std::string> refusal(const Backend& backend) const;
+    // An idle connection, unless a fresh one is asked for; else a new one. Null: it may not or could not even begin.
     Upstream* acquire(Backend& backend, Client& client, bool fresh);
     void give_back(Upstream& upstream);
     void close_upstream(Upstream& upstream, bool by_reset = false);
@@ -101,6 +104,7 @@ private:
     void tick() noexcept;
     void send_passive() noexcept;
     void drain_ended() noexcept;
+    void complain(const Backend& backend, std::string_view why);
     void finish_if_drained();
     void recycle();
 

@@ -141,7 +141,7 @@ bool Client::begin() {
         answer(Answered::no_route);
         return true;
     }
-    const auto& most = core_.options().max_body_bytes;
+    const auto most = core_.max_body();
     if (most && head.framing.kind == wire::BodyKind::length && head.framing.length > *most) {
         answer(Answered::body_too_large);
         return true;
@@ -281,7 +281,7 @@ std::size_t Client::take_body(std::string_view bytes) {
         used += step.consumed;
         x_.bytes_in += step.payload.size();
     }
-    const auto& most = core_.options().max_body_bytes;
+    const auto most = core_.max_body();
     if (most && x_.bytes_in > *most) {
         if (x_.begun) abort();
         else answer(Answered::body_too_large);
@@ -315,7 +315,7 @@ void Client::dispatch(bool fresh) {
     x_.any_sent = x_.upload_dead = false;
     x_.scan = {};
     x_.upstream = core_.acquire(*x_.backend, *this, fresh);
-    if (x_.upstream == nullptr) lost(Loss::connect, Reason::check_error);
+    if (x_.upstream == nullptr) lost(Loss::connect, x_.backend->refused ? Reason::target_refused : Reason::check_error);
     else if (x_.upstream->connecting) wait_for(Wait::connect, core_.now() + x_.service->timeouts.connect);
     else flush_request();
 }

@@ -299,5 +299,20 @@ TEST(Retry, NoIdempotentRequestIsLostWhileAnotherInstanceMayServe) {
     });
 }
 
+TEST(Retry, TheMostThatMayBeSaidIsDone) {
+    Bed bed;
+    auto& web = bed.table.service("web");
+    bed.table.route("*", "web");
+    for (std::uint16_t i = 0; i < 12; ++i) web.endpoints.push_back(bed.table.endpoint(bed.instance(i % 8, static_cast<std::uint16_t>(80 + i)).at()));
+    web.retry = {.max = 10, .budget_percent = 100};
+    bed.open();
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(has(bed.ask(get(), 50ms), "HTTP/1.1 200 "));
+    for (auto& instance : bed.instances) instance->kill();
+    bed.world.run_for(50ms);
+    EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 502 "));
+    EXPECT_EQ(bed.stats_of("web").connect_failures, 11u);
+    EXPECT_EQ(bed.stats_of("web").retries, 10u);
+}
+
 }  // namespace
 }  // namespace hale::proxy

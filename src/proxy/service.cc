@@ -13,6 +13,7 @@ Backend::Backend(Service& of, const catalog::Endpoint& endpoint)
     : service(of),
       row_id(endpoint.row_id),
       generation(endpoint.generation),
+      trusted(endpoint.trusted),
       row(endpoint.row),
       address(endpoint.address),
       id(endpoint.id),
@@ -22,7 +23,7 @@ Backend::Backend(Service& of, const catalog::Endpoint& endpoint)
 
 bool Backend::is(const catalog::Endpoint& endpoint) const {
     return row_id == endpoint.row_id && generation == endpoint.generation && row == endpoint.row && address == endpoint.address &&
-           id == endpoint.id;
+           trusted == endpoint.trusted && id == endpoint.id;
 }
 
 void Backend::enter() {
@@ -91,7 +92,8 @@ void Service::adopt(const catalog::RoutedService& routed) {
     for (const auto& endpoint : routed.endpoints) {
         const auto known = std::ranges::lower_bound(before, endpoint.row_id, {}, &Known::row);
         if (known == before.end() || known->backend == nullptr || !known->backend->is(endpoint)) {
-            backends_.push_back(std::make_unique<Backend>(*this, endpoint));
+            auto& fresh = backends_.emplace_back(std::make_unique<Backend>(*this, endpoint));
+            fresh->refused = core_.refusal(*fresh).has_value();
             continue;
         }
         auto& backend = backends_.emplace_back(std::move(known->backend));
@@ -101,6 +103,13 @@ void Service::adopt(const catalog::RoutedService& routed) {
     }
     for (auto& [row, backend] : before)
         if (backend != nullptr) let_go(std::move(backend));
+}
+
+void Service::test_targets() {
+    for (auto& backend : backends_) {
+        backend->refused = core_.refusal(*backend).has_value();
+        if (backend->refused) core_.close_idle(*backend);
+    }
 }
 
 void Service::let_go(std::unique_ptr<Backend> backend) {

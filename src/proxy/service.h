@@ -42,6 +42,8 @@ struct Backend {
     Service& service;
     verdict::RowId row_id;
     std::uint16_t generation;
+    bool trusted;
+    bool refused = false;           // By the policy on targets: no connection is begun or kept.
     verdict::Row* row;  // Null once detached.
     SocketAddress address;
     std::string id, name, address_text, authority;
@@ -59,6 +61,8 @@ public:
 
     // Its part of the snapshot in force; equal pointers change nothing.
     void adopt(const catalog::RoutedService& routed);
+    // The policy on targets changed.
+    void test_targets();
     // The snapshot in force has no route to it.
     void retire();
     const catalog::RoutedService* routed() const { return routed_; }

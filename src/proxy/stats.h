@@ -58,6 +58,7 @@ struct WorkerStats {
     std::uint64_t upstream_idle = 0;
     std::uint64_t upstream_connects = 0;
     std::uint64_t upstream_reuses = 0;
+    std::uint64_t refused_targets = 0;       // Connects that the policy on targets forbade.
     std::uint64_t unsolicited_closes = 0;
     std::uint64_t passive_signals = 0;
     std::uint64_t passive_dropped = 0;

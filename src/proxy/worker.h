@@ -39,7 +39,6 @@ struct WorkerOptions {
     Duration linger = 2s;               // For a client that still sends what nobody will read.
     std::size_t max_request_line = 8 * 1024;
     std::size_t max_head_bytes = 32 * 1024;
-    std::optional<std::uint64_t> max_body_bytes;
     std::size_t max_clients = 50'000;
     std::size_t max_parked = 1'000;  // Requests that wait for paused services: this worker's share.
 
@@ -66,7 +65,7 @@ class Core;
 class Worker {
 public:
     static constexpr std::size_t max_passive_batch = 256;
-    static constexpr std::size_t max_tries = 8;         // Of one request, whatever the policy says.
+    static constexpr std::size_t max_tries = 11;        // Of one request: one and the most that retry.max may say.
     static constexpr Duration drain_idle_grace = 1s;    // A draining worker serves idle connections once more.
 
     Worker(io::Loop& loop, io::Net& net, WorkerOptions options, WorkerDoors doors);

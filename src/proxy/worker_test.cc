@@ -87,7 +87,8 @@ struct Refused {
 };
 
 TEST(Worker, V21SaysWhyItRefuses) {
-    Bed bed(1, {.max_request_line = 1024, .max_head_bytes = 4096, .max_body_bytes = 100});
+    Bed bed(1, {.max_request_line = 1024, .max_head_bytes = 4096});
+    bed.table.max_body = 100;
     bed.serve("web", 1);
     bed.table.service("down").endpoints = {bed.table.endpoint(bed.instances[0]->at(), verdict::State::unhealthy)};
     bed.table.route("down.example", "down");
@@ -801,6 +802,93 @@ TEST(Worker, SticksByHeaderCookieAndAddress) {
             }
         EXPECT_EQ(met.size() == 1, kind == config::BalanceKind::hash_address);
     }
+}
+
+// Every way in which an instance gets traffic without a passing probe, against every place that is nobody's
+// target: none is connected to, whoever else there is gets the request, and the file is held to `deny` alone.
+TEST(Worker, NoRequestReachesARefusedTargetHoweverItBecameEligible) {
+    const std::string link_local = "169.254.0.9:80", own = "10.0.0.2:4253", denied = "10.0.1.7:80";
+    for (const std::string how : {"no check", "override up", "panic", "held unknown"})
+        for (const std::string& where : {link_local, own, denied})
+            for (const bool trusted : {false, true}) {
+                SCOPED_TRACE(how + ", " + where + (trusted ? ", from the file" : ", from the API"));
+                Bed bed;
+                bed.network.add_host("meta", {"169.254.0.9"});
+                const std::string host = where == link_local ? "meta" : where == own ? "proxy" : "web7";
+                Instance secret(bed.network.net(host, bed.loop), *SocketAddress::parse(where));
+                auto& web = bed.table.service("web");
+                bed.table.route("*", "web");
+                web.retry = {.max = 1, .budget_percent = 100};
+                auto e = bed.table.endpoint(secret.at(), verdict::State::unhealthy);
+                e.trusted = trusted;
+                if (how == "no check") {
+                    e.unchecked = true;
+                    bed.table.judge(e, verdict::State::unknown);
+                } else if (how == "override up") {
+                    e.override = verdict::OverrideState::up;
+                } else if (how == "panic") {
+                    web.panic = config::Panic{.below_percent = 100, .min_instances = 1};
+                } else {
+                    verdict::Word word{.state = verdict::State::unknown, .was_eligible = true, .generation = 1, .version = 9};
+                    word.flags.set(verdict::Flag::held);
+                    e.row->word.store(word.pack());
+                }
+                web.endpoints.push_back(e);
+                bed.table.targets = std::make_shared<const catalog::TargetPolicy>(
+                    catalog::TargetPolicy{.deny = {*Cidr::parse("10.0.1.7/32")}, .own = {*SocketAddress::parse(own)}});
+                bed.open();
+                const bool allowed = trusted && where != denied;
+                EXPECT_EQ(has(bed.ask(get()), "HTTP/1.1 200 "), allowed);
+                EXPECT_EQ(secret.accepted, allowed ? 1u : 0u);
+                EXPECT_EQ(bed.worker->stats().refused_targets, allowed ? 0u : 1u);
+                if (allowed) {
+                    secret.kill();
+                    continue;
+                }
+                EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 502 "));
+                ASSERT_FALSE(bed.passive.empty());
+                EXPECT_EQ(bed.passive.back().reason, verdict::Reason::target_refused);
+                // Beside an instance that may be reached, no client notices.
+                auto good = bed.table.endpoint(bed.instance(0).at(), verdict::State::healthy);
+                good.override = verdict::OverrideState::up;
+                web.endpoints.push_back(good);
+                web.panic.reset();
+                bed.adopt();
+                for (int i = 0; i < 4; ++i) EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 200 "));
+                EXPECT_EQ(secret.accepted, 0u);
+                secret.kill();
+            }
+}
+
+TEST(Worker, ATargetThatIsDeniedLaterKeepsNoConnection) {
+    Bed bed;
+    bed.serve("web", 1).endpoints[0].trusted = true;
+    bed.open();
+    EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 200 "));
+    EXPECT_EQ(bed.worker->stats().upstream_idle, 1u);
+    bed.table.targets = std::make_shared<const catalog::TargetPolicy>(catalog::TargetPolicy{.deny = {*Cidr::parse("10.0.1.0/24")}, .own = {}});
+    bed.adopt();
+    EXPECT_EQ(bed.worker->stats().upstream_connections, 0u);
+    EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 502 "));
+    // One that was on its way when the policy changed is not kept either.
+    bed.table.targets = nullptr;
+    bed.adopt();
+    bed.instances[0]->script = [&](Talker& t, const Request&) {
+        bed.table.targets = std::make_shared<const catalog::TargetPolicy>(catalog::TargetPolicy{.deny = {*Cidr::parse("10.0.1.0/24")}, .own = {}});
+        bed.adopt();
+        t.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    };
+    EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 200 "));
+    EXPECT_EQ(bed.worker->stats().upstream_connections, 0u);
+}
+
+TEST(Worker, HostsThatAreAddressesMatchAsTheyAreWritten) {
+    Bed bed;
+    bed.serve("six", 1, "[2001:db8::1]");
+    bed.open();
+    for (const char* host : {"[2001:db8::1]", "[2001:DB8:0::1]:8080", "[2001:db8:0:0::1]"})
+        EXPECT_TRUE(has(bed.ask(get("/", host)), "HTTP/1.1 200 ")) << host;
+    EXPECT_TRUE(has(bed.ask(get("/", "[2001:db8::2]")), "HTTP/1.1 404 "));
 }
 
 }  // namespace

@@ -3,10 +3,11 @@ Method: the served OpenAPI document lists every route; each is called without a 
 too low, and none may answer; the traffic listener knows none of them."""
 
 import json
+import os
 import re
 import unittest
 
-from harness import Case, Site, request
+from harness import Case, Site, request, wait_for
 
 OPEN = {"/live", "/ready", "/health", "/healthz", "/livez", "/readyz", "/metrics"}
 
@@ -56,10 +57,57 @@ class DefaultDeny(Case):
             auth = {"Authorization": f"Bearer {site.token}"}
             status, _, _ = request(site.where["admin"], path=f"/probe?target=http://{site.where['admin']}/live", headers=auth)
             self.assertEqual(status, 403)
-            status, answer = site.api("/api/v1/routes:add", "POST", {"host": "meta.test", "targets": ["169.254.169.254:80"]}, ok=False)
-            if status < 300:
-                verdict = site.verdict("meta.test-1")
-                self.assertFalse(verdict["eligible"])
+
+    def test_v18_no_request_reaches_a_target_that_a_caller_may_not_name(self):
+        """However such an instance became eligible: without a check, or by an override."""
+        with Site() as site:
+            site.start("services: {}\n")
+            admin, public = site.where["admin"], site.where["http"]
+            auth = {"Authorization": f"Bearer {site.token}"}
+            targets = {
+                "own-admin": admin,
+                "own-port": "127.0.0.2:" + admin.rsplit(":", 1)[1],
+                "own-name": "localhost:" + admin.rsplit(":", 1)[1],
+                "own-socket": f"unix:{site.where['socket']}",
+                "own-socket-otherwise": f"unix:{os.path.dirname(site.where['socket'])}//./{os.path.basename(site.where['socket'])}",
+                "link-local": "169.254.169.254:80",
+                "unspecified": "0.0.0.0:" + admin.rsplit(":", 1)[1],
+            }
+            for how, check in (("unchecked", {"check": "none", "reason": "a test"}), ("override", {"check": {"http": "/live", "interval": "200ms"}})):
+                for name, target in targets.items():
+                    service, host = f"{name}-{how}", f"{name}-{how}.test"
+                    site.api(f"/api/v1/services/{service}", "PUT", {"hosts": [host], "instances": [target], **check})
+                    if how == "override":
+                        site.api(f"/api/v1/services/{service}/override", "PUT", {"state": "up", "for": "1h", "reason": "a test"})
+                    with self.subTest(f"{how}: {target}"):
+                        for path in ("/live", "/metrics", "/openapi.json", "/api/v1/verdicts"):
+                            wait_for(lambda: request(public, path=path, headers={**auth, "Host": host})[0] != 503, f"{host} to be routed")
+                            status, headers, body = request(public, path=path, headers={**auth, "Host": host})
+                            if name == "own-socket-otherwise":  # Not known by its spelling: the socket itself refuses.
+                                self.assertEqual(status, 403, body)
+                                continue
+                            self.assertEqual((status, headers.get("hale-reason")), (502, "upstream_connect"), body)
+            # A name of the public listener that is an address as well: the default Host of many a client.
+            site.api("/api/v1/services/loop", "PUT", {"hosts": ["127.0.0.1"], "instances": [admin], "check": "none", "reason": "a test"})
+            wait_for(lambda: request(public, path="/api/v1/verdicts", headers=auth)[0] == 502, "the request to be refused")
+            self.assertEqual(request(public, path="/api/v1/tokens", headers=auth)[0], 502)
+            # A probe does not go there either.
+            verdict = wait_for(lambda: (v := site.verdict("own-admin-override-1")) and v["last_probe"] and v, "a probe")
+            self.assertEqual(verdict["last_probe"]["code"], "target_refused")
+
+    def test_v18_denied_targets_get_no_request_from_the_reload_on(self):
+        with Site() as site:
+            demo = site.demo()
+            text = 'services: {web: {hosts: [web.test], instances: ["%s"], check: none, reason: a test}}\n' % demo.address
+            site.start(text)
+            wait_for(lambda: site.traffic("web.test")[0] == 200, "web to answer")
+            site.configure("targets: {deny: [127.0.0.0/8]}\n" + text)
+            site.api("/api/v1/config:reload", "POST")
+            status, headers, _ = site.traffic("web.test")
+            self.assertEqual((status, headers.get("hale-reason")), (502, "upstream_connect"))
+            site.configure(text)
+            site.api("/api/v1/config:reload", "POST")
+            self.assertEqual(site.traffic("web.test")[0], 200)
 
 
 if __name__ == "__main__":

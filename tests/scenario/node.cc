@@ -64,7 +64,7 @@ Node::Node(Site& site, NodeOptions options)
         seat.resolver = std::make_unique<sim::Resolver>(site_.names, *seat.loop);
         seat.checker = std::make_unique<probe::Checker>(
             *seat.loop, site_.network.net(options_.host, *seat.loop), *seat.resolver, &spawner_,
-            probe::CheckerOptions{.number = i, .node = options_.host, .engine = {}}, [this](catalog::CheckReport report) {
+            probe::CheckerOptions{.number = i, .of = options_.checkers, .node = options_.host, .engine = {}}, [this](catalog::CheckReport report) {
                 control_loop_.post([this, report = std::move(report)]() mutable { control_->on_report(std::move(report)); });
             });
         seat.loop->run([&] { seat.checker->start(); });
@@ -185,7 +185,7 @@ void Node::send(std::vector<catalog::CheckerCommand> list, io::Task acknowledged
             [&](auto& one) {
                 using Command = std::decay_t<decltype(one)>;
                 if constexpr (std::is_same_v<Command, catalog::Assignment>) ++assignments;
-                if constexpr (std::is_same_v<Command, catalog::SuspectSelf>)
+                if constexpr (std::is_same_v<Command, catalog::SuspectSelf> || std::is_same_v<Command, catalog::CheckerSettings>)
                     for (auto& shard : shards) shard.emplace_back(one);
                 else shards[one.row % shards.size()].emplace_back(std::move(one));
             },

@@ -1,10 +1,10 @@
-#include "probe/target_policy.h"
+#include "catalog/target_policy.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace hale::probe {
+namespace hale::catalog {
 
 namespace {
 
@@ -32,4 +32,4 @@ std::optional<std::string> TargetPolicy::refusal(const SocketAddress& to, bool t
     return std::nullopt;
 }
 
-}  // namespace hale::probe
+}  // namespace hale::catalog
