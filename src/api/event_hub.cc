@@ -43,7 +43,8 @@ public:
             HALE_REACHED("events: a subscriber left the ring behind");
             ++hub_.resyncs_;
             at = hub_.next_;
-            fmt::format_to(std::back_inserter(out), "event: resync\nid: {}\ndata: {{\"revision\":{}}}\n\n", hub_.view_.revision(), hub_.view_.revision());
+            fmt::format_to(std::back_inserter(out), "event: resync\nid: {}\ndata: {{\"revision\":{},\"skipped\":{}}}\n\n", hub_.view_.revision(),
+                           hub_.view_.revision(), std::exchange(skipped, 0));
         }
         while (at < hub_.next_ && !slice.over()) {
             HubEvent& event = hub_.ring_[at - hub_.first()];
@@ -63,6 +64,7 @@ public:
     std::uint64_t at = 0;
     bool hello = true;
     bool resync = false;
+    std::uint64_t skipped = 0;  // Changes that never came here, as far as they are known.
     bool ping = false;
 
 private:
@@ -109,6 +111,16 @@ void EventHub::push(HubEvent event) {
         dropped_revision_ = oldest.revision;
         if (const auto found = latest_.find(oldest.key); found != latest_.end() && found->second == first()) latest_.erase(found);
         ring_.pop_front();
+    }
+}
+
+void EventHub::skipped(std::uint64_t count, std::uint64_t revision) {
+    changes_skipped_ += count;
+    dropped_revision_ = std::max(dropped_revision_, revision);
+    news_ = true;
+    for (auto* subscriber : subscribers_) {
+        subscriber->resync = true;
+        subscriber->skipped += count;
     }
 }
 

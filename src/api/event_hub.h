@@ -62,12 +62,15 @@ public:
     // What is not kept: whoever knows less than this starts over.
     void skip(std::uint64_t revision) { dropped_revision_ = revision; }
 
+    // So many changes were replaced by later ones before they came here: everybody starts over.
+    void skipped(std::uint64_t count, std::uint64_t revision);
     // Null when there are too many. `last`: the revision that the subscriber has seen.
     std::unique_ptr<http::BodyProducer> subscribe(std::shared_ptr<http::ServerExchange> exchange, EventFilter filter, std::optional<std::uint64_t> last);
     void end();  // Streams end with their next piece.
 
     std::size_t subscribers() const { return subscribers_.size(); }
     std::uint64_t resyncs() const { return resyncs_; }
+    std::uint64_t changes_skipped() const { return changes_skipped_; }
 
 private:
     class Subscriber;
@@ -88,6 +91,7 @@ private:
     std::unordered_set<Subscriber*> subscribers_;
     std::uint64_t dropped_revision_ = 0;  // Of the newest event that left the ring.
     std::uint64_t resyncs_ = 0;
+    std::uint64_t changes_skipped_ = 0;
     Instant pinged_{};
     bool news_ = false;
     bool ended_ = false;

@@ -142,7 +142,7 @@ private:
         one("hale_event_resyncs_total", "counter", "Subscribers that the ring of events left behind.", desk_.hub.resyncs());
         one("hale_store_dropped_total", "counter", "Writes that were dropped.", measured_.store_dropped);
         one("hale_store_waiting", "gauge", "Batches waiting to be written.", measured_.store_waiting);
-        one("hale_changes_coalesced_total", "counter", "Changes coalesced while a mutation was under way.", measured_.changes_skipped);
+        one("hale_changes_coalesced_total", "counter", "Changes replaced by later ones of the same instance before readers took them.", measured_.changes_skipped + desk_.hub.changes_skipped());
         one("hale_observations_discarded_total", "counter", "Late observations of older generations.", measured_.late_discarded);
         const auto of_checkers = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
             head(out, form_, name, type, help);

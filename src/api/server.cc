@@ -25,6 +25,10 @@ public:
             } else if (const auto* service = std::get_if<catalog::ServiceGone>(&delta.what)) {
                 if (const auto* was = desk_.view.service(service->slot)) gone = {was->facts->name.str(), "", ""};
             }
+            if (const auto* skipped = std::get_if<catalog::DeltasSkipped>(&delta.what)) {
+                desk_.hub.skipped(skipped->count, delta.revision);
+                continue;
+            }
             desk_.tally.count(desk_.view, delta);
             desk_.view.apply(delta);
             if (delta.revision == 0) continue;

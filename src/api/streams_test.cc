@@ -136,6 +136,27 @@ TEST_F(Streams, ALiveSubscriberThatTheRingLeftBehindIsToldResync) {
     EXPECT_NE(d.ask("GET", "/metrics", "").body.find("hale_event_resyncs_total 1\n"), std::string::npos);
 }
 
+// V19: what was coalesced before it came here is said to everybody who listens, once.
+TEST_F(Streams, WhatWasSkippedOnTheWayIsAResyncForAll) {
+    d.add_service(0, "web");
+    d.add_instance(0, 0, "web-1", verdict::State::healthy);
+    auto one = follow(), two = follow("", "/api/v1/events?service=other");
+    one->got.clear(), two->got.clear();
+    d.judge(0, verdict::State::unhealthy, 2);
+    d.put(catalog::DeltasSkipped{17});
+    d.world.run_for(100ms);
+    for (const auto& client : {one.get(), two.get()}) {
+        EXPECT_EQ(count(client->got, "event: resync"), 1u) << client->got;
+        EXPECT_EQ(count(client->got, "\"skipped\":17"), 1u) << client->got;
+    }
+    const std::uint64_t seen = d.backend.revision - 1;
+    EXPECT_EQ(count(follow(fmt::format("Last-Event-ID: {}\r\n", seen))->got, "event: resync"), 1u) << "who resumes from before it, too";
+    d.judge(0, verdict::State::healthy, 3);
+    d.world.run_for(100ms);
+    EXPECT_EQ(count(one->got, "event: resync"), 1u);
+    EXPECT_EQ(count(one->got, "event: verdict"), 1u);
+}
+
 TEST_F(Streams, ASlowSubscriberGetsTheLatestOfEachAndHoldsNoMoreThanItsShare) {
     d.add_service(0, "web");
     for (catalog::Slot slot = 0; slot < 5; ++slot) d.add_instance(slot, 0, fmt::format("web-{}", slot + 1), verdict::State::healthy);

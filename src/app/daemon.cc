@@ -116,7 +116,7 @@ Result<> Daemon::start_threads() {
     io::Loop& control_loop = control_thread_->loop();
     checker_wires_ = std::make_unique<CheckerWires>(control_loop, checkers_);
     worker_wires_ = std::make_unique<WorkerWires>(control_loop, workers_);
-    audience_ = std::make_unique<AudienceWires>(api_thread_->loop(), [this](std::vector<catalog::Delta> deltas) {
+    audience_ = std::make_unique<AudienceWires>(control_loop, api_thread_->loop(), [this](std::vector<catalog::Delta> deltas) {
         if (server_) server_->tell(std::move(deltas));
     });
     control_ = std::make_unique<catalog::Control>(catalog::Control::Parts{.loop = control_loop,

@@ -74,14 +74,21 @@ void WorkerWires::publish(catalog::Snapshot snapshot, io::Task adopted) {
     }
 }
 
-void AudienceWires::tell(std::vector<catalog::Delta> deltas) {
+void AudienceWires::tell(std::vector<catalog::Delta> deltas) { post(queue_.push(std::move(deltas))); }
+
+void AudienceWires::post(std::vector<catalog::Delta> deltas) {
     // In pieces, so that requests are answered between them; what shares a revision stays together, since a reader may
     // take note of it. Whatever control posts afterwards comes after the last.
     for (auto begin = deltas.begin(); begin != deltas.end();) {
         auto end = begin + std::min<std::ptrdiff_t>(deltas_at_once, deltas.end() - begin);
         while (end != deltas.end() && end->revision != 0 && end->revision == std::prev(end)->revision) ++end;
         std::vector<catalog::Delta> piece(std::make_move_iterator(begin), std::make_move_iterator(end));
-        api_.post([this, piece = std::move(piece)]() mutable { take_(std::move(piece)); });
+        api_.post([this, piece = std::move(piece)]() mutable {
+            taken_ += piece.size();
+            take_(std::move(piece));
+            if (taken_ < acknowledged_together) return;
+            control_.post([this, taken = std::exchange(taken_, 0)] { post(queue_.taken(taken)); });
+        });
         begin = end;
     }
 }

@@ -10,6 +10,7 @@
 
 #include "app/loop_thread.h"
 #include "catalog/checking.h"
+#include "catalog/delta_queue.h"
 #include "catalog/facts.h"
 #include "catalog/routing.h"
 #include "io/loop.h"
@@ -58,17 +59,23 @@ private:
     std::vector<WorkerThread>& workers_;
 };
 
-// Control → api: folded deltas, in order.
+// Control → api: folded deltas, in order, and no more of them under way than the queue says.
 class AudienceWires final : public catalog::Audience {
 public:
     using Take = std::function<void(std::vector<catalog::Delta>)>;
     static constexpr std::ptrdiff_t deltas_at_once = 256;  // And as many more as share the last one's revision.
-    AudienceWires(io::Loop& api, Take take) : api_(api), take_(std::move(take)) {}
+    static constexpr std::size_t acknowledged_together = 4'096;  // Deltas taken, told to control in one post.
+    AudienceWires(io::Loop& control, io::Loop& api, Take take) : control_(control), api_(api), take_(std::move(take)) {}
     void tell(std::vector<catalog::Delta> deltas) override;
 
 private:
+    void post(std::vector<catalog::Delta> deltas);
+
+    io::Loop& control_;
     io::Loop& api_;
     Take take_;  // Runs on the api thread.
+    catalog::DeltaQueue queue_;  // Control's.
+    std::size_t taken_ = 0;      // The api thread's: not yet told to control.
 };
 
 }  // namespace hale::app

@@ -118,11 +118,14 @@ struct DocumentPut { std::shared_ptr<const config::Document> document; ReloadSta
 // Stored and shadowed objects that `doctor` reports.
 struct ShadowedPut { std::vector<std::string> lines; };
 
+// The reader did not keep up: so many deltas of states were replaced by later ones of the same object.
+struct DeltasSkipped { std::uint64_t count = 0; };
+
 struct Delta {
     std::uint64_t revision = 0;  // 0: moves nothing visible (SeenPut).
     Utc at{};
     std::variant<ServicePut, ServiceGone, InstancePut, InstanceGone, VerdictPut, SeenPut, StandingPut, RoutesPut, Notice,
-                 AuditPut, DocumentPut, ShadowedPut>
+                 AuditPut, DocumentPut, ShadowedPut, DeltasSkipped>
         what;
 };
 
