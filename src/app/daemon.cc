@@ -32,7 +32,7 @@ namespace hale::app {
 namespace {
 
 constexpr Duration start_patience = 60s;   // For everything declared to be in force.
-constexpr Duration backup_interval = 24h;
+constexpr Duration backup_look_interval = 1h;  // How often it is asked whether a backup is due.
 constexpr int pool_threads = 2;
 constexpr std::string_view token_file = "admin.token";
 constexpr std::string_view first_token = "admin";
@@ -325,18 +325,19 @@ Result<> Daemon::open_listeners() {
     control_thread_->run_and_wait([this] {
         reloading_->watch();
         backup_timer_ = std::make_unique<io::Timer>(control_thread_->loop(), io::member_fire<&Daemon::back_up>, this);
-        backup_timer_->arm(control_thread_->loop().now() + backup_interval);
+        // Right after the start too: a daemon that is started daily would never see its first day end.
+        backup_timer_->arm(control_thread_->loop().now());
     });
     return {};
 }
 
 void Daemon::back_up() noexcept {
-    backup_timer_->arm(control_thread_->loop().now() + backup_interval);
+    backup_timer_->arm(control_thread_->loop().now() + backup_look_interval);
     const Utc now = control_thread_->loop().utc();
     const auto queued = pool_.run(
         control_thread_->loop(),
         [this, now] {
-            if (const auto made = store_->backup(now); !made) log(LogLevel::error, fmt::format("backing up state.db: {}", made.error().text));
+            if (const auto made = store_->backup_when_due(now); !made) log(LogLevel::error, fmt::format("backing up state.db: {}", made.error().text));
         },
         [] {});
     if (!queued) log(LogLevel::warning, fmt::format("backing up state.db: {}", queued.error().text));

@@ -37,6 +37,21 @@ TEST(Backup, DueOnceADay) {
     EXPECT_FALSE(backup_due({{"a", day(9)}, {"b", day(2)}}, day(2)));
 }
 
+TEST(Backup, IsMadeWhenTheNewestIsADayOldWheneverThatIsAsked) {
+    TestDirectory directory;
+    const auto asked = [&](Utc now) {
+        OpenState s(directory.path());  // Every time another start.
+        const auto made = s.store->backup_when_due(now);
+        EXPECT_TRUE(made) << made.error().text;
+        return made && made->has_value();
+    };
+    EXPECT_TRUE(asked(day(1)));
+    for (Duration later = 0s; later < 24h; later += 7h) EXPECT_FALSE(asked(day(1) + later));
+    EXPECT_TRUE(asked(day(2)));
+    EXPECT_FALSE(asked(day(2)));
+    EXPECT_EQ(days_of(directory.path()), (std::vector{day(2), day(1)}));
+}
+
 TEST(Backup, TheNewestThreeAreKeptWhateverTheClockDoes) {
     TestDirectory directory;
     OpenState s(directory.path());

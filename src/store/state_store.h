@@ -93,7 +93,8 @@ public:
     Result<std::optional<Answer>> idempotent(std::string_view key, std::string_view actor, Utc now) const;
     // One at a time. Does not hold up the writer.
     Result<Backup> backup(Utc now) const;
-    Result<std::vector<Backup>> backups() const;  // Newest first; see backup_due().
+    Result<std::vector<Backup>> backups() const;  // Newest first.
+    Result<std::optional<Backup>> backup_when_due(Utc now) const;  // Nothing: the newest is younger than a day.
 
     std::size_t waiting() const;  // Batches; for metrics.
 

@@ -73,4 +73,11 @@ Result<std::optional<Answer>> StateStore::idempotent(std::string_view key, std::
 Result<Backup> StateStore::backup(Utc now) const { return make_backup(directory_, now); }
 Result<std::vector<Backup>> StateStore::backups() const { return list_backups(directory_); }
 
+Result<std::optional<Backup>> StateStore::backup_when_due(Utc now) const {
+    HALE_ASSIGN(const auto kept, backups());
+    if (!backup_due(kept, now)) return std::nullopt;
+    HALE_ASSIGN(Backup made, backup(now));
+    return std::optional(std::move(made));
+}
+
 }  // namespace hale::store

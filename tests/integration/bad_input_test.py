@@ -97,8 +97,27 @@ class BadState(Case):
         site.stop()
         path = os.path.join(site.state, "state.db")
         folder = os.path.join(site.state, "backup")
-        os.makedirs(folder, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # The daemon's own.
+        os.makedirs(folder)
         return path, shutil.copy(path, os.path.join(folder, "state-20260101T000000Z.db"))
+
+    def test_v11_every_start_backs_up_when_the_newest_backup_is_a_day_old(self):
+        with Site() as site:
+            folder = os.path.join(site.state, "backup")
+
+            def started(count):
+                site.start("services: {}\n")
+                end = time.monotonic() + 10
+                while len(os.listdir(folder) if os.path.isdir(folder) else []) < count and time.monotonic() < end:
+                    time.sleep(0.02)
+                site.stop()
+                return sorted(name for name in os.listdir(folder) if name.endswith(".db"))
+
+            first = started(1)
+            self.assertEqual(len(first), 1)
+            self.assertEqual(started(1), first)
+            os.rename(os.path.join(folder, first[0]), os.path.join(folder, "state-20260101T000000Z.db"))
+            self.assertEqual(len(started(2)), 2)
 
     def test_v11_a_corrupt_state_stops_the_start_and_names_the_backup(self):
         with Site() as site:
