@@ -164,7 +164,7 @@ void EventHub::add(const catalog::Delta& delta, const Gone& gone) {
         if (!about_service(view_.service(standing->slot))) return;
         event.type = "io.hale.service.changed.v1";
     } else if (const auto* service = std::get_if<catalog::ServicePut>(&delta.what)) {
-        if (!about_service(view_.service(service->facts->slot))) return;
+        if (service->same || !about_service(view_.service(service->facts->slot))) return;
         event.type = "io.hale.service.changed.v1";
     } else if (std::holds_alternative<catalog::ServiceGone>(delta.what)) {
         event.type = "io.hale.service.removed.v1";

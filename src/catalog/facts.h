@@ -87,7 +87,10 @@ struct RouteFacts {
 
 // ---- Deltas, in the order in which they became true ----
 
-struct ServicePut { std::shared_ptr<const ServiceFacts> facts; };
+struct ServicePut {
+    std::shared_ptr<const ServiceFacts> facts;
+    bool same = false;  // The same words in another document: nobody is told, and no revision moves.
+};
 struct ServiceGone { Slot slot; };
 struct InstancePut { std::shared_ptr<const InstanceFacts> facts; };
 struct InstanceGone { Slot slot; };

@@ -98,8 +98,9 @@ void Membership::put(Put what, Moment at, Effects& effects) {
         service.instance_checks = of_scope(*service.spec->checks, config::CheckScope::instance);
         service.scope_checks = of_scope(*service.spec->checks, config::CheckScope::service);
     }
-    service.revision = what.revision;
-    touch(service, effects);
+    // Unchanged, it keeps the revision that clients hold.
+    if (what.changed) service.revision = what.revision;
+    touch(service, effects, !what.changed);
     if (what.changed) effects.services.insert(service.name);
 
     // Match by identity; then a listed address that got (or lost) a name.
@@ -518,7 +519,7 @@ void Membership::touch(Instance& instance, Effects& effects) {
     effects.tell.emplace_back(InstancePut{std::move(facts)});
 }
 
-void Membership::touch(Service& service, Effects& effects) {
+void Membership::touch(Service& service, Effects& effects, bool same) {
     auto facts = std::make_shared<ServiceFacts>();
     facts->slot = service.slot;
     facts->name = service.name;
@@ -528,7 +529,7 @@ void Membership::touch(Service& service, Effects& effects) {
     facts->draining = service.draining;
     facts->paused_until = service.paused_until;
     facts->revision = service.revision;
-    effects.tell.emplace_back(ServicePut{std::move(facts)});
+    effects.tell.emplace_back(ServicePut{std::move(facts), same});
 }
 
 Service* Membership::service(std::string_view name) {

@@ -82,7 +82,7 @@ public:
 
     // Tells readers (and through `services` the workers) what an instance or service now is.
     void touch(Instance& instance, Effects& effects);
-    void touch(Service& service, Effects& effects);
+    void touch(Service& service, Effects& effects, bool same = false);
 
     Service* service(std::string_view name);
     Instance* instance(std::string_view id);

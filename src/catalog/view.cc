@@ -73,7 +73,7 @@ void View::apply(const Delta& delta) {
 void View::put(const ServicePut& put, const Delta& delta) {
     ServiceView& service = at_slot(services_, put.facts->slot);
     service.facts = put.facts;
-    service.revision = delta.revision;
+    if (!put.same) service.revision = delta.revision;
     services_by_name_[put.facts->name.str()] = put.facts->slot;
 }
 
