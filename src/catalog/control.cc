@@ -41,6 +41,13 @@ Control::Control(Parts parts)
 Control::~Control() = default;
 
 void Control::start(config::Restored restored, std::shared_ptr<const config::Document> document, MutationReply done) {
+    if (restored.versions_reserved > last_version) {
+        return done(std::unexpected(MutationFailed{
+            {Code::exhausted, fmt::format("the versions of verdicts are used up ({} of {}): more would begin again at 0, and clients would take old verdicts for "
+                                          "new ones; export what the API declared and start with an empty state directory",
+                                          restored.versions_reserved, last_version)},
+            {}}));
+    }
     revision_ = reserved_ = told_ = restored.revisions_reserved;
     versions_reserved_ = restored.versions_reserved;
     membership_.options.first_version = restored.versions_reserved;
@@ -54,9 +61,9 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     start.reply = std::move(done);
     // Numbers first: nothing may be handed out that is not reserved on disk.
     std::vector<config::Change> journal{config::ReserveRevisions{revision_ + revision_block},
-                                        config::ReserveVersions{versions_reserved_ + version_block}};
+                                        config::ReserveVersions{versions_reserved_ + first_versions}};
     reserved_ = revision_ + revision_block;
-    versions_reserved_ += version_block;
+    versions_reserved_ += first_versions;
     start.revision = ++revision_;
     Effects& effects = start.effects;
     apply_settings(document->settings, effects);
@@ -401,7 +408,7 @@ void Control::take(CheckReport report) {
             folding_.refold({more.services.begin(), more.services.end()}, then, more);
         });
     }
-    if (folding_.highest_version() + version_block / 2 > versions_reserved_) reserve();
+    if (folding_.highest_version() > versions_reserved_ - std::min(versions_reserved_, versions_ahead) && versions_reserved_ < last_version) reserve();
 }
 
 std::uint16_t Control::generation_of(verdict::RowId row) const {
@@ -436,7 +443,9 @@ std::uint64_t Control::next_revision() {
 void Control::reserve() {
     if (std::exchange(reserving_, true)) return;
     const std::uint64_t revisions = revision_ + 2 * revision_block;
-    const std::uint32_t versions = std::max(versions_reserved_, folding_.highest_version() + 2 * version_block);
+    // Within the last block nothing more is reserved: a process that lives on there has ten thousand changes left.
+    const std::uint32_t versions =
+        std::max(versions_reserved_, folding_.highest_version() < last_version ? folding_.highest_version() + version_block : 0);
     parts_.journal.commit({config::ReserveRevisions{revisions}, config::ReserveVersions{versions}}, true, [this, revisions, versions](Result<> done) {
         reserving_ = false;
         if (!done) return log(LogLevel::error, fmt::format("reserving revisions failed: {}; trying again", done.error().text));

@@ -40,7 +40,12 @@ inline constexpr Duration adoption_timeout = 2s;
 inline constexpr Duration housekeeping_interval = 250ms;
 inline constexpr Duration remember_every = 2min;  // How old the stored evidence of a last verdict may be.
 inline constexpr std::uint64_t revision_block = 1'000'000;
-inline constexpr std::uint32_t version_block = 1'000'000;
+// Versions have 32 bits, and each start uses up what it reserved: little at first (yet more than a new generation's gap and
+// what a checker may show before control hears of it), a block once they are used.
+inline constexpr std::uint32_t first_versions = 2'500;
+inline constexpr std::uint32_t versions_ahead = 1'500;
+inline constexpr std::uint32_t version_block = 10'000;
+inline constexpr std::uint32_t last_version = 0xffff'ffff - version_block;  // A start beyond it is refused.
 
 // The mutation that control is carrying out.
 struct UnderWay {

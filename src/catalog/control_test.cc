@@ -24,6 +24,7 @@ public:
             if (result)
                 for (const auto& change : batch)
                     if (const auto* up = std::get_if<config::ReserveRevisions>(&change)) reserved = up->up_to;
+                    else if (const auto* versions_up = std::get_if<config::ReserveVersions>(&change)) versions = versions_up->up_to;
             done(std::move(result));
         });
         if (prompt) answer_journal();
@@ -103,6 +104,7 @@ public:
     std::deque<io::Task> acks, adoptions;
     std::vector<std::string> story;
     std::uint64_t reserved = 0, reserving = 0;
+    std::uint32_t versions = 0;  // Reserved on disk.
     bool prompt = false;
     MutationResult last = MutationDone{};
     Control control{{.loop = loop, .resolver = resolver, .journal = *this, .checking = *this, .routing = *this, .audience = *this, .own = own,
@@ -258,12 +260,84 @@ TEST(Control, NoNumberComesTwiceWhereverItCrashes) {
         desk.start();
         EXPECT_GT(desk.view.revision(), shown);
         on_disk = desk.reserved;
-        versions = all<Assignment>(desk.commands).front()->first_version + version_block;
+        versions = desk.versions;
         desk.mutate(Pause{"web", 30s});
         if (life % 4 != 1) desk.answer_journal();
         if (life % 4 == 3) desk.answer(desk.adoptions);
         shown = std::max(desk.view.revision(), desk.published->revision);
     }
+}
+
+TEST(Control, ACrashLoopDoesNotUseUpTheVersions) {
+    // One start every five seconds, and each dies: two months of that, and then some, must fit into 32 bits.
+    constexpr std::uint32_t most_per_start = 0xffff'ffff / (61 * 24 * 3600 / 5);
+    std::uint32_t on_disk = 0;
+    for (int life = 0; life < 50; ++life) {
+        Desk desk({.versions_reserved = on_disk});
+        desk.start();
+        EXPECT_GE(all<Assignment>(desk.commands).front()->first_version, on_disk) << "a number came twice";
+        EXPECT_GT(desk.versions, on_disk);
+        EXPECT_LE(desk.versions - on_disk, most_per_start);
+        on_disk = desk.versions;
+    }
+}
+
+TEST(Control, VersionsAreReservedBeforeTheyAreReached) {
+    Desk desk({.versions_reserved = 7'000});
+    desk.start();
+    desk.prompt = true;
+    // Every step a checker can take unseen: a new generation is the longest.
+    std::uint32_t version = 7'001;
+    for (int turn = 0; turn < 40; ++turn, version += turn % 2 == 0 ? 1 : generation_version_gap) {
+        desk.report(turn % 2 == 0 ? verdict::State::healthy : verdict::State::unhealthy, version);
+        EXPECT_GE(desk.versions, version + generation_version_gap + 1) << "the next one would not be on disk";
+    }
+}
+
+TEST(Control, VersionsEndWithASentenceAndNeverBeginAgain) {
+    for (const std::uint32_t on_disk : {last_version + 1, 0xffff'ffffu}) {
+        Desk desk({.versions_reserved = on_disk});
+        EXPECT_EQ(desk.story, Story{"not started"});
+        EXPECT_TRUE(desk.commands.empty());
+    }
+    Desk desk({.versions_reserved = last_version});
+    desk.start();
+    desk.prompt = true;
+    EXPECT_GT(desk.versions, last_version);
+    for (std::uint32_t version = last_version + 1; version > last_version && version < 0xffff'ff00; version += 500) {
+        desk.report(version % 1000 < 500 ? verdict::State::healthy : verdict::State::unhealthy, version);
+        EXPECT_GT(desk.versions, last_version) << "the bound went back";
+    }
+}
+
+TEST(Control, AReloadKeepsRevisionAndSilenceOfWhatDidNotChange) {
+    const std::string two = "services:\n  web: {hosts: [web.example], check: {http: /up}, instances: [\"10.0.0.1:80\"]}\n"
+                            "  api: {check: {http: /up}, instances: [\"10.0.0.2:80\"]}\n";
+    Desk desk({}, two);
+    desk.start();
+    desk.prompt = true;
+    struct Held {
+        std::uint64_t etag, visible, instance;
+        bool operator==(const Held&) const = default;
+    };
+    const auto held = [&](const std::string& name) {
+        const auto* service = desk.view.service(std::string_view(name));
+        return Held{service->facts->revision, service->revision, desk.view.instance(name + "-1")->revision};
+    };
+    const Held web = held("web"), api = held("api");
+    const auto again = document("# Moved by a line.\n" + two);
+    desk.mutate(ApplyDocument{again});
+    ASSERT_TRUE(desk.last) << desk.last.error().error.text;
+    EXPECT_EQ(held("web"), web);
+    EXPECT_EQ(held("api"), api);
+    EXPECT_EQ(desk.view.service(std::string_view("web"))->facts->spec.get(), &again->services[0]) << "the old document would never go";
+    std::string changed = two;
+    changed.replace(changed.find("10.0.0.2"), 8, "10.0.0.3");
+    desk.mutate(ApplyDocument{document(changed)});
+    ASSERT_TRUE(desk.last);
+    EXPECT_EQ(held("web"), web);
+    EXPECT_EQ(held("api").etag, desk.last->revision);
+    EXPECT_EQ(held("api").visible, desk.last->revision);
 }
 
 TEST(Control, ABadFileIsSaidAndChangesNothing) {
