@@ -55,10 +55,10 @@ bool counts_probes(const Key& key, std::uint8_t bit) {
 }
 
 // Unknown in a layer of defaults: only what may stand there is listed.
-void refuse_in_defaults(Reading& reading, std::uint8_t kinds, const Entry& entry) {
+void refuse_in_defaults(Reading& reading, std::uint8_t wanted, const Entry& entry) {
     std::vector<std::string_view> words;
     for (const Key& key : keys_of(Section::check))
-        if (key.read != nullptr && !key.is_kind && (key.kinds & kinds) == kinds) words.push_back(key.name);
+        if (key.read != nullptr && !key.is_kind && (key.kinds & wanted) == wanted) words.push_back(key.name);
     const auto meant = near(entry.key, words);
     const Reading::Step step(reading, entry.key);
     reading.problem(entry.place, meant ? fmt::format("unknown key; did you mean {}?", *meant) : "unknown key", fmt::format("{}", fmt::join(words, ", ")));
