@@ -6,6 +6,9 @@
 #include <utility>
 #include <variant>
 
+#include "base/log.h"
+#include "verdict/panic.h"
+
 namespace hale::catalog {
 
 namespace {
@@ -132,17 +135,41 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     next.counts = {folded.counts.total,     folded.counts.eligible, folded.counts.healthy, folded.counts.degraded,
                    folded.counts.unhealthy, folded.counts.pending,  folded.counts.unknown, folded.counts.draining};
     const ServiceStanding& last = service.standing;
+    next.panic = in_panic(service, instances, last.panic);
     const bool same_state = service.told && last.state == next.state;
     next.since = same_state ? last.since : at.utc;
     next.version = last.version;
     tell_last_eligible(service, effects);
-    if (same_state && last.reason == next.reason && last.counts == next.counts && last.text == next.text) return;
+    if (same_state && last.reason == next.reason && last.counts == next.counts && last.text == next.text && last.panic == next.panic) return;
     if (!same_state || last.reason != next.reason) ++next.version;
     highest_version_ = std::max(highest_version_, next.version);
+    if (next.panic != last.panic) tell_panic(service, next, effects);
     service.standing = std::move(next);
     service.told = true;
     effects.tell.emplace_back(StandingPut{service.slot, service.standing});
     tell_members(service.name, effects);
+}
+
+// As every worker decides it, by the same rule from the same words.
+bool Folding::in_panic(const Service& service, const std::vector<verdict::InstanceView>& instances, bool was) {
+    const auto& declared = service.spec->panic;
+    if (!declared || !service.routed) return false;
+    std::uint32_t covered = 0, eligible = 0;
+    for (const auto& instance : instances) {
+        if (!verdict::covered_by_panic(instance.standing)) continue;
+        ++covered;
+        eligible += verdict::eligibility(instance.standing).eligible;
+    }
+    return verdict::in_panic({.below_percent = declared->below_percent, .min_instances = declared->min_instances}, covered, eligible, was);
+}
+
+void Folding::tell_panic(const Service& service, const ServiceStanding& now, Effects& effects) {
+    const auto text = now.panic ? fmt::format("service {}: {} of {} instances are eligible, fewer than {} %: as declared, requests go to {} as well",
+                                              service.name, now.counts.eligible, now.counts.total, service.spec->panic->below_percent,
+                                              service.spec->panic->to == config::PanicTarget::all ? "the others" : "those that were good before")
+                                : fmt::format("service {}: requests go to eligible instances alone again", service.name);
+    log(LogLevel::warning, text);
+    effects.tell.emplace_back(Notice{now.panic ? "panic.began" : "panic.ended", service.name, text});
 }
 
 // Flapping must never keep the last one down: each checker knows which of its instances have no eligible sibling.

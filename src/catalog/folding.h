@@ -39,6 +39,8 @@ public:
 
 private:
     void fold(Service& service, Moment at, Effects& effects);
+    static bool in_panic(const Service& service, const std::vector<verdict::InstanceView>& instances, bool was);
+    static void tell_panic(const Service& service, const ServiceStanding& now, Effects& effects);
     void tell_verdict(Instance& instance, Effects& effects);
     void tell_members(std::string_view service, Effects& effects);
     void send_members(Instance& instance, Effects& effects);

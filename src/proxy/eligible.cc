@@ -41,7 +41,9 @@ void EligibleList::rebuild(const catalog::RoutedService& service) {
         };
         std::erase_if(candidates_, [&](const Candidate& c) {
             if (!c.panicked) return false;
-            return !panic_ || (service.panic->to == config::PanicTarget::last_good && !good_before(c));
+            if (!panic_) return true;
+            // Where no good moment was seen (a restart amid trouble) nobody is known to be worse than the others.
+            return service.panic->to == config::PanicTarget::last_good && !last_good_.empty() && !good_before(c);
         });
         if (!panic_) {
             last_good_.clear();

@@ -200,6 +200,71 @@ TEST(Traffic, V20NothingIsLostByReloadsDrainsMovesAndAFlappingInstance) {
     });
 }
 
+// Declared fail-open, from the file to the answer: three good ones and one that never was. Only health is sick, so
+// that every instance would answer traffic if it got any.
+TEST(Traffic, PanicGoesWhereItIsDeclaredToAndIsLoud) {
+    for (const std::string to : {"all", "last_good"}) {
+        Town town(sim::seed_from_environment(27));
+        auto node = std::make_unique<Node>(town);
+        const auto yaml = web({named("a", town.b(0)), named("b", town.b(1)), named("c", town.b(2)), named("never", town.b(3))},
+                              fmt::format(", panic: {{below: 50%, min_instances: 3, to: {}}}", to));
+        town.b(3).sick = true;
+        ASSERT_TRUE(node->start(yaml));
+        const auto count = [&] { return node->view().service("web")->standing.counts; };
+        const auto panic = [&] { return node->view().service("web")->standing.panic; };
+        const auto met = [&] {  // Which of the four a round of requests reaches, and whether all said so.
+            std::string reached;
+            for (auto& backend : town.backends) backend->traffic = 0;
+            for (int i = 0; i < 32; ++i) {
+                const auto got = town.ask(*node, "web.example");
+                EXPECT_EQ(got->status(), 200) << got->text();
+                EXPECT_EQ(got->has("Hale-Panic: web"), panic());
+            }
+            for (std::size_t i = 0; i < 4; ++i)
+                if (town.b(i).traffic != 0) reached += "abcN"[i];
+            return reached;
+        };
+        ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 3 && count().unhealthy == 1; }, 10s));
+        town.world.run_for(2s);
+        EXPECT_FALSE(panic());
+        EXPECT_EQ(met(), "abc");
+
+        town.b(0).sick = town.b(1).sick = true;
+        ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 1; }, 10s));
+        EXPECT_TRUE(panic());
+        ASSERT_FALSE(node->notices.empty());
+        EXPECT_EQ(node->notices.back().kind, "panic.began");
+        EXPECT_EQ(met(), to == "all" ? "abcN" : "abc");
+        EXPECT_FALSE(node->view().instance("a")->eligible) << "traffic is no eligibility";
+
+        town.b(0).sick = false;
+        ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 2; }, 10s));
+        EXPECT_TRUE(panic()) << "left 10 points above, not at the threshold";
+        town.b(0).sick = true;
+        ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 1; }, 10s));
+
+        // A restart amid the panic: none is known to have been good.
+        node.reset();
+        town.world.run_for(1s);
+        node = std::make_unique<Node>(town);
+        ASSERT_TRUE(node->start(yaml));
+        EXPECT_TRUE(panic());
+        EXPECT_EQ(met(), "abcN");
+
+        town.b(0).sick = town.b(1).sick = false;
+        ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 3; }, 10s));
+        EXPECT_FALSE(panic());
+        EXPECT_EQ(node->notices.back().kind, "panic.ended");
+        EXPECT_EQ(met(), "abc");
+        // Nothing declared, nothing panics.
+        town.b(0).sick = town.b(1).sick = true;
+        ASSERT_TRUE(node->reload(web({named("a", town.b(0)), named("b", town.b(1)), named("c", town.b(2)), named("never", town.b(3))})).has_value());
+        ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 1; }, 10s));
+        EXPECT_FALSE(panic());
+        EXPECT_EQ(met(), "c");
+    }
+}
+
 TEST(Traffic, AReloadThatChangesNothingCostsNoProbeAndPublishesNoService) {
     Town town(sim::seed_from_environment(26));
     Node node(town);
