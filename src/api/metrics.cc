@@ -63,6 +63,7 @@ private:
         for (std::size_t i = 0; i < into.durations.counts.size(); ++i) into.durations.counts[i] += from.durations.counts[i];
         into.durations.sum += from.durations.sum;
         into.retries += from.retries;
+        into.retries_over_budget += from.retries_over_budget;
         into.connect_failures += from.connect_failures;
         into.upstream_resets += from.upstream_resets;
         into.unsafe_not_retried += from.unsafe_not_retried;
@@ -116,7 +117,8 @@ private:
             } else {
                 const std::pair<std::string_view, std::uint64_t> kinds[] = {{"connect", stats.connect_failures}, {"reset", stats.upstream_resets},
                                                                             {"unsafe_not_retried", stats.unsafe_not_retried}, {"timeout", stats.timeouts},
-                                                                            {"client_abort", stats.client_aborts}, {"retry", stats.retries}, {"panic", stats.panic_requests}};
+                                                                            {"client_abort", stats.client_aborts}, {"retry", stats.retries},
+                                                                            {"retry_over_budget", stats.retries_over_budget}, {"panic", stats.panic_requests}};
                 for (const auto& [kind, count] : kinds)
                     if (count != 0) series(out, family.name, {{"service", at->first}, {"kind", kind}}, count);
             }

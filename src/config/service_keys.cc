@@ -119,7 +119,7 @@ constexpr std::array timeouts_keys{
 constexpr std::array retry_keys{
     Key{"max", Type::integer, "1", "0 to 10", "Further instances a request may be tried at.",
         into<Retry>([](Reading& r, const Node& n, Retry& t) { r.number(n, t.max, 0, 10); })},
-    Key{"budget", Type::percent, "10%", "0% to 100%", "Retries against the requests of the last 10 s, at least 3.",
+    Key{"budget", Type::percent, "10%", "0% to 100%", "Retries against the requests of the last 10 s, beyond 10 a second.",
         into<Retry>([](Reading& r, const Node& n, Retry& t) { r.percent(n, t.budget_percent, 0, 100); })},
 };
 

@@ -68,7 +68,7 @@ struct Timeouts {
 
 struct Retry {
     std::uint32_t max = 1;
-    std::uint32_t budget_percent = 10;  // Of the requests of the last 10 s, at least 3.
+    std::uint32_t budget_percent = 10;  // Of the requests of the last 10 s, beyond 10 retries a second.
     bool operator==(const Retry&) const = default;
 };
 

@@ -27,7 +27,7 @@ bool RetryBudget::take(Instant now, std::uint32_t percent) {
         requests += slot.requests;
         retries += slot.retries;
     }
-    if (retries >= std::max<std::uint64_t>(always_allowed, requests * percent / 100)) return false;
+    if (retries >= std::uint64_t{always_allowed_a_second} * window_seconds + requests * percent / 100) return false;
     ++current.retries;
     return true;
 }
