@@ -54,6 +54,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     membership_.options.drain_timeout = document->settings.drain_timeout;
     membership_.options.last_known_max_age = document->settings.last_known_max_age;
     membership_.remember(std::move(restored.verdicts));
+    folding_.known_before(std::move(restored.standings));
     declared_.restore(restored.objects, document);
 
     const Moment at = moment();
@@ -343,6 +344,7 @@ void Control::finish() {
     house_.arm(parts_.loop.now());
     // What the checkers said on taking their commands (restored verdicts, `checking`) is with the readers first.
     if (auto report = reports_.pop()) take(std::move(*report));
+    if (auto changes = folding_.end_of_restore(); !changes.empty()) remember(std::move(changes));
     if (done.reply) done.reply(MutationDone{done.revision, std::move(done.id)});
     begin_next();
 }
@@ -389,7 +391,7 @@ void Control::take(CheckReport report) {
     if (!effects.commands.empty()) parts_.checking.send(std::exchange(effects.commands, {}), [] {});
     tell(effects, at);
 
-    std::vector<config::Change> remember;
+    std::vector<config::Change> remember = std::move(effects.remember);
     for (Instance* instance : changed) {
         if (instance->scope_only) continue;
         remember.emplace_back(config::PutVerdict{stored(*instance)});

@@ -137,7 +137,8 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     const ServiceStanding& last = service.standing;
     next.panic = in_panic(service, instances, last.panic);
     const bool same_state = service.told && last.state == next.state;
-    next.since = same_state ? last.since : at.utc;
+    const auto known = known_.find(service.name.view());
+    next.since = same_state ? last.since : known != known_.end() && known->second.state == next.state ? known->second.since : at.utc;
     next.version = last.version;
     tell_last_eligible(service, effects);
     if (same_state && last.reason == next.reason && last.counts == next.counts && last.text == next.text && last.panic == next.panic) return;
@@ -146,8 +147,25 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     if (next.panic != last.panic) tell_panic(service, next, effects);
     service.standing = std::move(next);
     service.told = true;
+    if (!same_state && known == known_.end())
+        effects.remember.emplace_back(config::PutStanding{{service.name.str(), service.standing.state, service.standing.since}});
     effects.tell.emplace_back(StandingPut{service.slot, service.standing});
     tell_members(service.name, effects);
+}
+
+void Folding::known_before(std::vector<config::StoredStanding> standings) {
+    for (auto& standing : standings) known_.insert_or_assign(standing.service, std::move(standing));
+}
+
+std::vector<config::Change> Folding::end_of_restore() {
+    std::vector<config::Change> changes;
+    for (const auto& [name, known] : std::exchange(known_, {})) {
+        const Service* service = membership_.service(name);
+        if (service == nullptr) changes.emplace_back(config::RemoveStanding{name});
+        else if (service->standing.state != known.state)
+            changes.emplace_back(config::PutStanding{{name, service->standing.state, service->standing.since}});
+    }
+    return changes;
 }
 
 // As every worker decides it, by the same rule from the same words.
@@ -169,7 +187,7 @@ void Folding::tell_panic(const Service& service, const ServiceStanding& now, Eff
                                               service.spec->panic->to == config::PanicTarget::all ? "the others" : "those that were good before")
                                 : fmt::format("service {}: requests go to eligible instances alone again", service.name);
     log(LogLevel::warning, text);
-    effects.tell.emplace_back(Notice{now.panic ? "panic.began" : "panic.ended", service.name, text});
+    effects.tell.emplace_back(Notice{now.panic ? "panic.began" : "panic.ended", service.name.str(), text});
 }
 
 // Flapping must never keep the last one down: each checker knows which of its instances have no eligible sibling.

@@ -25,6 +25,10 @@ public:
     void take(CheckReport report, Moment at, Effects& effects);
     // After a mutation: eligibility and standings of these services again.
     void refold(const std::vector<std::string>& services, Moment at, Effects& effects);
+    // Since when services were in their states before a restart: in force for a service that comes back in the same state.
+    void known_before(std::vector<config::StoredStanding> standings);
+    // All that was restored has been folded: what differs from what was known has to be written.
+    std::vector<config::Change> end_of_restore();
     // Composites by member, made anew after a mutation changed declarations.
     void rebuild_dependents();
 
@@ -49,6 +53,7 @@ private:
     bool judge_eligibility(Instance& instance);
 
     Membership& membership_;
+    std::unordered_map<std::string, config::StoredStanding, TextHash, std::equal_to<>> known_;  // By service; empty but while restoring.
     std::unordered_map<std::string, std::vector<std::string>, TextHash, std::equal_to<>> dependents_;  // Member service → composite instances (ids).
     std::vector<Instance*> ready_;
     std::unordered_set<std::string> doubted_;

@@ -230,6 +230,7 @@ void Membership::remove(std::string_view name, Moment at, Effects& effects) {
         close(service.scope->current, effects);
         by_id_.erase(service.scope.get(), id_of);
     }
+    effects.remember.emplace_back(config::RemoveStanding{service.name.str()});
     if (service.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), ""});
     if (service.draining || service.paused_until) effects.remember.emplace_back(config::PutTraffic{{.key = service.name.str()}});
     effects.epochs.push_back(service.epoch);

@@ -42,6 +42,13 @@ struct StoredVerdict {
     std::string resolved;  // The address last probed, so that a restart routes where it verified.
 };
 
+// Since when a service has been in its state: its instances' own verdicts don't tell, for they came and went.
+struct StoredStanding {
+    std::string service;
+    verdict::State state = verdict::State::pending;
+    Utc since{};
+};
+
 // Run-time traffic state of a service or instance that outlives a reload and a restart.
 struct StoredTraffic {
     std::string key;  // "service" or an instance id.
@@ -73,6 +80,8 @@ struct PutOverride { Override override; };
 struct RemoveOverride { std::string service, instance; };
 struct PutVerdict { StoredVerdict verdict; };
 struct RemoveVerdict { std::string instance; };
+struct PutStanding { StoredStanding standing; };
+struct RemoveStanding { std::string service; };
 struct PutTraffic { StoredTraffic traffic; };
 struct PutToken { StoredToken token; };
 struct RemoveToken { std::string name; };
@@ -83,7 +92,8 @@ struct PutIdempotent { std::string key, actor; int status; std::string body; Utc
 struct ReserveRevisions { std::uint64_t up_to; };
 struct ReserveVersions { std::uint32_t up_to; };
 
-using Change = std::variant<PutObject, RemoveObject, PutOverride, RemoveOverride, PutVerdict, RemoveVerdict, PutTraffic,
+using Change = std::variant<PutObject, RemoveObject, PutOverride, RemoveOverride, PutVerdict, RemoveVerdict, PutStanding,
+                            RemoveStanding, PutTraffic,
                             PutToken, RemoveToken, PutAudit, PutIdempotent, ReserveRevisions, ReserveVersions>;
 
 // Everything state.db held at start.
@@ -91,6 +101,7 @@ struct Restored {
     std::vector<StoredObject> objects;
     std::vector<Override> overrides;
     std::vector<StoredVerdict> verdicts;
+    std::vector<StoredStanding> standings;
     std::vector<StoredTraffic> traffic;
     std::vector<StoredToken> tokens;
     std::uint64_t revisions_reserved = 0;

@@ -18,6 +18,7 @@ constexpr std::string_view object_columns = "kind,key,json,revision";
 constexpr std::string_view override_columns = "service,instance,state,author,reason,created,expires,revision";
 constexpr std::string_view verdict_columns =
     "instance,service,name,declared,generation,state,was_eligible,version,reason,text,since,observed,resolved";
+constexpr std::string_view standing_columns = "service,state,since";
 constexpr std::string_view traffic_columns = "key,weight,draining,paused_until";
 constexpr std::string_view token_columns = "name,sha256,role,created,expires";
 
@@ -59,7 +60,7 @@ std::string checked_columns(std::string_view table, std::string_view columns) {
 
 struct ChangeWriter::Statements {
     SQLite::Statement put_object, remove_object, put_override, remove_override, put_verdict, remove_verdict,
-        put_traffic, remove_traffic, put_token, remove_token, put_audit, put_idempotent, reserve, prune_audit,
+        put_standing, remove_standing, put_traffic, remove_traffic, put_token, remove_token, put_audit, put_idempotent, reserve, prune_audit,
         prune_idempotent_count, prune_idempotent_age;
 
     explicit Statements(SQLite::Database& db)
@@ -69,6 +70,8 @@ struct ChangeWriter::Statements {
           remove_override(db, "DELETE FROM overrides WHERE service=?1 AND instance=?2"),
           put_verdict(db, put_text("verdicts", verdict_columns)),
           remove_verdict(db, "DELETE FROM verdicts WHERE instance=?1"),
+          put_standing(db, put_text("standings", standing_columns)),
+          remove_standing(db, "DELETE FROM standings WHERE service=?1"),
           put_traffic(db, put_text("traffic", traffic_columns)),
           remove_traffic(db, "DELETE FROM traffic WHERE key=?1"),
           put_token(db, put_text("tokens", token_columns)),
@@ -127,6 +130,10 @@ void ChangeWriter::apply(const Change& change) {
         void operator()(const RemoveOverride& c) { run(s.remove_override, c.service, c.instance); }
         void operator()(const PutVerdict& c) { writer.put(c.verdict); }
         void operator()(const RemoveVerdict& c) { run(s.remove_verdict, c.instance); }
+        void operator()(const PutStanding& c) {
+            run(s.put_standing, c.standing.service, std::string(verdict::to_text(c.standing.state)), c.standing.since);
+        }
+        void operator()(const RemoveStanding& c) { run(s.remove_standing, c.service); }
         void operator()(const PutTraffic& c) { writer.put(c.traffic); }
         void operator()(const PutToken& c) {
             run(s.put_token, c.token.name, c.token.sha256, c.token.role, c.token.created, c.token.expires);
@@ -231,6 +238,14 @@ Result<Restored> load(Connection& connection) {
         v.observed = r.instant();
         v.resolved = r.text();
         all.verdicts.push_back(std::move(v));
+        return state.has_value();
+    }));
+    HALE_TRY(each(connection, "standings", standing_columns, 1, [&](Row& r) {
+        StoredStanding s{.service = r.text()};
+        const auto state = verdict::parse_state(r.text());
+        if (state) s.state = *state;
+        s.since = r.instant();
+        all.standings.push_back(std::move(s));
         return state.has_value();
     }));
     HALE_TRY(each(connection, "traffic", traffic_columns, 1, [&](Row& r) {

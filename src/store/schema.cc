@@ -33,7 +33,12 @@ CREATE TABLE idempotent(seq INTEGER PRIMARY KEY, key TEXT NOT NULL, actor TEXT N
 CREATE INDEX idempotent_at ON idempotent(at);
 )";
 
-constexpr Step steps_to_now[] = {{1, version_1}};
+constexpr std::string_view version_2 = R"(
+CREATE TABLE standings(service TEXT NOT NULL PRIMARY KEY, state TEXT NOT NULL, since INTEGER NOT NULL,
+    sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+)";
+
+constexpr Step steps_to_now[] = {{1, version_1}, {2, version_2}};
 
 }  // namespace
 

@@ -40,6 +40,7 @@ TEST(StateStore, EveryChangeComesBackAfterAStart) {
         expected.verdicts[1].generation = 0xffff;
         expected.verdicts[1].text = odd;
         std::ranges::sort(expected.verdicts, {}, &StoredVerdict::instance);
+        expected.standings = {{"api", verdict::State::unhealthy, day(1)}, {"web", verdict::State::healthy, day(2)}};
         expected.traffic = {{"i-1", 0, false, {}}, {"i-2", {}, true, {}}, {"web", 0xffff'ffff, true, day(3)}};
         expected.tokens = {{"ci", "ab12", "operate", day(1), {}}, {"root", "cd34", "admin", day(1), day(9)}};
         expected.revisions_reserved = 1'000'000;
@@ -53,6 +54,8 @@ TEST(StateStore, EveryChangeComesBackAfterAStart) {
         all.push_back(PutOverride{{.service = "web", .instance = "i-gone"}});
         for (const auto& v : expected.verdicts) all.push_back(PutVerdict{v});
         all.push_back(PutVerdict{{.instance = "i-gone"}});
+        for (const auto& known : expected.standings) all.push_back(PutStanding{known});
+        all.push_back(PutStanding{{"gone", verdict::State::pending, day(1)}});
         for (const auto& t : expected.traffic) all.push_back(PutTraffic{t});
         all.push_back(PutTraffic{{"gone", 5, true, day(1)}});
         for (const auto& t : expected.tokens) all.push_back(PutToken{t});
@@ -61,7 +64,7 @@ TEST(StateStore, EveryChangeComesBackAfterAStart) {
         all.push_back(ReserveRevisions{5});  // Never goes back.
         all.push_back(ReserveVersions{0xffff'ffff});
         ASSERT_TRUE(s.commit(std::move(all)));
-        ASSERT_TRUE(s.commit({RemoveObject{"service", "gone"}, RemoveOverride{"web", "i-gone"}, RemoveVerdict{"i-gone"},
+        ASSERT_TRUE(s.commit({RemoveObject{"service", "gone"}, RemoveOverride{"web", "i-gone"}, RemoveVerdict{"i-gone"}, RemoveStanding{"gone"},
                               PutTraffic{{"gone", {}, false, {}}}, RemoveToken{"gone"}},
                              false));
     }

@@ -129,6 +129,8 @@ inline std::string text_of(const config::Restored& r) {
         t += fmt::format("verdict {}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", v.instance, v.service, v.name, v.declared,
                          v.generation, static_cast<int>(v.state), v.was_eligible, v.version, v.reason, v.text,
                          at(v.since), at(v.observed), v.resolved);
+    for (const auto& s : r.standings)
+        t += fmt::format("standing {}|{}|{}\n", s.service, static_cast<int>(s.state), at(s.since));
     for (const auto& x : r.traffic)
         t += fmt::format("traffic {}|{}|{}|{}\n", x.key, x.weight ? fmt::to_string(*x.weight) : "-", x.draining,
                          x.paused_until ? fmt::to_string(at(*x.paused_until)) : "-");

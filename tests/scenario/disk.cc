@@ -14,6 +14,8 @@ void Disk::apply(const config::Change& change) {
             else if constexpr (std::is_same_v<T, RemoveOverride>) overrides_.erase({c.service, c.instance});
             else if constexpr (std::is_same_v<T, PutVerdict>) verdicts_[c.verdict.instance] = c.verdict;
             else if constexpr (std::is_same_v<T, RemoveVerdict>) verdicts_.erase(c.instance);
+            else if constexpr (std::is_same_v<T, PutStanding>) standings_[c.standing.service] = c.standing;
+            else if constexpr (std::is_same_v<T, RemoveStanding>) standings_.erase(c.service);
             else if constexpr (std::is_same_v<T, PutTraffic>) traffic_[c.traffic.key] = c.traffic;
             else if constexpr (std::is_same_v<T, PutToken>) tokens_[c.token.name] = c.token;
             else if constexpr (std::is_same_v<T, RemoveToken>) tokens_.erase(c.name);
@@ -29,6 +31,7 @@ config::Restored Disk::restored() const {
     for (const auto& [key, value] : objects_) out.objects.push_back(value);
     for (const auto& [key, value] : overrides_) out.overrides.push_back(value);
     for (const auto& [key, value] : verdicts_) out.verdicts.push_back(value);
+    for (const auto& [key, value] : standings_) out.standings.push_back(value);
     for (const auto& [key, value] : traffic_) out.traffic.push_back(value);
     for (const auto& [key, value] : tokens_) out.tokens.push_back(value);
     out.revisions_reserved = revisions;

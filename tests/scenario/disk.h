@@ -28,6 +28,7 @@ private:
     std::map<Pair, config::StoredObject> objects_;
     std::map<Pair, config::Override> overrides_;
     std::map<std::string, config::StoredVerdict> verdicts_;
+    std::map<std::string, config::StoredStanding> standings_;
     std::map<std::string, config::StoredTraffic> traffic_;
     std::map<std::string, config::StoredToken> tokens_;
 };
