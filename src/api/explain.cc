@@ -101,11 +101,58 @@ std::string rule_line(const catalog::View& view, const InstanceView& instance) {
     return line;
 }
 
+// The condition as declared, with what it was held against where a pass leaves that behind: "[STATUS] (200) == 2xx".
+std::string resolved(std::string_view condition, const catalog::LastProbe& last) {
+    std::string out(condition);
+    const auto fill = [&](std::string_view placeholder, const std::string& value) {
+        if (const auto at = out.find(placeholder); at != std::string::npos) out.insert(at + placeholder.size(), fmt::format(" ({})", value));
+    };
+    if (last.status != 0) fill("[STATUS]", fmt::format("{}", last.status));
+    if (last.total_us >= 0) fill("[RESPONSE_TIME]", human(last.total_us * 1us));
+    return out;
+}
+
+std::string passed_text(const config::CheckSpec& check, const catalog::LastProbe& last) {
+    constexpr std::size_t most_conditions = 4;
+    const auto after = [&](std::string_view what) {
+        return last.total_us < 0 ? std::string(what) : fmt::format("{} after {}", what, human(last.total_us * 1us));
+    };
+    std::string line;
+    if (std::holds_alternative<config::HttpCheck>(check.what)) line = after(fmt::format("answered {}", last.status));
+    else if (std::holds_alternative<config::TcpCheck>(check.what)) line = after("connected");
+    else if (std::holds_alternative<config::ExecCheck>(check.what)) line = after("ended well");
+    else if (std::holds_alternative<config::HeartbeatCheck>(check.what)) line = "the last beat came in time";
+    else if (std::holds_alternative<config::CompositeCheck>(check.what)) line = "its members are as needed";
+    else line = after("passed");
+    const auto& conditions = check.expect_text;
+    for (std::size_t i = 0; i < std::min(conditions.size(), most_conditions); ++i)
+        line += fmt::format("{}{}", i == 0 ? ", as asked: " : ", ", resolved(conditions[i], last));
+    if (conditions.size() > most_conditions) line += fmt::format(" and {} more", conditions.size() - most_conditions);
+    return line;
+}
+
+// Of a verdict that no trouble decided: the last probe, whatever it saw.
+std::string last_text(const InstanceView& instance) {
+    const auto& record = *instance.record;
+    const auto& last = instance.last;
+    const std::string_view name = last.check < record.checks.size() ? std::string_view(record.checks[last.check].name) : std::string_view{};
+    const auto* check = check_named(instance, name);
+    std::string line;
+    if (last.outcome == verdict::Outcome::pass && check != nullptr) line = passed_text(*check, last);
+    else line = std::string(reason_text(last.reason, instance.detail ? halves(instance.detail->text).second : std::string_view{}));
+    if (last.phase != verdict::Phase::none) line += fmt::format(" (phase {})", verdict::to_text(last.phase));
+    if (last.outcome != verdict::Outcome::pass && last.run_length != 0 && last.run_outcome == last.outcome)
+        line += fmt::format(" ({} of {} that would count against it)", last.run_length, last.run_needed);
+    if (record.checks.size() > 1 && name != record.decided_by) line += fmt::format(" (check {})", name);
+    return line;
+}
+
 std::string observed_line(const InstanceView& instance, Utc now) {
     const auto& record = *instance.record;
     std::string line;
     if (record.deciding.empty()) {
-        line = std::string(reason_text(record.reason, halves(record.text).second));
+        const bool plain = record.reason == verdict::Reason::ok && instance.last.any;
+        line = plain ? last_text(instance) : std::string(reason_text(record.reason, halves(record.text).second));
         if (instance.last.any) line += fmt::format("   {}", clock(instance.last.at, now, true));
         return line;
     }

@@ -80,6 +80,26 @@ TEST_F(Example, ReadsLikeTheDocumentation) {
     EXPECT_EQ(got.at("instances")[0].at("before").at("state"), "healthy");
 }
 
+// A pass is told with what was measured, and a failure that decides nothing yet is not called a pass.
+TEST_F(Example, APassSaysWhatCameAndHowItWasAsked) {
+    const Utc at = d.world.utc();
+    auto record = std::make_shared<catalog::InstanceRecord>();
+    record->word = {.state = verdict::State::healthy, .generation = 7, .version = 1843};
+    record->reason = verdict::Reason::ok;
+    record->decided_by = "main";
+    record->checks.push_back({.name = "main", .state = verdict::State::healthy, .run_outcome = verdict::Outcome::pass, .run_length = 2, .run_needed = 2});
+    d.put(catalog::VerdictPut{0, record, true, 5});
+    catalog::Seen seen{.outcome = verdict::Outcome::pass, .reason = verdict::Reason::ok, .status = 200, .run_length = 9, .run_needed = 2, .run_outcome = verdict::Outcome::pass, .at = at, .next_probe = at + 5s};
+    seen.timings.total = 3ms;
+    d.tell({.what = catalog::SeenPut{0, seen}});
+    const auto line = [&] { return squeezed(explain("web").at("text").at(3).get<std::string>()); };
+    EXPECT_TRUE(line().starts_with("answered 200 after 3.0 ms, as asked: [STATUS] (200) == 2xx ")) << line();
+    auto detail = std::make_shared<verdict::Observation>();
+    detail->text = "GET http://172.23.0.4:3000/api/health: answered 503 after 343 µs: [STATUS] (503) == 2xx";
+    d.tell({.what = catalog::SeenPut{0, {.outcome = verdict::Outcome::fail, .reason = verdict::Reason::status_mismatch, .phase = verdict::Phase::first_byte, .status = 503, .run_length = 1, .run_needed = 3, .run_outcome = verdict::Outcome::fail, .at = at, .next_probe = at + 500ms, .detail = detail}}});
+    EXPECT_TRUE(line().starts_with("answered 503 after 343 µs: [STATUS] (503) == 2xx (phase first_byte) (1 of 3 that would count against it)")) << line();
+}
+
 TEST_F(Example, ServiceBeforeInstanceBeforeHost) {
     d.add_service(1, "test.eliasson.me");
     d.add_service(2, "web-1");

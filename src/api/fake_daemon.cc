@@ -139,6 +139,7 @@ Daemon::Daemon() {
     server->set_tokens(tokens);
     config::CheckSpec check;
     check.what = config::HttpCheck{.path = "/api/health"};
+    check.expect_text = {"[STATUS] == 2xx"};
     checks = std::make_shared<const config::CheckList>(config::CheckList{std::make_shared<const config::CheckSpec>(check)});
     backend.seen = {.outcome = verdict::Outcome::pass, .reason = verdict::Reason::ok, .status = 200, .at = world.utc()};
     backend.seen.timings.total = 12ms;
