@@ -450,7 +450,10 @@ TEST(Daemon, IsItsOwnBySocketOrByTheLoopbackAddressThatItBound) {
         files.write("listen.json", fmt::format(R"({{"admin":"{}","socket":"{}"}})", row.admin, row.socket));
         const auto place = parse_place(row.place);
         ASSERT_TRUE(place) << row.place;
-        EXPECT_EQ(is_own(*place, own_places(files.path, "/configured.sock")), row.own) << row.place << " " << row.admin;
+        const OwnPlaces own = own_places(files.path, "/configured.sock");
+        EXPECT_EQ(is_own(*place, own), row.own) << row.place << " " << row.admin;
+        // Its peers are known to the kernel: a token that was removed must not stand in their way.
+        EXPECT_EQ(is_shown_own_token(*place, own), row.own && !place->address.value_or(SocketAddress{}).is_unix()) << row.place;
     }
 }
 

@@ -138,7 +138,7 @@ Asked<std::unique_ptr<Client>> Daemon::prepare() {
 std::string Daemon::token_for(const Place& place) const {
     if (!place.command.empty()) return {};  // The far end speaks as the user who logged in there.
     if (!told_token_.empty()) return told_token_;
-    return is_own(place, own_places_) ? own_token_.text : std::string();
+    return is_shown_own_token(place, own_places_) ? own_token_.text : std::string();
 }
 
 std::string Daemon::why_no_token(const Place& place) const {
@@ -202,7 +202,7 @@ Asked<Reply> Daemon::reach(const Question& question,
         Question complete = question;
         if (long_one) complete.first_byte = complete.within;
         complete.fields.emplace_back("Accept", "application/json, text/event-stream");
-        // Over the socket the kernel says who we are; a token may say otherwise.
+        // Over the socket the kernel says who we are; HALE_TOKEN may say otherwise.
         if (const std::string token = token_for(place); !token.empty())
             complete.fields.emplace_back("Authorization", "Bearer " + token);
         // Whoever has a deadline of its own has said it; any other wait says its end as soon as it is felt.

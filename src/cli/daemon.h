@@ -3,7 +3,7 @@
 //
 // Order: --server, HALE_SERVER; else the default socket, then the TCP admin listener (both as the configuration
 // named by --config or HALE_CONFIG says). The token: HALE_TOKEN; else admin.token in the state directory, which only
-// that directory's own daemon is shown (own_token.h). Without one nothing is said until the daemon answers 401.
+// that directory's own daemon is shown, over TCP (own_token.h). Without one nothing is said until the daemon answers 401.
 
 #pragma once
 

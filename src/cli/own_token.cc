@@ -39,6 +39,10 @@ bool is_own(const Place& place, const OwnPlaces& own) {
     return own.admin->ip == place.address->ip || own.admin->ip.is_unspecified();
 }
 
+bool is_shown_own_token(const Place& place, const OwnPlaces& own) {
+    return is_own(place, own) && !(place.address && place.address->is_unix());
+}
+
 OwnToken own_token(const std::string& state) {
     const std::string path = state + "/admin.token";
     const auto read = os::read_file(path, most_token_bytes);

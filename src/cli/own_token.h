@@ -20,6 +20,8 @@ OwnPlaces own_places(const std::string& state, const std::string& configured_soc
 
 // A socket of this daemon, or a loopback address that its admin listener takes.
 bool is_own(const Place& place, const OwnPlaces& own);
+// Not over a socket: there the kernel says who asks, and a token that was removed would only stand in the way.
+bool is_shown_own_token(const Place& place, const OwnPlaces& own);
 
 struct OwnToken {
     std::string text;     // "" when there is none.
