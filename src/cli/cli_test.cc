@@ -357,6 +357,22 @@ TEST(Daemon, ItsAnswersBecomeExitCodes) {
 
 TEST(Daemon, AMissingTokenIsSaidOnlyAfter401) {
     ScriptedDaemon daemon({{"GET /api/v1/routes", {.body = page({})}},
+TEST(Daemon, WhatIsWrongIsSaidOnce) {
+    struct Row {
+        std::string problem, said;
+    };
+    for (const Row& row :
+         {Row{R"({"detail":"/a: is wrong","errors":[{"pointer":"/a","detail":"is wrong"},{"pointer":"/b","detail":"too"}]})",
+              "hale: /a: is wrong\nhale: /b: too\n"},
+          Row{R"({"detail":"h.yml:3:5: a: is wrong\nh.yml:4:1: b","errors":[{"pointer":"","detail":"h.yml:3:5: a: is wrong","file":"h.yml","line":3},
+                  {"pointer":"","detail":"h.yml:4:1: b","file":"h.yml","line":4}]})",
+              "hale: h.yml:3:5: a: is wrong\nhale: h.yml:4:1: b\n"},
+          Row{R"({"detail":"/a: is wrong","errors":[{"pointer":"/a","detail":"is wrong","file":"h.yml","line":3}]})", "hale: h.yml:3: /a: is wrong\n"}}) {
+        ScriptedDaemon daemon({{"GET /api/v1/explain", {.status = 422, .body = row.problem, .type = "application/problem+json"}}});
+        EXPECT_EQ(run_at(daemon, {"explain", "web"}).err, row.said);
+    }
+}
+
                            {"GET /api/v1/tokens", {.status = 401, .body = R"({"detail":"who are you"})"}}});
     const Environment none{{"HALE_SERVER", daemon.url()}};
     EXPECT_EQ(run_with({"route", "list"}, none).exit, 0);

@@ -166,16 +166,21 @@ Failure Daemon::unreachable(const std::vector<std::string>& tried) const {
 
 Failure Daemon::refused(const Reply& reply) const {
     const Json problem = parse_json(reply.body);
-    std::string text = text_at(problem, "detail");
-    if (text.empty()) text = text_at(problem, "title");
-    if (text.empty()) text = fmt::format("{} answered {} without saying why", place_->shown, reply.status);
+    std::string detail = text_at(problem, "detail"), text;
+    if (detail.empty()) detail = text_at(problem, "title");
+    if (detail.empty()) detail = fmt::format("{} answered {} without saying why", place_->shown, reply.status);
+    // The detail usually is one of the errors, or all of them: each line is said once.
+    std::vector<std::string> errors, known;
     for (const Json& error : at(problem, "errors")) {
         const std::string file = text_at(error, "file"), pointer = text_at(error, "pointer");
-        text += '\n';
-        if (!file.empty()) text += fmt::format("{}:{}: ", file, count_at(error, "line"));
-        if (!pointer.empty()) text += pointer + ": ";
-        text += text_at(error, "detail");
+        const std::string plain = (pointer.empty() ? "" : pointer + ": ") + text_at(error, "detail");
+        const bool placed = file.empty() || plain.starts_with(file + ":");
+        errors.push_back(placed ? plain : fmt::format("{}:{}: {}", file, count_at(error, "line"), plain));
+        known.push_back(plain);
     }
+    for (const std::string_view line : split(detail, '\n'))
+        if (std::ranges::find(known, line) == known.end()) text += (text.empty() ? "" : "\n") + std::string(line);
+    for (const std::string& error : errors) text += (text.empty() ? "" : "\n") + error;
     if (reply.status == 401 && token_for(*place_).empty()) text += '\n' + why_no_token(*place_);
     return {exit_for(reply.status), text};
 }
