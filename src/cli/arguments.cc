@@ -17,6 +17,8 @@ namespace hale::cli {
 
 namespace {
 
+constexpr Duration longest_duration = 24h * 3660;  // As the daemon takes it; more could not be added to the time of day.
+
 constexpr std::array format_names{"table", "wide", "json", "yaml", "jsonl", "csv", "nagios"};
 
 // CLI11 fills texts; what they mean is checked here, once, with its own sentence.
@@ -297,6 +299,8 @@ std::string understand(Built& built) {
         one.into = parse_duration(one.text);
         if (!one.into || *one.into <= Duration{0})
             return fmt::format("{} {}: no duration; write 500ms, 5s, 1m30s, 2h or 7d", one.name, escaped(one.text));
+        if (*one.into > longest_duration)
+            return fmt::format("{} {}: too long; allowed: at most 10 years (3660d)", one.name, escaped(one.text));
     }
     if (asked.verb == run_set && trim(asked.reason).empty()) return "--reason must say something";
     asked.nagios_codes =

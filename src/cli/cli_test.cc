@@ -88,6 +88,8 @@ TEST(Arguments, WhatIsWrongIsSaidWithTheCodeOfItsVerb) {
         {{"set", "web", "down"}, exits::usage, "--reason is required"},
         {{"set", "web", "down", "--reason", " "}, exits::usage, "--reason must say something"},
         {{"set", "web", "down", "--reason", "x", "--for", "-5s"}, exits::usage, "--for"},
+        {{"set", "web", "down", "--reason", "x", "--for", "99999d"}, exits::usage, "at most 10 years"},
+        {{"token", "create", "far", "--role", "read", "--for", "3661d"}, exits::usage, "at most 10 years"},
         {{"verify", "web", "--timeout", "0s"}, exits::usage, "no duration"},
         {{"completion", "tcsh"}, exits::usage, "allowed: bash, zsh, fish"},
         {{"check", "web", "--timeout", "1ms"}, exits::unknown, "--timeout is for URLs"},
@@ -355,8 +357,6 @@ TEST(Daemon, ItsAnswersBecomeExitCodes) {
     }
 }
 
-TEST(Daemon, AMissingTokenIsSaidOnlyAfter401) {
-    ScriptedDaemon daemon({{"GET /api/v1/routes", {.body = page({})}},
 TEST(Daemon, WhatIsWrongIsSaidOnce) {
     struct Row {
         std::string problem, said;
@@ -373,6 +373,8 @@ TEST(Daemon, WhatIsWrongIsSaidOnce) {
     }
 }
 
+TEST(Daemon, AMissingTokenIsSaidOnlyAfter401) {
+    ScriptedDaemon daemon({{"GET /api/v1/routes", {.body = page({})}},
                            {"GET /api/v1/tokens", {.status = 401, .body = R"({"detail":"who are you"})"}}});
     const Environment none{{"HALE_SERVER", daemon.url()}};
     EXPECT_EQ(run_with({"route", "list"}, none).exit, 0);
