@@ -137,14 +137,12 @@ void EventHub::add(const catalog::Delta& delta, const Gone& gone) {
         event.service = instance->facts->service;
         event.instance = event.subject = instance->facts->id;
         event.name = instance->facts->name;
-        event.key = "i " + event.instance;
         event.sequence = instance->record ? instance->record->word.version : 0;
         return true;
     };
     const auto about_service = [&](const catalog::ServiceView* service) {
         if (service == nullptr) return false;
         event.service = event.subject = service->facts->name;
-        event.key = "s " + event.service;
         event.sequence = service->standing.version;
         return true;
     };
@@ -159,7 +157,6 @@ void EventHub::add(const catalog::Delta& delta, const Gone& gone) {
         event.service = gone.service;
         event.instance = event.subject = gone.instance;
         event.name = gone.name;
-        event.key = "i " + event.instance;
     } else if (const auto* standing = std::get_if<catalog::StandingPut>(&delta.what)) {
         if (!about_service(view_.service(standing->slot))) return;
         event.type = "io.hale.service.changed.v1";
@@ -169,10 +166,8 @@ void EventHub::add(const catalog::Delta& delta, const Gone& gone) {
     } else if (std::holds_alternative<catalog::ServiceGone>(delta.what)) {
         event.type = "io.hale.service.removed.v1";
         event.service = event.subject = gone.service;
-        event.key = "s " + event.service;
     } else if (std::holds_alternative<catalog::RoutesPut>(delta.what)) {
         event.type = "io.hale.routes.changed.v1";
-        event.key = "routes";
     } else if (const auto* notice = std::get_if<catalog::Notice>(&delta.what)) {
         event.type = notice->kind.starts_with("config.") ? "io.hale.config.changed.v1" : "io.hale.notice.given.v1";
         event.subject = notice->subject;
@@ -180,6 +175,8 @@ void EventHub::add(const catalog::Delta& delta, const Gone& gone) {
     } else {
         return;  // Probes that changed nothing, the document itself, the audit.
     }
+    // Of one word only: whoever follows verdicts alone must not miss one because the weight changed after it.
+    if (event.note.empty()) event.key = fmt::format("{} {}", middle(event.type), event.instance.empty() ? event.service : event.instance);
     push(std::move(event));
 }
 

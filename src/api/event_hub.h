@@ -35,7 +35,7 @@ struct HubEvent {
     std::uint64_t revision = 0;
     Utc at{};
     std::string_view type;      // "io.hale.verdict.changed.v1"; static.
-    std::string key;            // Later events of the same key make this one needless.
+    std::string key;            // Later events of the same key make this one needless; the type's word is a part of it.
     std::string subject;
     std::string service;
     std::string instance;       // Id, when it is about one.

@@ -116,6 +116,25 @@ TEST_F(Streams, ResumesAfterTheLastIdOrSaysResync) {
     EXPECT_EQ(count(late->got, "event: verdict"), 0u);
 }
 
+// A change of one kind never makes one of another kind needless: somebody may follow that one alone.
+TEST_F(Streams, AVerdictIsNotLostToALaterChangeOfItsInstance) {
+    d.add_service(0, "web");
+    d.add_instance(0, 0, "web-1", verdict::State::healthy);
+    const std::uint64_t seen = d.backend.revision;
+    d.judge(0, verdict::State::unhealthy, 2);
+    auto facts = std::make_shared<catalog::InstanceFacts>();
+    facts->id = "i-000000000000";
+    facts->service = "web";
+    facts->name = "web-1";
+    facts->checks = d.checks;
+    facts->weight = 7;
+    d.put(catalog::InstancePut{facts});
+    const std::string last = fmt::format("Last-Event-ID: {}\r\n", seen);
+    EXPECT_EQ(count(follow(last, "/api/v1/events?types=verdict")->got, "event: verdict"), 1u);
+    EXPECT_EQ(count(follow(last, "/api/v1/events?types=instance")->got, "event: instance"), 1u);
+    EXPECT_EQ(count(follow(last)->got, "event: "), 2u);
+}
+
 // One that is connected and falls behind is told so once, and goes on with what comes then.
 TEST_F(Streams, ALiveSubscriberThatTheRingLeftBehindIsToldResync) {
     d.add_service(0, "web");
