@@ -125,8 +125,8 @@ void add_route(Desk& desk, const CallPtr& call) {
     const std::string host = body.text("host", true);
     const auto targets = body.texts("targets", true);
     std::string name = body.text("service"), path = body.text("path"), health_path = body.text("health_path");
-    const std::string project = body.text("project");
-    const bool strip = body.boolean("strip");
+    std::string project = body.text("project");
+    bool strip = body.boolean("strip");
     if (path.empty()) path = "/";
     if (name.empty()) name = lower(host);
     if (health_path.empty()) health_path = "/up";
@@ -154,6 +154,15 @@ void add_route(Desk& desk, const CallPtr& call) {
         if (!may_add_target(desk, call, instance->target)) return;
         grown.instances.push_back(*instance);
         change.instances.push_back({name, std::move(*instance), std::move(json)});
+    }
+    // What is not said of a route that is there stays as it is.
+    const auto& routes = desk.view.routes();
+    const auto plain = config::load_route(fmt::format(R"({{"host":{},"path":{},"service":{}}})", json_quoted(host), json_quoted(path), json_quoted(name)), document(desk));
+    if (!plain) return answer_problems(call, plain.error());
+    const auto old = std::ranges::find_if(routes, [&](const auto& one) { return one.spec.id == plain->id; });
+    if (old != routes.end()) {
+        if (!body.has("project")) project = old->spec.project;
+        if (!body.has("strip")) strip = old->spec.strip;
     }
     std::string json = fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", json_quoted(host), json_quoted(path), strip, json_quoted(name), json_quoted(project));
     auto route = config::load_route(json, document(desk));

@@ -27,6 +27,11 @@ Result<> not_declared(std::string_view what, std::string_view name) {
     return fail(Code::not_found, fmt::format("there is no {} \"{}\" that the API owns", what, name));
 }
 
+// It is there, but not for the API to take away.
+Result<> declared_elsewhere(std::string_view what, std::string_view name, const config::Mark& mark) {
+    return fail(Code::conflict, fmt::format("{} \"{}\" is owned by {}; change it there", what, name, owner_text(mark, config::Owner::file)));
+}
+
 std::string kept_without_effect(const config::StoredObject& object, std::string_view why) {
     return fmt::format("{} {}: {}; it is kept in state.db and has no effect", object.kind, object.key, why);
 }
@@ -244,7 +249,10 @@ Result<> Declared::edit_document(const ApplyDocument& apply, std::uint64_t revis
 
 // What hangs on it goes with it.
 Result<> Declared::remove_service(const RemoveApiService& gone, Redeclared& out) {
-    if (!all_.services().contains(gone.name)) return not_declared("service", gone.name);
+    if (!all_.services().contains(gone.name)) {
+        if (const auto* other = all_.file_service(gone.name)) return declared_elsewhere("service", gone.name, other->mark);
+        return not_declared("service", gone.name);
+    }
     out.services[gone.name];
     out.journal.emplace_back(config::RemoveObject{"service", gone.name});
     const auto keys = [&](const auto& map) {
@@ -284,24 +292,51 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
     } else if (const auto* add = std::get_if<AddRoute>(&change)) {
         if (add->service) HALE_TRY(edit_service(*add->service, revision, out));
         for (const auto& one : add->instances) HALE_TRY(edit_instance(one, revision, out));
+Result<> Declared::not_an_instance(const InService& key) const {
+    if (const auto into = all_.base(key.first))
+        for (const auto& other : into->instances) {
+            if (other.name != key.second) continue;
+            if (other.owner == config::Owner::file) return declared_elsewhere("instance", key.second, other.mark);
+            return fail(Code::conflict, fmt::format("instance \"{}\" was declared with service \"{}\"; put that without it", key.second, key.first));
+        }
+    if (const auto* service = all_.file_service(key.first)) return declared_elsewhere("instance", key.second, service->mark);
+    return not_declared("instance", key.second);
+}
+
+Result<> Declared::not_a_route(const std::string& id) const {
+    for (const auto& [service, routes] : all_.file().routes)
+        for (const auto* route : routes)
+            if (route->id == id)
+                return declared_elsewhere("route", fmt::format("{} ({}{})", id, route->host, route->path), route->mark);
+    for (const auto& [name, service] : all_.services())
+        for (const auto& route : service.routes)
+            if (route.id == id)
+                return fail(Code::conflict, fmt::format("route \"{}\" ({}{}) was declared with service \"{}\"; put that without it", id,
+                                                        route.host, route.path, name));
+    return not_declared("route", id);
+}
+
         HALE_TRY(edit_route(add->route, revision, out));
     } else if (const auto* gone_service = std::get_if<RemoveApiService>(&change)) {
         HALE_TRY(remove_service(*gone_service, out));
     } else if (const auto* gone_instance = std::get_if<RemoveApiInstance>(&change)) {
         const InService key{gone_instance->service, gone_instance->name};
-        if (!all_.instances().contains(key)) return not_declared("instance", gone_instance->name);
+        if (!all_.instances().contains(key)) return not_an_instance(key);
         make(InstanceStep{key, std::nullopt}, out);
         out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", key.first, key.second)});
         out.services[key.first];
     } else if (const auto* gone_route = std::get_if<RemoveApiRoute>(&change)) {
         const auto found = all_.routes().find(gone_route->id);
-        if (found == all_.routes().end()) return not_declared("route", gone_route->id);
+        if (found == all_.routes().end()) return not_a_route(gone_route->id);
         out.services[found->second.spec->service];
         make(RouteStep{gone_route->id, std::nullopt}, out);
         out.journal.emplace_back(config::RemoveObject{"route", gone_route->id});
     } else if (const auto* gone_check = std::get_if<RemoveApiCheck>(&change)) {
         const InService key{gone_check->service, gone_check->name};
-        if (!all_.checks().contains(key)) return not_declared("check", gone_check->name);
+        if (!all_.checks().contains(key)) {
+            if (const auto* other = all_.file_service(key.first)) return declared_elsewhere("check", gone_check->name, other->mark);
+            return not_declared("check", gone_check->name);
+        }
         make(CheckStep{key, std::nullopt}, out);
         out.journal.emplace_back(config::RemoveObject{"check", fmt::format("{}/{}", key.first, key.second)});
         out.services[key.first];

@@ -81,6 +81,9 @@ private:
     Result<> edit_route(const PutApiRoute& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_check(const PutApiCheck& put, std::uint64_t revision, Redeclared& out);
     Result<> remove_service(const RemoveApiService& gone, Redeclared& out);
+    // Why what the API does not own cannot be removed.
+    Result<> not_an_instance(const InService& key) const;
+    Result<> not_a_route(const std::string& id) const;
     // These services with each other and with whoever has rules with them.
     Result<> consistent(const std::set<std::string>& services) const;
 

@@ -55,6 +55,24 @@ TEST(Declared, V19TheSameKeyInBothIsRefusedAndBothOwnersAreNamed) {
     EXPECT_EQ(desk.declared.merged("web")->instances.size(), 1u);
 }
 
+TEST(Declared, WhatTheFileOwnsIsNotRemovedAndItsPlaceIsNamed) {
+    Desk desk(web);
+    const std::string id = config::route_id("web.example", "/");
+    for (const Change& change : {Change{RemoveApiService{"web"}}, Change{RemoveApiInstance{"web", "a"}}, Change{RemoveApiRoute{id}}, Change{RemoveApiCheck{"web", "main"}}}) {
+        const auto planned = desk.declared.plan(change, 9);
+        ASSERT_FALSE(planned.has_value());
+        EXPECT_EQ(planned.error().code, Code::conflict);
+        EXPECT_NE(planned.error().text.find("owned by the file (hale.yml:2"), std::string::npos) << planned.error().text;
+    }
+    EXPECT_EQ(desk.declared.plan(RemoveApiRoute{"r-none"}, 9).error().code, Code::not_found);
+    // Nor what came with a whole service of the API.
+    EXPECT_EQ(desk.apply(desk.service("own", R"({"hosts": ["own.example"], "check": {"http": "/up"}, "instances": [{"name": "b", "address": "10.0.0.9:80"}]})")), "");
+    EXPECT_EQ(desk.declared.plan(RemoveApiRoute{config::route_id("own.example", "/")}, 9).error().code, Code::conflict);
+    EXPECT_EQ(desk.declared.plan(RemoveApiInstance{"own", "b"}, 9).error().code, Code::conflict);
+    EXPECT_NE(desk.declared.revision_of(RemoveApiCheck{"own", "main"}), 0u);
+    EXPECT_EQ(desk.declared.revision_of(RemoveApiCheck{"own", "other"}), 0u);
+}
+
 TEST(Declared, TheApiAddsInstancesAndRoutesToAFilesServiceAndTheyOutliveAReload) {
     Desk desk(web);
     EXPECT_EQ(desk.apply(desk.instance("web", R"({"name": "b", "address": "10.0.0.2:80"})")), "");
