@@ -27,14 +27,14 @@ void lay_override(Desk& desk, const CallPtr& call, std::string service, std::str
     if (reason.size() > 1'000) body.fault("reason", "is longer than 1,000 bytes");
     if (!body.ok()) return answer_problem(call, body.problem());
     const std::string object = instance.empty() ? service : instance;
-    const Utc expires = desk.loop.utc() + lasts;
+    const Utc now = desk.loop.utc();
     MutationPlan plan{.object = object};
     plan.detail = fmt::format(R"({{"state":{},"for":{},"reason":{}}})", json_quoted(word), seconds(lasts), json_quoted(reason));
-    plan.members = [word, scope = instance.empty() ? "service" : "instance", author = call->caller.name, reason, expires, object](JsonWriter& json) {
+    plan.members = [word, scope = instance.empty() ? "service" : "instance", author = call->caller.name, reason, now, lasts, object](JsonWriter& json) {
         json.text("object", object).open("override", '{').text("state", word).text("scope", scope).text("author", author).text("reason", reason);
-        json.time("expires", expires).close('}');
+        json.time("created", now).time("expires", now + lasts).close('}');
     };
-    mutate(desk, call, catalog::SetOverride{std::move(service), std::move(instance), *state, lasts, reason}, std::move(plan));
+    mutate(desk, call, catalog::SetOverride{std::move(service), std::move(instance), *state, lasts, reason, now}, std::move(plan));
 }
 
 MutationPlan plain(const std::string& object) {

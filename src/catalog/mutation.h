@@ -39,7 +39,8 @@ struct AddRoute {
 };
 
 // instance: id, or empty for the service.
-struct SetOverride { std::string service, instance; verdict::OverrideState state; Duration lasts{}; std::string reason; };
+// created: when it was asked; the epoch: when it is committed.
+struct SetOverride { std::string service, instance; verdict::OverrideState state; Duration lasts{}; std::string reason; Utc created{}; };
 struct ClearOverride { std::string service, instance; };
 struct Drain { std::string service, instance; };
 struct Pause { std::string service; Duration most{}; };

@@ -60,8 +60,8 @@ config::Override Control::override_of(const SetOverride& set, const std::string&
     layer.state = set.state;
     layer.author = actor;
     layer.reason = set.reason;
-    layer.created = at.utc;
-    layer.expires = at.utc + set.lasts;
+    layer.created = set.created == Utc{} ? at.utc : set.created;
+    layer.expires = layer.created + set.lasts;
     layer.revision = revision;
     return layer;
 }
