@@ -27,7 +27,10 @@ void FakeBackend::verify(catalog::VerifyRequest request, catalog::VerifyReply re
 
 void FakeBackend::probe_now(std::string instance, std::string check, std::optional<Duration> max_age, ProbeReply reply) {
     asked.push_back(fmt::format("probe {} {} {}", instance, check, max_age ? duration_text(*max_age) : "-"));
-    loop->post([this, reply = std::move(reply)]() mutable { reply(std::vector<catalog::ProbeAnswer>{{"main", seen, false}}); });
+    loop->post([this, instance, reply = std::move(reply)]() mutable {
+        const auto own = seen_of.find(instance);
+        reply(own != seen_of.end() ? own->second : std::vector<catalog::ProbeAnswer>{{"main", seen, false}});
+    });
 }
 
 void FakeBackend::probe_target(AdHocProbe probe, std::move_only_function<void(Result<verdict::Observation>)> reply) {

@@ -41,7 +41,8 @@ struct FakeBackend final : Backend {
     std::optional<catalog::MutationFailed> refuse;
     catalog::VerifyEnd verify_end = catalog::VerifyEnd::eligible;
     std::optional<Error> reload_error;
-    verdict::Observation seen;
+    verdict::Observation seen;  // By every probe, unless its instance has its own.
+    std::map<std::string, std::vector<catalog::ProbeAnswer>> seen_of;
     std::uint64_t revision = 1000;
 };
 

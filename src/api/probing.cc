@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "api/body.h"
 #include "api/desk.h"
@@ -189,6 +190,42 @@ void beat(Desk& desk, const CallPtr& call) {
 }
 
 // Targets: an instance or service by name, the declared address of an instance, or what probe_endpoint.allow names.
+namespace {
+
+// A service is as its worst instance. Whoever asks for no module asks what a verdict asks: an advisory check that
+// fails is a warning then.
+void probe_all(Desk& desk, const CallPtr& call, const std::vector<std::string>& ids, const std::string& module,
+               const std::function<void(const verdict::Observation&)>& write) {
+    struct All {
+        std::size_t awaited = 0;
+        std::optional<verdict::Observation> worst;
+        std::optional<Error> error;
+    };
+    auto all = std::make_shared<All>();
+    all->awaited = ids.size();
+    for (const auto& id : ids)
+        desk.backend.probe_now(id, module, std::nullopt, [&desk, call, all, id, module, write](Result<std::vector<catalog::ProbeAnswer>> answers) {
+            if (!answers && answers.error().code != Code::not_found) all->error = answers.error();  // It may have left meanwhile.
+            const auto* instance = desk.view.instance(std::string_view(id));
+            const auto advisory = [&](std::string_view name) {
+                return module.empty() && instance != nullptr && instance->facts->checks &&
+                       std::ranges::any_of(*instance->facts->checks, [&](const auto& check) { return check->name == name && !check->critical; });
+            };
+            if (answers)
+                for (const auto& answer : *answers) {
+                    verdict::Observation seen = answer.observation;
+                    if (advisory(answer.check) && badness(seen.outcome) > badness(verdict::Outcome::warn)) seen.outcome = verdict::Outcome::warn;
+                    if (!all->worst || badness(seen.outcome) > badness(all->worst->outcome)) all->worst = std::move(seen);
+                }
+            if (--all->awaited != 0) return;
+            if (all->error) return answer_error(call, *all->error);
+            if (!all->worst) return answer_problem(call, {404, "no_checks_matched", "no checks matched; module names a check of the service"});
+            write(*all->worst);
+        });
+}
+
+}  // namespace
+
 void probe(Desk& desk, const CallPtr& call) {
     const std::string target(call->query.value("target"));
     const std::string module(call->query.value("module"));
@@ -197,22 +234,17 @@ void probe(Desk& desk, const CallPtr& call) {
     const auto write = [call, form](const verdict::Observation& seen) {
         call->exchange->answer(200, {{"Content-Type", std::string(content_type(form))}, {"Cache-Control", "no-store"}, {"Vary", "Accept"}}, probe_metrics(seen, form));
     };
-    std::string id;
+    std::vector<std::string> ids;
     if (const auto known = resolve(desk.view, target); known && known->route == nullptr) {
-        if (known->instance != nullptr) id = known->instance->facts->id;
-        else if (const auto all = instances_of(desk, *known->service); !all.empty()) id = all.front().first;
-    }
-    for (catalog::Slot slot = 0; id.empty() && slot < desk.view.instance_slots(); ++slot)
-        if (const auto* instance = desk.view.instance(slot); instance != nullptr && instance->facts->declared == target) id = instance->facts->id;
-    if (!id.empty()) {
-        desk.backend.probe_now(id, module, std::nullopt, [call, write](Result<std::vector<catalog::ProbeAnswer>> answers) {
-            if (!answers) return answer_error(call, answers.error());
-            if (answers->empty()) return answer_problem(call, {404, "no_checks_matched", "no checks matched; module names a check of the service"});
-            write(std::ranges::max(*answers, {}, [](const auto& answer) { return badness(answer.observation.outcome); }).observation);
-        });
-        return;
+        if (known->instance != nullptr) ids.push_back(known->instance->facts->id.str());
+        else for (auto& [id, name] : instances_of(desk, *known->service)) ids.push_back(std::move(id));
     }
     const auto* document = desk.view.document();
+    for (catalog::Slot slot = 0; ids.empty() && slot < desk.view.instance_slots(); ++slot)
+        if (const auto* instance = desk.view.instance(slot); instance != nullptr && instance->facts->declared == target) ids.push_back(instance->facts->id.str());
+    if (ids.size() > most_checked_at_once)
+        return answer_error(call, Error{Code::exhausted, fmt::format("\"{}\" has {} instances; at most {} are probed at once", target, ids.size(), most_checked_at_once)});
+    if (!ids.empty()) return probe_all(desk, call, ids, module, write);
     const bool allowed = document != nullptr && std::ranges::find(document->settings.probe_endpoint_allow, target) != document->settings.probe_endpoint_allow.end();
     if (!allowed)
         return answer_problem(call, {403, "target_not_allowed", "Only configured services and what probe_endpoint.allow names are probed"});
