@@ -23,10 +23,10 @@ std::string_view shape(State state) {
         case State::healthy: return "●";
         case State::degraded: return "◆";
         case State::unhealthy: return "▲";
-        case State::pending: return "○";
-        case State::unknown: return "?";
+        case State::pending: return "◌";
+        case State::unknown: return "○";
     }
-    return "?";
+    return "○";
 }
 
 std::string clock(Utc at, Utc now, bool tenths) {

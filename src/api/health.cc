@@ -142,7 +142,7 @@ HealthAnswer health_of(const Desk& desk, const catalog::ServiceView& service) {
 std::optional<HealthText> health_text(const HealthAnswer& answer, std::string_view format) {
     using wire::HealthShape;
     if (format == "nagios") return HealthText{"text/plain; charset=utf-8", fmt::format("{} - {}\n", nagios_word(answer.body.overall), answer.line)};
-    if (format == "text" || format == "plain") return HealthText{"text/plain; charset=utf-8", std::string(answer.serving ? "ok\n" : "unavailable\n")};
+    if (format == "text" || format == "plain") return HealthText{"text/plain; charset=utf-8", std::string(answer.serving ? "OK\n" : "UNAVAILABLE\n")};
     const std::pair<std::string_view, HealthShape> shapes[] = {{"health+json", HealthShape::health_json}, {"health json", HealthShape::health_json}, {"health_json", HealthShape::health_json},
                                                                {"hale", HealthShape::health_json},        {"spring", HealthShape::spring},           {"microprofile", HealthShape::microprofile},
                                                                {"xabaril", HealthShape::xabaril},         {"simple", HealthShape::simple}};
