@@ -33,6 +33,11 @@ Body::Body(std::string_view text, std::string_view known) : document_(std::make_
 Body::~Body() = default;
 
 void Body::fault(std::string_view key, std::string detail) {
+    unreadable_ = true;
+    beyond(key, std::move(detail));
+}
+
+void Body::beyond(std::string_view key, std::string detail) {
     faults_.push_back({key.empty() ? "" : fmt::format("/{}", escaped(key)), std::move(detail), "", 0});
 }
 
@@ -59,10 +64,15 @@ std::optional<Duration> Body::duration(std::string_view key, bool needed) {
         if (needed) fault(key, "is needed");
         return std::nullopt;
     }
-    if (value->is_number() && value->get<double>() >= 0 && value->get<double>() < 1e9)
-        return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(value->get<double>()));
-    const auto parsed = value->is_string() ? parse_duration(value->get<std::string>()) : std::nullopt;
+    std::optional<Duration> parsed;
+    if (value->is_string()) parsed = parse_duration(value->get<std::string>());
+    else if (value->is_number() && value->get<double>() >= 0)
+        parsed = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(value->get<double>(), 2 * seconds(longest_duration))));
     if (!parsed) fault(key, "must be a duration; allowed: \"30s\", \"1h30m\", or seconds");
+    else if (*parsed > longest_duration) {
+        beyond(key, fmt::format("is too long; allowed: at most {}", longest_duration_text));
+        return std::nullopt;
+    }
     return parsed;
 }
 
@@ -109,7 +119,12 @@ std::string Body::without(std::string_view key) const {
     return copy.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Problem Body::problem() const { return {400, "invalid", faults_.empty() ? "" : fmt::format("{}: {}", faults_[0].pointer, faults_[0].detail), faults_}; }
+std::string Body::json(std::string_view key) const {
+    const auto* value = document_->find(key);
+    return value == nullptr ? "" : value->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Problem Body::problem() const { return unreadable_ ? invalid(400, faults_) : invalid(422, faults_); }
 
 std::string json_quoted(std::string_view text) {
     std::string out = "\"";

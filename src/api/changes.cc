@@ -16,6 +16,7 @@ namespace {
 
 constexpr Duration usual_override = 1h;
 constexpr Duration usual_pause = 30s;
+constexpr Duration longest_token = longest_duration;
 
 void lay_override(Desk& desk, const CallPtr& call, std::string service, std::string instance) {
     Body body(call->request().body, "state for reason");
@@ -130,6 +131,7 @@ void create_token(Desk& desk, const CallPtr& call) {
     if (!word.empty() && !role) body.fault("role", "allowed: read, operate, admin");
     const auto lasts = body.duration("for");
     if (lasts && *lasts <= Duration{0}) body.fault("for", "must be more than 0s");
+    if (lasts && *lasts > longest_token) body.beyond("for", fmt::format("is too long for a token; allowed: at most {}", longest_duration_text));
     if (name.size() > 64 || std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '/'; }))
         body.fault("name", "allowed: up to 64 characters without blanks and slashes");
     if (!body.ok()) return answer_problem(call, body.problem());

@@ -26,10 +26,19 @@ std::string_view method_name(const CallPtr& call) { return call->request().head.
 }  // namespace
 
 std::string to_json(const Problem& problem) {
+Problem invalid(int status, std::vector<ProblemPart> faults) {
+    Problem problem{status, "invalid", "", {}, {}};
+    if (!faults.empty()) problem.detail = faults[0].pointer.empty() ? faults[0].detail : fmt::format("{}: {}", faults[0].pointer, faults[0].detail);
+    problem.parts = std::move(faults);
+    return problem;
+}
+
     std::string out;
     JsonWriter json(out);
     json.open('{').text("type", "about:blank").text("title", wire::reason_phrase(problem.status)).number("status", static_cast<std::uint64_t>(problem.status));
-    json.text("detail", problem.detail).text("code", problem.code);
+    std::string_view detail = problem.detail;
+    while (detail.ends_with('\n')) detail.remove_suffix(1);  // Lists of faults come with one.
+    json.text("detail", detail).text("code", problem.code);
     if (problem.revision) json.number("revision", *problem.revision);
     if (!problem.parts.empty()) {
         json.open("errors", '[');

@@ -46,6 +46,8 @@ struct Problem {
 };
 std::string to_json(const Problem& problem);
 Problem problem_of(const Error& error);
+// Code `invalid`; the first fault is its detail.
+Problem invalid(int status, std::vector<ProblemPart> faults);
 
 struct Desk {
     Desk(io::Loop& loop, Backend& backend, const catalog::OwnHealth& own, ServerOptions options);

@@ -21,13 +21,13 @@ const config::Document& document(const Desk& desk) {
 }
 
 void answer_problems(const CallPtr& call, const config::Problems& problems) {
-    Problem problem{400, "invalid", problems.empty() ? "" : problems[0].text(), {}, {}};
+    std::vector<ProblemPart> parts;
     for (const auto& one : problems) {
         std::string detail = one.what;
         if (!one.allowed.empty()) detail += "; allowed: " + one.allowed;
-        problem.parts.push_back({one.pointer, std::move(detail), one.mark.line > 0 ? one.mark.file.str() : "", one.mark.line});
+        parts.push_back({one.pointer, std::move(detail), one.mark.line > 0 ? one.mark.file.str() : "", one.mark.line});
     }
-    answer_problem(call, problem);
+    answer_problem(call, invalid(400, std::move(parts)));
 }
 
 // Where probes go is a matter of trust: admin may name any target, operate only literals within `targets.allow`.

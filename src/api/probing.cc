@@ -99,6 +99,7 @@ void gather(Desk& desk, const CallPtr& call, std::vector<std::pair<std::string, 
         const auto text = call->query.value("max_age");
         if (const auto whole = parse_unsigned(text); whole && *whole < 1'000'000'000) max_age = std::chrono::seconds(static_cast<std::int64_t>(*whole));
         else max_age = parse_duration(text);
+        if (max_age && *max_age > longest_duration) max_age = longest_duration;
         if (!max_age) return answer_problem(call, {400, "invalid", "/max_age: allowed: seconds or a duration", {{"/max_age", "allowed: seconds or a duration", "", 0}}});
     }
     if (instances.empty()) return answer_error(call, Error{Code::not_found, fmt::format("no checks matched: \"{}\" has no instances", object)});
