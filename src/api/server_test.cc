@@ -458,11 +458,11 @@ TEST_F(Api, AListenerOffLoopbackNeedsToBeDeclaredInsecure) {
     EXPECT_FALSE(d.server->listen_admin(*SocketAddress::parse("10.0.0.1:0")).has_value());
     ASSERT_TRUE(d.server->listen_socket("/run/hale.sock", 0600).has_value());
     auto& net = d.network.net("hale", d.world.loop());
-    const struct { io::PeerCredentials who; int drain, tokens; } cases[] = {
-        {{.uid = 0}, 200, 200}, {{.uid = 100, .gid = 9}, 200, 200}, {{.uid = 5, .gid = 200}, 200, 403}, {{.uid = 5, .gid = 5}, 403, 403}, {{.uid = 0, .ourselves = true}, 403, 403}};
+    const struct { io::PeerCredentials who; int drain, tokens, metrics; } cases[] = {
+        {{.uid = 0}, 200, 200, 200}, {{.uid = 100, .gid = 9}, 200, 200, 200}, {{.uid = 5, .gid = 200}, 200, 403, 200}, {{.uid = 5, .gid = 5}, 403, 403, 403}, {{.uid = 0, .ourselves = true}, 403, 403, 403}};
     for (const auto& one : cases) {
         net.set_credentials(one.who);
-        for (const auto& [method, target, status] : {std::tuple{"POST", "/api/v1/services/web:drain", one.drain}, std::tuple{"GET", "/api/v1/tokens", one.tokens}}) {
+        for (const auto& [method, target, status] : {std::tuple{"POST", "/api/v1/services/web:drain", one.drain}, std::tuple{"GET", "/api/v1/tokens", one.tokens}, std::tuple{"GET", "/metrics", one.metrics}}) {
             Client client(d.world, net, SocketAddress{.path = "/run/hale.sock"});
             client.send(fmt::format("{} {} HTTP/1.1\r\nHost: hale\r\n\r\n", method, target));
             EXPECT_EQ(client.next().status, status) << target << one.who.uid;
