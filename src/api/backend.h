@@ -64,7 +64,7 @@ public:
     virtual void heartbeat(std::string service, std::string check, verdict::Outcome outcome, std::string text,
                            std::move_only_function<void(Result<>)> reply) = 0;
     // Reads the configuration again and applies it; a file with problems is Code::invalid with one per line.
-    virtual void reload(std::string actor, catalog::MutationReply reply) = 0;
+    virtual void reload(std::string actor, std::optional<catalog::KeptAnswer> kept, catalog::MutationReply reply) = 0;
     virtual void audit(std::size_t most, std::optional<std::uint64_t> before_revision,
                        std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) = 0;
     // The answer already given for this Idempotency-Key.

@@ -159,7 +159,10 @@ void delete_token(Desk& desk, const CallPtr& call) {
 }
 
 void reload_config(Desk& desk, const CallPtr& call) {
-    desk.backend.reload(call->caller.name, [&desk, call](catalog::MutationResult result) {
+    const auto plan = std::make_shared<MutationPlan>();
+    plan->members = [source = desk.view.reload().source](JsonWriter& json) { json.text("source", source); };
+    desk.backend.reload(call->caller.name, kept_answer(desk, call, plan), [&desk, call](catalog::MutationResult result) {
+        call->keyed.reset();
         if (result) {
             std::string body;
             JsonWriter json(body);

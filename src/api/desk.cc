@@ -7,6 +7,7 @@
 
 #include "api/aliases.h"
 #include "api/body.h"
+#include "api/handlers.h"
 #include "base/text.h"
 #include "guard/door.h"
 #include "wire/http1_write.h"
@@ -25,7 +26,6 @@ std::string_view method_name(const CallPtr& call) { return call->request().head.
 
 }  // namespace
 
-std::string to_json(const Problem& problem) {
 Problem invalid(int status, std::vector<ProblemPart> faults) {
     Problem problem{status, "invalid", "", {}, {}};
     if (!faults.empty()) problem.detail = faults[0].pointer.empty() ? faults[0].detail : fmt::format("{}: {}", faults[0].pointer, faults[0].detail);
@@ -33,6 +33,7 @@ Problem invalid(int status, std::vector<ProblemPart> faults) {
     return problem;
 }
 
+std::string to_json(const Problem& problem) {
     std::string out;
     JsonWriter json(out);
     json.open('{').text("type", "about:blank").text("title", wire::reason_phrase(problem.status)).number("status", static_cast<std::uint64_t>(problem.status));
@@ -197,7 +198,11 @@ void Desk::take(const std::shared_ptr<http::ServerExchange>& exchange, bool heal
     }
     call->route = found.route;
     call->params = std::move(found.params);
-    if (may(*found.route, *call)) return found.route->handle(*this, call);
+    if (may(*found.route, *call)) {
+        const std::string_view key = head.fields.value(wire::Known::idempotency_key);
+        if (!key.empty() && takes_key(*found.route)) return carry_out_once(call, key);
+        return found.route->handle(*this, call);
+    }
     if (call->caller.role == guard::Role::none && !(request.credentials && !identified.bad_token)) {
         const std::string challenge = identified.bad_token ? "Bearer realm=\"hale\", error=\"invalid_token\"" : "Bearer realm=\"hale\"";
         return answer_problem(call, {401, "unauthenticated", identified.bad_token ? "The token is not valid, or no longer" : "A token is needed for this"},
@@ -222,29 +227,85 @@ void when_newer(Desk& desk, const CallPtr& call, std::function<std::uint64_t(con
 
 namespace {
 
-std::string done_body(const std::optional<catalog::MutationDone>& done, const std::string& id, const MutationPlan& plan, bool once) {
+std::string done_body(const catalog::MutationDone& done, const MutationPlan& plan, bool once) {
     std::string body;
     JsonWriter json(body);
-    json.open('{');
-    if (done) json.number("revision", done->revision);
-    if (!id.empty()) json.text("id", id);
+    json.open('{').number("revision", done.revision);
+    if (!done.id.empty()) json.text("id", done.id);
     if (plan.members) plan.members(json);
     if (once && plan.once) plan.once(json);
     json.close('}');
     return body;
 }
 
-// The answer as it is stored beside the mutation, with a digest of the question it answers.
+// Stored before the answer: whose question it answers.
 std::string request_digest(const CallPtr& call) {
     return guard::sha256_hex(fmt::format("{} {}\n{}", method_name(call), call->request().head.target, call->request().body));
 }
 
-void carry_out(Desk& desk, const CallPtr& call, catalog::Mutation mutation, std::shared_ptr<MutationPlan> plan, std::string key) {
-    desk.backend.mutate(std::move(mutation), [&desk, call, plan, key](catalog::MutationResult result) {
-        if (!key.empty()) desk.keys_in_use.erase(key);
+// A replay says what the first answer said, but for secrets. Of a new instance it is the name that was kept: its id
+// is known only once it is there.
+void replay(Desk& desk, const CallPtr& call, const config::PutIdempotent& before) {
+    std::string body = before.body.substr(before.body.find('{'));
+    Body kept(body, "");
+    http::ServerFields fields{{"Idempotent-Replayed", "true"}};
+    if (const auto revision = kept.number("revision")) fields.emplace_back("ETag", etag(*revision));
+    if (call->route->handle == create_instance)
+        if (const auto* made = desk.view.instance(std::string_view(kept.text("instance"))))
+            body.insert(body.size() - 1, fmt::format(R"(,"id":{})", json_quoted(made->facts->id)));
+    answer_json(call, before.status, std::move(body), std::move(fields));
+}
+
+}  // namespace
+
+void Desk::carry_out_once(const CallPtr& call, std::string_view given) {
+    if (given.size() > 255) return answer_problem(call, {400, "invalid", "Idempotency-Key is longer than 255 bytes"});
+    std::string key(given), in_use = fmt::format("{} {}", call->caller.name, given);
+    if (!keys_in_use->insert(in_use).second)
+        return answer_problem(call, {409, "conflict", "The first request with this Idempotency-Key is still under way"});
+    call->keyed = Keyed{key, request_digest(call), {nullptr, [keys = std::weak_ptr(keys_in_use), in_use = std::move(in_use)](void*) {
+                                                        if (const auto there = keys.lock()) there->erase(in_use);
+                                                    }}};
+    backend.answered(key, call->caller.name, [this, call](Result<std::optional<config::PutIdempotent>> before) {
+        if (!before || (*before && loop.utc() - (*before)->at < kept_idempotent)) {
+            const Keyed keyed = *std::exchange(call->keyed, {});
+            if (!before) return answer_error(call, before.error());
+            // 64 hex digits of the request, then the answer.
+            if (!(*before)->body.starts_with(keyed.digest))
+                return answer_problem(call, {422, "idempotency_key_reused", "This Idempotency-Key came with another request before"});
+            return replay(*this, call, **before);
+        }
+        call->route->handle(*this, call);
+    });
+}
+
+std::optional<catalog::KeptAnswer> kept_answer(Desk& desk, const CallPtr& call, const std::shared_ptr<MutationPlan>& plan) {
+    if (!call->keyed) return {};
+    const bool by_name = call->route->handle == create_instance;
+    return catalog::KeptAnswer{{call->keyed->key, call->caller.name, plan->status, "", desk.loop.utc()},
+                               [digest = call->keyed->digest, plan, by_name](std::uint64_t revision, const std::string& id) {
+                                   return digest + done_body({revision, by_name ? "" : id}, *plan, false);
+                               }};
+}
+
+void mutate(Desk& desk, const CallPtr& call, catalog::Change change, MutationPlan its_plan) {
+    const auto plan = std::make_shared<MutationPlan>(std::move(its_plan));
+    catalog::Mutation mutation{.change = std::move(change),
+                               .actor = call->caller.name,
+                               .action = fmt::format("{} {}", method_name(call), call->path()),
+                               .object = plan->object,
+                               .detail = plan->detail};
+    const auto& fields = call->request().head.fields;
+    if (fields.has(wire::Known::if_match) && trim(fields.value(wire::Known::if_match)) != "*") {
+        mutation.if_match = parse_etag(fields.value(wire::Known::if_match));
+        if (!mutation.if_match) return answer_problem(call, {412, "precondition_failed", "If-Match is no ETag of this daemon"});
+    }
+    mutation.idempotent = kept_answer(desk, call, plan);
+    desk.backend.mutate(std::move(mutation), [call, plan](catalog::MutationResult result) {
+        call->keyed.reset();
         if (result) {
             if (plan->after) plan->after();
-            return answer_json(call, plan->status, done_body(*result, result->id, *plan, true), {{"ETag", etag(result->revision)}});
+            return answer_json(call, plan->status, done_body(*result, *plan, true), {{"ETag", etag(result->revision)}});
         }
         Problem problem = problem_of(result.error().error);
         if (result.error().adoption_revision) {
@@ -257,45 +318,6 @@ void carry_out(Desk& desk, const CallPtr& call, catalog::Mutation mutation, std:
             problem.code = "precondition_failed";
         }
         answer_problem(call, problem);
-    });
-}
-
-}  // namespace
-
-void mutate(Desk& desk, const CallPtr& call, catalog::Change change, MutationPlan plan) {
-    catalog::Mutation mutation{.change = std::move(change),
-                               .actor = call->caller.name,
-                               .action = fmt::format("{} {}", method_name(call), call->path()),
-                               .object = plan.object,
-                               .detail = plan.detail};
-    const auto& fields = call->request().head.fields;
-    if (fields.has(wire::Known::if_match) && trim(fields.value(wire::Known::if_match)) != "*") {
-        mutation.if_match = parse_etag(fields.value(wire::Known::if_match));
-        if (!mutation.if_match) return answer_problem(call, {412, "precondition_failed", "If-Match is no ETag of this daemon"});
-    }
-    auto shared = std::make_shared<MutationPlan>(std::move(plan));
-    const std::string_view key = fields.value(wire::Known::idempotency_key);
-    if (key.empty() || call->request().head.method != wire::Method::post) return carry_out(desk, call, std::move(mutation), shared, "");
-    if (key.size() > 255) return answer_problem(call, {400, "invalid", "Idempotency-Key is longer than 255 bytes"});
-    const std::string in_use = fmt::format("{} {}", call->caller.name, key);
-    if (!desk.keys_in_use.insert(in_use).second)
-        return answer_problem(call, {409, "conflict", "The first request with this Idempotency-Key is still under way"});
-    auto kept = std::make_shared<catalog::Mutation>(std::move(mutation));
-    desk.backend.answered(std::string(key), call->caller.name, [&desk, call, kept, shared, in_use, key = std::string(key)](Result<std::optional<config::PutIdempotent>> before) {
-        if (!before) {
-            desk.keys_in_use.erase(in_use);
-            return answer_error(call, before.error());
-        }
-        const std::string digest = request_digest(call);
-        if (*before && desk.loop.utc() - (*before)->at < kept_idempotent) {
-            desk.keys_in_use.erase(in_use);
-            const std::string& stored = (*before)->body;  // 64 hex digits of the request, then the answer.
-            if (!stored.starts_with(digest))
-                return answer_problem(call, {422, "idempotency_key_reused", "This Idempotency-Key came with another request before"});
-            return answer_json(call, (*before)->status, stored.substr(digest.size()), {{"Idempotent-Replayed", "true"}});
-        }
-        kept->idempotent = config::PutIdempotent{key, kept->actor, shared->status, digest + done_body(std::nullopt, "", *shared, false), desk.loop.utc()};
-        carry_out(desk, call, std::move(*kept), shared, in_use);
     });
 }
 

@@ -63,13 +63,18 @@ struct Desk {
     EventHub hub;
     Random random;
     Duration fold_lag{};
-    std::set<std::string> keys_in_use;  // Idempotency keys whose first request is under way.
+    // Idempotency keys whose first request is under way; calls may outlive the desk.
+    const std::shared_ptr<std::set<std::string>> keys_in_use = std::make_shared<std::set<std::string>>();
 
     Telling telling() const { return {options.node, loop.utc()}; }
 
     // Checks Host, Origin, credentials and the route's rule, then hands the call to its handler.
     void take(const std::shared_ptr<http::ServerExchange>& exchange, bool health_listener);
     bool may(const Route& route, const Call& call) const;
+
+private:
+    // What was answered to this Idempotency-Key before is answered again; else its handler's turn.
+    void carry_out_once(const CallPtr& call, std::string_view key);
 };
 
 // ---- Answers ----
@@ -93,12 +98,15 @@ struct MutationPlan {
     std::string object;
     std::string detail = "{}";  // Redacted JSON, for the audit.
     int status = 200;
-    // Members of the answer besides revision and id; may not name secrets when `secret` is set apart.
+    // Members of the answer besides revision and id, no secrets. For a kept answer they are written on control's
+    // thread: they may only use what they hold.
     std::function<void(JsonWriter&)> members = {};
     // Only in the first answer, never stored: the secret of a new token.
     std::function<void(JsonWriter&)> once = {};
     std::function<void()> after = {};  // When it is in force.
 };
+// For a mutation that was asked with an Idempotency-Key; nothing without.
+std::optional<catalog::KeptAnswer> kept_answer(Desk& desk, const CallPtr& call, const std::shared_ptr<MutationPlan>& plan);
 void mutate(Desk& desk, const CallPtr& call, catalog::Change change, MutationPlan plan);
 
 // ---- Finding what the path names; answers 404 when it is not there ----

@@ -7,12 +7,20 @@
 
 namespace hale::api {
 
+void FakeBackend::keep(const std::optional<catalog::KeptAnswer>& answer, const std::string& id) {
+    if (!answer) return;
+    auto put = answer->put;
+    put.body = answer->body(revision + 1, id);
+    kept[put.key + " " + put.actor] = put;
+}
+
 void FakeBackend::mutate(catalog::Mutation mutation, catalog::MutationReply reply) {
-    loop->post([this, mutation = std::move(mutation), reply = std::move(reply)]() mutable {
+    const auto later = [this](io::Task task) { hold ? held.push_back(std::move(task)) : loop->post(std::move(task)); };
+    later([this, mutation = std::move(mutation), reply = std::move(reply)]() mutable {
         if (refuse) return reply(std::unexpected(*refuse));
-        if (mutation.idempotent) kept[mutation.idempotent->key + " " + mutation.actor] = *mutation.idempotent;
+        keep(mutation.idempotent, made_id);
         mutations.push_back(std::move(mutation));
-        reply(catalog::MutationDone{++revision, ""});
+        reply(catalog::MutationDone{++revision, std::exchange(made_id, "")});
     });
 }
 
@@ -43,10 +51,11 @@ void FakeBackend::heartbeat(std::string service, std::string check, verdict::Out
     loop->post([reply = std::move(reply)]() mutable { reply({}); });
 }
 
-void FakeBackend::reload(std::string actor, catalog::MutationReply reply) {
+void FakeBackend::reload(std::string actor, std::optional<catalog::KeptAnswer> answer, catalog::MutationReply reply) {
     asked.push_back("reload " + actor);
-    loop->post([this, reply = std::move(reply)]() mutable {
+    loop->post([this, answer = std::move(answer), reply = std::move(reply)]() mutable {
         if (reload_error) return reply(std::unexpected(catalog::MutationFailed{*reload_error, {}}));
+        keep(answer, "");
         reply(catalog::MutationDone{++revision, ""});
     });
 }

@@ -29,7 +29,7 @@ struct FakeBackend final : Backend {
     void probe_now(std::string instance, std::string check, std::optional<Duration> max_age, ProbeReply reply) override;
     void probe_target(AdHocProbe probe, std::move_only_function<void(Result<verdict::Observation>)> reply) override;
     void heartbeat(std::string service, std::string check, verdict::Outcome outcome, std::string text, std::move_only_function<void(Result<>)> reply) override;
-    void reload(std::string actor, catalog::MutationReply reply) override;
+    void reload(std::string actor, std::optional<catalog::KeptAnswer> kept, catalog::MutationReply reply) override;
     void audit(std::size_t most, std::optional<std::uint64_t> before, std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) override;
     void answered(std::string key, std::string actor, std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
     void measure(std::move_only_function<void(Measurements)> reply) override;
@@ -38,6 +38,10 @@ struct FakeBackend final : Backend {
     std::vector<catalog::Mutation> mutations;
     std::vector<std::string> asked;  // Everything else, as a line.
     std::map<std::string, config::PutIdempotent> kept;
+    void keep(const std::optional<catalog::KeptAnswer>& answer, const std::string& id);
+    std::vector<io::Task> held;  // While `hold`: mutations that wait to be let go.
+    bool hold = false;
+    std::string made_id;  // Of what the next mutation makes.
     std::optional<catalog::MutationFailed> refuse;
     catalog::VerifyEnd verify_end = catalog::VerifyEnd::eligible;
     std::optional<Error> reload_error;

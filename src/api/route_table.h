@@ -34,6 +34,13 @@ std::string_view to_text(Access access);
 
 using Params = std::vector<std::pair<std::string_view, std::string>>;  // By the pattern's names.
 
+// The key is held until its first request was answered.
+struct Keyed {
+    std::string key;
+    std::string digest;  // Of the question: the same key with another one is refused.
+    std::shared_ptr<void> hold;
+};
+
 // One request on its way to an answer.
 struct Call {
     std::shared_ptr<http::ServerExchange> exchange;
@@ -42,6 +49,7 @@ struct Call {
     Query query;
     guard::Caller caller;
     bool health_listener = false;
+    std::optional<Keyed> keyed;  // A mutation with an Idempotency-Key that has no answer yet.
 
     const http::ServerRequest& request() const { return exchange->request; }
     const std::string& param(std::string_view name) const;

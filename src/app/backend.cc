@@ -72,9 +72,9 @@ void Backend::heartbeat(std::string service, std::string check, verdict::Outcome
         });
 }
 
-void Backend::reload(std::string actor, catalog::MutationReply reply) {
-    parts_.control_loop.post([this, actor = std::move(actor), reply = home(std::move(reply))]() mutable {
-        reloading_->reload(std::move(actor), std::move(reply));
+void Backend::reload(std::string actor, std::optional<catalog::KeptAnswer> kept, catalog::MutationReply reply) {
+    parts_.control_loop.post([this, actor = std::move(actor), kept = std::move(kept), reply = home(std::move(reply))]() mutable {
+        reloading_->reload(std::move(actor), std::move(reply), std::move(kept));
     });
 }
 

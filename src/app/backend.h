@@ -37,7 +37,7 @@ public:
     void probe_target(api::AdHocProbe probe, std::move_only_function<void(Result<verdict::Observation>)> reply) override;
     void heartbeat(std::string service, std::string check, verdict::Outcome outcome, std::string text,
                    std::move_only_function<void(Result<>)> reply) override;
-    void reload(std::string actor, catalog::MutationReply reply) override;
+    void reload(std::string actor, std::optional<catalog::KeptAnswer> kept, catalog::MutationReply reply) override;
     void audit(std::size_t most, std::optional<std::uint64_t> before_revision,
                std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) override;
     void answered(std::string key, std::string actor,

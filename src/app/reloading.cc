@@ -32,14 +32,15 @@ void Reloading::watch() {
     watcher_ = std::move(*watcher);
 }
 
-void Reloading::reload(std::string actor, catalog::MutationReply reply) {
+void Reloading::reload(std::string actor, catalog::MutationReply reply, std::optional<catalog::KeptAnswer> kept) {
     if (reading_) {
         again_ = true;
         next_.actor = std::move(actor);
         next_.replies.push_back(std::move(reply));
+        if (kept) next_.kept = std::move(kept);
         return;
     }
-    Asked asked{std::move(actor), {}};
+    Asked asked{std::move(actor), {}, std::move(kept)};
     asked.replies.push_back(std::move(reply));
     read(std::move(asked));
 }
@@ -57,7 +58,8 @@ void Reloading::read(Asked asked) {
         if (*loaded && **loaded) {
             auto document = std::make_shared<const config::Document>(std::move(***loaded));
             for (const auto& warning : document->warnings) log(LogLevel::warning, warning);
-            control_.mutate({.change = catalog::ApplyDocument{std::move(document)}, .actor = shared->actor, .action = "reload", .object = source_},
+            control_.mutate({.change = catalog::ApplyDocument{std::move(document)}, .actor = shared->actor, .action = "reload", .object = source_,
+                             .idempotent = std::move(shared->kept)},
                             finish);
         } else {
             std::vector<std::string> lines;

@@ -29,12 +29,14 @@ public:
     void watch();
     void stop() { watcher_.reset(); }
     // `reply` may be empty. Several that come while one is being read are answered by one more reading.
-    void reload(std::string actor, catalog::MutationReply reply);
+    // Of those, one `kept` is stored: who repeats another reads once more, which changes nothing.
+    void reload(std::string actor, catalog::MutationReply reply, std::optional<catalog::KeptAnswer> kept = {});
 
 private:
     struct Asked {
         std::string actor;
         std::vector<catalog::MutationReply> replies;
+        std::optional<catalog::KeptAnswer> kept = {};
     };
     void read(Asked asked);
 

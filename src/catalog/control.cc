@@ -198,7 +198,10 @@ void Control::commit(Pending pending) {
     std::ranges::move(journal_of(pending.mutation.change, revision, at), std::back_inserter(journal));
     journal.emplace_back(config::PutAudit{{revision, at.utc, pending.mutation.actor, pending.mutation.action, pending.mutation.object,
                                            pending.mutation.detail}});
-    if (pending.mutation.idempotent) journal.emplace_back(*pending.mutation.idempotent);
+    if (auto& kept = pending.mutation.idempotent) {
+        if (kept->body) kept->put.body = kept->body(revision, planned->id);
+        journal.emplace_back(kept->put);
+    }
     committing_ = true;
     auto kept = std::make_shared<Pending>(std::move(pending));
     auto redeclared = std::make_shared<Redeclared>(std::move(*planned));

@@ -53,6 +53,13 @@ using Change = std::variant<ApplyDocument, RejectDocument, PutApiService, Remove
                             PutApiRoute, RemoveApiRoute, PutApiCheck, RemoveApiCheck, AddRoute, SetOverride, ClearOverride,
                             Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken>;
 
+// What is stored beside the mutation for its Idempotency-Key. The answer is written on control's thread, once its
+// revision (and the id of what it makes) is known: it may only use what it holds.
+struct KeptAnswer {
+    config::PutIdempotent put;
+    std::function<std::string(std::uint64_t revision, const std::string& id)> body = {};
+};
+
 struct Mutation {
     Change change;
     std::string actor;   // Token name, "uid:0", "file", "hale".
@@ -60,7 +67,7 @@ struct Mutation {
     std::string object;
     std::string detail;  // Redacted JSON.
     std::optional<std::uint64_t> if_match;  // The object's revision as the caller knew it.
-    std::optional<config::PutIdempotent> idempotent;  // Stored in the same commit.
+    std::optional<KeptAnswer> idempotent;  // Stored in the same commit.
 };
 
 struct MutationDone {
