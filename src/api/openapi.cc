@@ -38,7 +38,9 @@ constexpr Schema schemas[] = {
     {"RouteAdd", R"({"type":"object","required":["host","targets"],"properties":{"host":{"type":"string"},"targets":{"type":"array","items":{"type":"string"}},"service":{"type":"string"},"path":{"type":"string"},"health_path":{"type":"string","default":"/up"},"project":{"type":"string"},"strip":{"type":"boolean"}}})"},
     {"RouteList", HALE_LIST(HALE_REF("Route"))},
     {"Check", R"({"type":"object","description":"As under checks: in the configuration; see hale config schema"})"},
-    {"CheckList", HALE_LIST(R"({"type":"object","properties":{"service":{"type":"string"},"check":{"type":"string"},"spec":{"$ref":"#/components/schemas/Check"}}})")},
+    {"CheckDeclared", R"({"type":"object","required":["service","check","owner","revision","spec"],"properties":{"service":{"type":"string"},"check":{"type":"string"},"owner":{"enum":["file","api"]},"revision":{"type":"integer"},"spec":{"$ref":"#/components/schemas/Check"}}})"},
+    {"NewCheck", R"({"type":"object","required":["service","check","spec"],"properties":{"service":{"type":"string"},"check":{"type":"string"},"spec":{"$ref":"#/components/schemas/Check"}}})"},
+    {"CheckList", HALE_LIST(HALE_REF("CheckDeclared"))},
     {"Override", R"({"type":"object","required":["state","reason"],"properties":{"state":{"enum":["up","down","maintenance"]},"for":{"description":"duration, default 1h","type":["string","number"]},"reason":{"type":"string"}}})"},
     {"Weight", R"({"type":"object","required":["weight"],"properties":{"weight":{"type":"integer","minimum":0,"maximum":1000}}})"},
     {"Pause", R"({"type":"object","properties":{"max":{"description":"duration, default 30s","type":["string","number"]}}})"},
@@ -67,6 +69,12 @@ std::string_view media_type(std::string_view answer, std::string_view id) {
     return id == "events" ? "text/event-stream" : "text/plain";
 }
 
+std::string_view says(std::string_view status) {
+    if (status == "201") return "made";
+    if (status == "202") return "accepted";
+    return status == "503" ? "not well" : "done";
+}
+
 void write_parameters(JsonWriter& json, const Route& route) {
     json.open("parameters", '[');
     std::string_view rest = route.path;
@@ -77,6 +85,11 @@ void write_parameters(JsonWriter& json, const Route& route) {
     }
     for (const auto key : split(route.queries, ' '))
         if (!key.empty()) json.open('{').text("name", key).text("in", "query").raw("schema", R"({"type":"string"})").close('}');
+    const auto header = [&](std::string_view name, std::string_view says) {
+        json.open('{').text("name", name).text("in", "header").text("description", says).raw("schema", R"({"type":"string"})").close('}');
+    };
+    if (takes_key(route)) header("Idempotency-Key", "At most 255 bytes. The first answer is kept for 24 h and given again");
+    if (takes_match(route)) header("If-Match", "The object's ETag: 412 when it was changed since");
     json.close(']');
 }
 
@@ -91,8 +104,10 @@ void write_operation(JsonWriter& json, const Route& route) {
         json.raw("requestBody", fmt::format(R"({{"required":{},"content":{{"application/json":{{"schema":{{"$ref":"#/components/schemas/{}"}}}}}}}})",
                                             route.body != "Heartbeat" && route.body != "Verify" && route.body != "Pause", route.body));
     json.open("responses", '{');
-    const std::string_view code = route.id == "heartbeat" || route.id == "heartbeatOf" ? "202" : "200";
-    json.raw(code, fmt::format(R"({{"description":"done","content":{{"{}":{{"schema":{{"$ref":"#/components/schemas/{}"}}}}}}}})", media_type(route.answer, route.id), route.answer));
+    for (const auto code : split(route.statuses, ' ')) {
+        if (code == "304") json.raw(code, R"({"description":"the caller has it already"})");
+        else json.raw(code, fmt::format(R"({{"description":"{}","content":{{"{}":{{"schema":{{"$ref":"#/components/schemas/{}"}}}}}}}})", says(code), media_type(route.answer, route.id), route.answer));
+    }
     json.raw("default", R"({"description":"a problem","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}})");
     json.close('}').close('}');
 }

@@ -190,7 +190,6 @@ void beat(Desk& desk, const CallPtr& call) {
     });
 }
 
-// Targets: an instance or service by name, the declared address of an instance, or what probe_endpoint.allow names.
 namespace {
 
 // A service is as its worst instance. Whoever asks for no module asks what a verdict asks: an advisory check that
@@ -227,6 +226,7 @@ void probe_all(Desk& desk, const CallPtr& call, const std::vector<std::string>& 
 
 }  // namespace
 
+// Targets: an instance or service by name, the declared address of an instance, or what probe_endpoint.allow names.
 void probe(Desk& desk, const CallPtr& call) {
     const std::string target(call->query.value("target"));
     const std::string module(call->query.value("module"));
@@ -240,12 +240,12 @@ void probe(Desk& desk, const CallPtr& call) {
         if (known->instance != nullptr) ids.push_back(known->instance->facts->id.str());
         else for (auto& [id, name] : instances_of(desk, *known->service)) ids.push_back(std::move(id));
     }
-    const auto* document = desk.view.document();
     for (catalog::Slot slot = 0; ids.empty() && slot < desk.view.instance_slots(); ++slot)
         if (const auto* instance = desk.view.instance(slot); instance != nullptr && instance->facts->declared == target) ids.push_back(instance->facts->id.str());
     if (ids.size() > most_checked_at_once)
         return answer_error(call, Error{Code::exhausted, fmt::format("\"{}\" has {} instances; at most {} are probed at once", target, ids.size(), most_checked_at_once)});
     if (!ids.empty()) return probe_all(desk, call, ids, module, write);
+    const auto* document = desk.view.document();
     const bool allowed = document != nullptr && std::ranges::find(document->settings.probe_endpoint_allow, target) != document->settings.probe_endpoint_allow.end();
     if (!allowed)
         return answer_problem(call, {403, "target_not_allowed", "Only configured services and what probe_endpoint.allow names are probed"});

@@ -19,27 +19,27 @@ constexpr std::string_view list_keys = "service state unhealthy selector limit c
 
 constexpr std::array table{
     // Health, without credentials.
-    Route{Method::get, "/live", open, live, "live", "Is the daemon alive? Never depends on targets", "format", "", "Health"},
-    Route{Method::get, "/livez", open, live, "livez", "Alias of /live", "format", "", "Health"},
-    Route{Method::get, "/ready", open, ready, "ready", "Is the daemon ready to serve?", "format", "", "Health"},
-    Route{Method::get, "/readyz", open, ready, "readyz", "Alias of /ready", "format", "", "Health"},
-    Route{Method::get, "/health", open, health, "health", "Hale's own health: one bit, or details for role read", "detailed format strict", "", "Health"},
-    Route{Method::get, "/healthz", open, health, "healthz", "Alias of /health", "detailed format strict", "", "Health"},
-    Route{Method::get, "/health/{service}", read, service_health, "serviceHealth", "A service's verdict as a health answer", "format strict", "", "Health"},
+    Route{Method::get, "/live", open, live, "live", "Is the daemon alive? Never depends on targets", "format", "", "Health", "200 503"},
+    Route{Method::get, "/livez", open, live, "livez", "Alias of /live", "format", "", "Health", "200 503"},
+    Route{Method::get, "/ready", open, ready, "ready", "Is the daemon ready to serve?", "format", "", "Health", "200 503"},
+    Route{Method::get, "/readyz", open, ready, "readyz", "Alias of /ready", "format", "", "Health", "200 503"},
+    Route{Method::get, "/health", open, health, "health", "Hale's own health: one bit, or details for role read", "detailed format strict", "", "Health", "200 503"},
+    Route{Method::get, "/healthz", open, health, "healthz", "Alias of /health", "detailed format strict", "", "Health", "200 503"},
+    Route{Method::get, "/health/{service}", read, service_health, "serviceHealth", "A service's verdict as a health answer", "format strict", "", "Health", "200 503"},
     // Machines that read.
     Route{Method::get, "/metrics", Access::metrics, api::metrics, "metrics", "Prometheus text", "", "", "Text"},
     Route{Method::get, "/probe", read, probe, "probe", "One probe as metrics, compatible with blackbox_exporter", "target module debug", "", "Text"},
     Route{Method::get, "/sd/prometheus", read, service_discovery, "serviceDiscovery", "Targets in Prometheus' http_sd form", "", "", "ServiceDiscovery"},
     Route{Method::get, "/openapi.json", read, openapi, "openapi", "This document", "", "", "Any"},
     // Services.
-    Route{Method::get, "/api/v1/services", read, list_services, "listServices", "All services with their verdicts", "selector state unhealthy limit cursor wait revision", "", "ServiceList"},
-    Route{Method::post, "/api/v1/services", operate, create_service, "createService", "Make a service; its name is in the body", "", "Service", "Done"},
-    Route{Method::get, "/api/v1/services/{s}", read, get_service, "getService", "A service as declared, and its verdict", "", "", "ServiceDeclared"},
-    Route{Method::put, "/api/v1/services/{s}", operate, put_service, "putService", "Make or replace a service of the API", "", "Service", "Done"},
+    Route{Method::get, "/api/v1/services", read, list_services, "listServices", "All services with their verdicts", "selector state unhealthy limit cursor wait revision", "", "ServiceList", "200 304"},
+    Route{Method::post, "/api/v1/services", operate, create_service, "createService", "Make a service; its name is in the body", "", "Service", "Done", "201"},
+    Route{Method::get, "/api/v1/services/{s}", read, get_service, "getService", "A service as declared, and its verdict", "", "", "ServiceDeclared", "200 304"},
+    Route{Method::put, "/api/v1/services/{s}", operate, put_service, "putService", "Make or replace a service of the API", "", "Service", "Done", "200 201"},
     Route{Method::delete_, "/api/v1/services/{s}", operate, delete_service, "deleteService", "Remove a service of the API", "", "", "Done"},
-    Route{Method::get, "/api/v1/services/{s}/instances", read, list_instances, "listInstances", "A service's instances with their verdicts", list_keys, "", "InstanceList"},
-    Route{Method::post, "/api/v1/services/{s}/instances", operate, create_instance, "createInstance", "Add an instance", "", "Instance", "Done"},
-    Route{Method::get, "/api/v1/services/{s}/verdict", read, service_verdict, "serviceVerdict", "A service's verdict", "wait revision", "", "ServiceVerdict"},
+    Route{Method::get, "/api/v1/services/{s}/instances", read, list_instances, "listInstances", "A service's instances with their verdicts", list_keys, "", "InstanceList", "200 304"},
+    Route{Method::post, "/api/v1/services/{s}/instances", operate, create_instance, "createInstance", "Add an instance", "", "Instance", "Done", "201"},
+    Route{Method::get, "/api/v1/services/{s}/verdict", read, service_verdict, "serviceVerdict", "A service's verdict", "wait revision", "", "ServiceVerdict", "200 304"},
     Route{Method::get, "/api/v1/services/{s}/explain", read, explain_service, "explainService", "Why", "", "", "Explanation"},
     Route{Method::post, "/api/v1/services/{s}:verify", operate, verify_service, "verifyService", "Immediate probes of every serving instance, and what came of them", "timeout", "Verify", "Verified"},
     Route{Method::post, "/api/v1/services/{s}:check", operate, check_service, "checkService", "One probe of every instance now", "check max_age", "", "Checked"},
@@ -48,15 +48,16 @@ constexpr std::array table{
     Route{Method::post, "/api/v1/services/{s}:drain", operate, drain_service, "drainService", "No new requests", "", "", "Done"},
     Route{Method::post, "/api/v1/services/{s}:pause", operate, pause_service, "pauseService", "New requests wait", "max", "Pause", "Done"},
     Route{Method::post, "/api/v1/services/{s}:resume", operate, resume_service, "resumeService", "End pause and drain", "", "", "Done"},
-    Route{Method::post, "/api/v1/services/{s}/heartbeat", heartbeat, beat, "heartbeat", "Tell the service's only heartbeat check", "outcome text", "Heartbeat", "Accepted"},
-    Route{Method::post, "/api/v1/services/{s}/heartbeat/{check}", heartbeat, beat, "heartbeatOf", "Tell a heartbeat check", "outcome text", "Heartbeat", "Accepted"},
+    Route{Method::post, "/api/v1/services/{s}/heartbeat", heartbeat, beat, "heartbeat", "Tell the service's only heartbeat check", "outcome text", "Heartbeat", "Accepted", "202"},
+    Route{Method::post, "/api/v1/services/{s}/heartbeat/{check}", heartbeat, beat, "heartbeatOf", "Tell a heartbeat check", "outcome text", "Heartbeat", "Accepted", "202"},
+    Route{Method::get, "/api/v1/services/{s}/checks/{c}", read, get_check, "getCheck", "A check as declared", "", "", "CheckDeclared", "200 304"},
     Route{Method::put, "/api/v1/services/{s}/checks/{c}", operate, put_check, "putCheck", "Make or replace a check of the API", "", "Check", "Done"},
     Route{Method::delete_, "/api/v1/services/{s}/checks/{c}", operate, delete_check, "deleteCheck", "Remove a check of the API", "", "", "Done"},
     // Instances.
     Route{Method::get, "/api/v1/instances/{i}", read, get_instance, "getInstance", "An instance: what is declared of it and its verdict", "wait revision", "", "InstanceVerdict"},
     Route{Method::put, "/api/v1/instances/{i}", operate, put_instance, "putInstance", "Set its weight", "", "Weight", "Done"},
     Route{Method::delete_, "/api/v1/instances/{i}", operate, delete_instance, "deleteInstance", "Remove an instance of the API", "", "", "Done"},
-    Route{Method::get, "/api/v1/instances/{i}/verdict", read, get_instance, "instanceVerdict", "An instance's verdict", "wait revision", "", "InstanceVerdict"},
+    Route{Method::get, "/api/v1/instances/{i}/verdict", read, instance_verdict, "instanceVerdict", "An instance's verdict", "wait revision", "", "InstanceVerdict", "200 304"},
     Route{Method::get, "/api/v1/instances/{i}/explain", read, explain_instance, "explainInstance", "Why", "", "", "Explanation"},
     Route{Method::post, "/api/v1/instances/{i}:verify", operate, verify_instance, "verifyInstance", "Immediate probes, and what came of them", "timeout", "Verify", "Verified"},
     Route{Method::post, "/api/v1/instances/{i}:check", operate, check_instance, "checkInstance", "One probe now", "check max_age", "", "Checked"},
@@ -66,15 +67,16 @@ constexpr std::array table{
     Route{Method::post, "/api/v1/instances/{i}:pause", operate, pause_instance, "pauseInstance", "Refused: only a whole service can be paused", "", "", "Done"},
     Route{Method::post, "/api/v1/instances/{i}:resume", operate, resume_instance, "resumeInstance", "End a drain", "", "", "Done"},
     // Routes and checks.
-    Route{Method::get, "/api/v1/routes", read, list_routes, "listRoutes", "All routes", "service limit cursor", "", "RouteList"},
-    Route{Method::post, "/api/v1/routes", operate, create_route, "createRoute", "Make a route to a service that is there", "", "Route", "Done"},
-    Route{Method::post, "/api/v1/routes:add", operate, add_route, "addRoute", "Service, instances and route in one step", "", "RouteAdd", "Done"},
-    Route{Method::get, "/api/v1/routes/{id}", read, get_route, "getRoute", "A route", "", "", "Route"},
+    Route{Method::get, "/api/v1/routes", read, list_routes, "listRoutes", "All routes", "service limit cursor", "", "RouteList", "200 304"},
+    Route{Method::post, "/api/v1/routes", operate, create_route, "createRoute", "Make a route to a service that is there", "", "Route", "Done", "201"},
+    Route{Method::post, "/api/v1/routes:add", operate, add_route, "addRoute", "Service, instances and route in one step", "", "RouteAdd", "Done", "201"},
+    Route{Method::get, "/api/v1/routes/{id}", read, get_route, "getRoute", "A route", "", "", "Route", "200 304"},
     Route{Method::put, "/api/v1/routes/{id}", operate, put_route, "putRoute", "Replace a route of the API", "", "Route", "Done"},
     Route{Method::delete_, "/api/v1/routes/{id}", operate, delete_route, "deleteRoute", "Remove a route of the API", "", "", "Done"},
-    Route{Method::get, "/api/v1/checks", read, list_checks, "listChecks", "All checks", "service limit cursor", "", "CheckList"},
+    Route{Method::get, "/api/v1/checks", read, list_checks, "listChecks", "All checks", "service limit cursor", "", "CheckList", "200 304"},
+    Route{Method::post, "/api/v1/checks", operate, create_check, "createCheck", "Add a check to a service of the API", "", "NewCheck", "Done", "201"},
     // Verdicts across services.
-    Route{Method::get, "/api/v1/verdicts", read, list_verdicts, "listVerdicts", "Verdicts of all instances", list_keys, "", "InstanceList"},
+    Route{Method::get, "/api/v1/verdicts", read, list_verdicts, "listVerdicts", "Verdicts of all instances", list_keys, "", "InstanceList", "200 304"},
     Route{Method::get, "/api/v1/resolve", read, resolve_target, "resolve", "What a host, service or instance name means", "target", "", "Resolved"},
     Route{Method::get, "/api/v1/explain", read, explain_target, "explain", "Why", "target", "", "Explanation"},
     Route{Method::post, "/api/v1/verify", operate, verify_target, "verify", "Immediate probes of a host's, service's or instance's instances", "target timeout", "Verify", "Verified"},
@@ -82,7 +84,7 @@ constexpr std::array table{
     // The daemon.
     Route{Method::get, "/api/v1/audit", admin, audit, "audit", "Who changed what", "limit before", "", "Audit"},
     Route{Method::get, "/api/v1/tokens", admin, list_tokens, "listTokens", "Names, roles and expiries", "", "", "TokenList"},
-    Route{Method::post, "/api/v1/tokens", admin, create_token, "createToken", "Make a token; its secret is shown once", "", "Token", "NewToken"},
+    Route{Method::post, "/api/v1/tokens", admin, create_token, "createToken", "Make a token; its secret is shown once", "", "Token", "NewToken", "201"},
     Route{Method::delete_, "/api/v1/tokens/{name}", admin, delete_token, "deleteToken", "Revoke a token", "", "", "Done"},
     Route{Method::post, "/api/v1/config:reload", operate, reload_config, "reloadConfig", "Read the configuration again", "", "", "Done"},
     Route{Method::get, "/api/v1/config", read, get_config, "getConfig", "The configuration in force, and how the last reload went", "", "", "Config"},
@@ -132,6 +134,10 @@ std::string_view Call::path() const {
 }
 
 std::span<const Route> all_routes() { return table; }
+
+// What is committed says so in its answer; all else only looks.
+bool takes_key(const Route& route) { return route.method == Method::post && (route.answer == "Done" || route.answer == "NewToken"); }
+bool takes_match(const Route& route) { return mutates(route) && (route.answer == "Done" || route.answer == "NewToken") && route.handle != reload_config; }
 
 bool mutates(const Route& route) { return route.method != Method::get && route.method != Method::head && route.method != Method::options; }
 

@@ -67,11 +67,14 @@ struct Route {
     std::string_view summary = {};
     std::string_view queries = {};  // Names of query keys, "state selector cursor".
     std::string_view body = {};     // Name of the schema of the body; empty: none.
-    std::string_view answer = {};   // Name of the schema of a 200.
+    std::string_view answer = {};   // Name of the schema of what `statuses` carry.
+    std::string_view statuses = "200";  // That are no problems: "200 201".
 };
 
 std::span<const Route> all_routes();
 bool mutates(const Route& route);
+bool takes_key(const Route& route);    // Idempotency-Key
+bool takes_match(const Route& route);  // If-Match
 
 struct Found {
     const Route* route = nullptr;
