@@ -11,7 +11,7 @@ namespace hale::api {
     one(list_services) one(create_service) one(get_service) one(put_service) one(delete_service) one(list_instances)  \
     one(create_instance) one(service_verdict) one(explain_service) one(verify_service) one(check_service)             \
     one(override_service) one(unset_service) one(drain_service) one(pause_service) one(resume_service) one(beat)      \
-    one(put_check) one(delete_check) one(get_instance) one(put_instance) one(delete_instance) one(explain_instance)   \
+    one(get_check) one(create_check) one(put_check) one(delete_check) one(get_instance) one(instance_verdict) one(put_instance) one(delete_instance) one(explain_instance)   \
     one(verify_instance) one(check_instance) one(override_instance) one(unset_instance) one(drain_instance)           \
     one(pause_instance) one(resume_instance) one(list_routes) one(create_route) one(add_route) one(get_route)         \
     one(put_route) one(delete_route) one(list_checks) one(list_verdicts) one(resolve_target) one(explain_target)      \

@@ -202,7 +202,7 @@ private:
         if (!service.facts->spec || service.facts->spec->checks->empty()) return;
         JsonWriter json(out);
         for (const auto& check : *service.facts->spec->checks)
-            json.open('{').text("service", service.facts->name).text("check", check->name).raw("spec", config::to_json(*check)).close('}');
+            write_check(json, *service.facts, *check);
     }
 };
 

@@ -173,6 +173,22 @@ void add_route(Desk& desk, const CallPtr& call) {
     mutate(desk, call, std::move(change), std::move(plan));
 }
 
+// {service, check, spec}, as the list tells it.
+void create_check(Desk& desk, const CallPtr& call) {
+    Body body(call->request().body, "service check spec");
+    const std::string to = body.text("service", true), name = body.text("check", true), json = body.json("spec");
+    if (json.empty()) body.fault("spec", "is needed");
+    if (!body.ok()) return answer_problem(call, body.problem());
+    const auto* service = desk.view.service(std::string_view(to));
+    if (service == nullptr) return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(to))});
+    if (check_of(*service->facts, name) != nullptr)
+        return answer_error(call, Error{Code::conflict, fmt::format("service \"{}\" has a check \"{}\" already; PUT replaces it", to, escaped(name))});
+    auto loaded = config::load_check(name, json, document(desk));
+    if (!loaded) return answer_problems(call, loaded.error());
+    auto plan = made(fmt::format("{}/{}", to, name), config::to_json(**loaded), 201, "check");
+    mutate(desk, call, catalog::PutApiCheck{to, std::move(*loaded), json}, std::move(plan));
+}
+
 void put_check(Desk& desk, const CallPtr& call) {
     const auto* service = need_service(desk, call);
     if (service == nullptr) return;

@@ -58,14 +58,18 @@ void service_verdict(Desk& desk, const CallPtr& call) {
     });
 }
 
-void get_instance(Desk& desk, const CallPtr& call) {
+namespace {
+
+// Alike, but for the ETag: the object's is its last mutation, which is what If-Match of a PUT asks for; the verdict's
+// is its last visible change. The object's body holds the verdict too, so that no 304 may hide a change of that.
+void answer_instance(Desk& desk, const CallPtr& call, bool object) {
     const auto* instance = need_instance(desk, call);
     if (instance == nullptr) return;
     const auto revision = [id = instance->facts->id](const catalog::View& view) -> std::uint64_t {
         const auto* now = view.instance(std::string_view(id));
         return now != nullptr ? now->revision : 0;
     };
-    when_newer(desk, call, revision, [&desk, call] {
+    when_newer(desk, call, revision, [&desk, call, object] {
         const auto* now = need_instance(desk, call);
         if (now == nullptr) return;
         std::string body;
@@ -73,8 +77,26 @@ void get_instance(Desk& desk, const CallPtr& call) {
         json.open('{');
         write_instance_members(json, desk.view, *now, desk.telling());
         json.number("weight", now->facts->weight).text("owner", config::to_text(now->facts->owner)).boolean("routed", now->facts->routed).close('}');
+        if (object) return answer_json(call, 200, std::move(body), {{"ETag", etag(now->facts->revision)}});
         answer_at(call, now->revision, std::move(body));
     });
+}
+
+}  // namespace
+
+void get_instance(Desk& desk, const CallPtr& call) { answer_instance(desk, call, true); }
+void instance_verdict(Desk& desk, const CallPtr& call) { answer_instance(desk, call, false); }
+
+void get_check(Desk& desk, const CallPtr& call) {
+    const auto* service = need_service(desk, call);
+    if (service == nullptr) return;
+    const auto* check = check_of(*service->facts, call->param("c"));
+    if (check == nullptr)
+        return answer_error(call, Error{Code::not_found, fmt::format("service \"{}\" has no check \"{}\"", service->facts->name, escaped(call->param("c")))});
+    std::string body;
+    JsonWriter json(body);
+    write_check(json, *service->facts, *check);
+    answer_at(call, check_revision(*service->facts, *check), std::move(body));
 }
 
 void get_route(Desk& desk, const CallPtr& call) {

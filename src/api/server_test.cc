@@ -10,6 +10,7 @@
 
 #include "api/fake_daemon.h"
 #include "api/route_table.h"
+#include "config/load.h"
 
 namespace hale::api {
 namespace {
@@ -42,7 +43,7 @@ Sample sample(const Route& route) {
     const std::pair<std::string_view, std::string_view> bodies[] = {
         {"Override", R"({"state":"down","for":"10m","reason":"why"})"}, {"Weight", R"({"weight":2})"}, {"Token", R"({"name":"n","role":"read"})"},
         {"Instance", R"("10.0.0.9:80")"}, {"Service", R"({"name":"fresh","instances":["10.0.0.9:80"],"check":{"http":"/up"}})"},
-        {"Route", R"({"host":"b.example","path":"/","service":"web"})"}, {"RouteAdd", R"({"host":"c.example","targets":["10.0.0.9:80"]})"}, {"Check", R"({"http":"/up"})"}};
+        {"NewCheck", R"({"service":"web","check":"port","spec":{"tcp":":5432"}})"}, {"Route", R"({"host":"b.example","path":"/","service":"web"})"}, {"RouteAdd", R"({"host":"c.example","targets":["10.0.0.9:80"]})"}, {"Check", R"({"http":"/up"})"}};
     for (const auto& [name, body] : bodies)
         if (route.body == name) {
             std::string text(body);
@@ -90,6 +91,8 @@ TEST_F(Api, EveryRouteForEveryRole) {
                 EXPECT_NE(answer.status, 401);
                 EXPECT_NE(answer.status, 404);
                 EXPECT_LT(answer.status, 500);
+                // What the document declares is what comes.
+                if (answer.status < 400) { EXPECT_NE(fmt::format(" {} ", route.statuses).find(fmt::format(" {} ", answer.status)), std::string::npos); }
                 const auto type = answer.fields.at("content-type");
                 if (type.find("json") != std::string::npos) { EXPECT_TRUE(Json::accept(answer.body)); }
                 if (answer.status == 403) { EXPECT_EQ(level, guard::Role::operate); }  // A target outside targets.allow.
@@ -130,6 +133,15 @@ TEST_F(Api, OpenApiHoldsExactlyTheTable) {
         for (char& c : method) c = static_cast<char>(c | 0x20);
         const auto& operation = document.at("paths").at(std::string(route.path)).at(method);
         EXPECT_EQ(operation.at("x-hale-role"), to_text(route.access));
+        std::string statuses;
+        for (const auto& [status, answer] : operation.at("responses").items())
+            if (status != "default") statuses += (statuses.empty() ? "" : " ") + status;
+        EXPECT_EQ(statuses, route.statuses);
+        std::set<std::string> headers;
+        for (const auto& parameter : operation.at("parameters"))
+            if (parameter.at("in") == "header") headers.insert(parameter.at("name"));
+        EXPECT_EQ(headers.contains("Idempotency-Key"), takes_key(route)) << route.path;
+        EXPECT_EQ(headers.contains("If-Match"), takes_match(route)) << route.path;
         for (const auto* name : {&route.body, &route.answer})
             if (!name->empty()) { EXPECT_TRUE(document.at("components").at("schemas").contains(std::string(*name))) << *name; }
     }
@@ -243,6 +255,66 @@ TEST_F(Api, OverridesReachTheBackendWithTheirAuthor) {
     EXPECT_EQ(done.fields.at("etag"), fmt::format("\"{}\"", d.backend.revision));
 }
 
+// 99999d is a duration, but now + 99999d is no time.
+TEST_F(Api, DurationsThatNobodyMeansAreRefusedBeforeTheyAreAdded) {
+    for (const std::string_view lasts : {R"("99999d")", R"("106751d")", "1e9", "1e300", R"("3661d")"}) {
+        for (const auto& [method, target, body] : {std::tuple{"PUT", "/api/v1/services/web/override", R"({{"state":"down","reason":"t","for":{}}})"},
+                                                   std::tuple{"POST", "/api/v1/tokens", R"({{"name":"far","role":"read","for":{}}})"}}) {
+            const Answer answer = d.ask(method, target, "admin", fmt::format(fmt::runtime(body), lasts));
+            EXPECT_EQ(answer.status, 422) << answer.body;
+            EXPECT_EQ(answer.json().at("detail"), "/for: is too long; allowed: at most 10 years (3660d)");
+        }
+        EXPECT_EQ(d.ask("POST", "/api/v1/services/web:check?max_age=106751d").status, 200);
+    }
+    EXPECT_TRUE(d.backend.mutations.empty());
+    EXPECT_EQ(d.ask("POST", "/api/v1/tokens", "admin", R"({"name":"far","role":"read","for":"3660d"})").status, 201);
+}
+
+TEST_F(Api, AnOverrideIsAnsweredAsItIsStored) {
+    const Json answer = d.ask("PUT", "/api/v1/services/web/override", "operate", R"({"state":"down","for":"10m","reason":"why"})").json().at("override");
+    const auto& set = std::get<catalog::SetOverride>(d.backend.mutations.back().change);
+    EXPECT_EQ(answer.at("created"), rfc3339(set.created));
+    EXPECT_EQ(answer.at("expires"), rfc3339(set.created + 10min));
+    EXPECT_EQ(*parse_rfc3339(answer.at("expires").get<std::string>()) - *parse_rfc3339(answer.at("created").get<std::string>()), 10min);
+}
+
+TEST_F(Api, AnObjectsEtagIsItsLastMutation) {
+    auto facts = std::make_shared<catalog::InstanceFacts>();
+    facts->slot = 0;
+    facts->id = "i-000000000000";
+    facts->service = "web";
+    facts->name = "web-1";
+    facts->checks = d.checks;
+    facts->revision = 41;
+    d.put(catalog::InstancePut{facts});
+    d.judge(0, verdict::State::unhealthy, 2);
+    const Answer object = d.ask("GET", "/api/v1/instances/web-1");
+    EXPECT_EQ(object.fields.at("etag"), "\"41\"");
+    EXPECT_EQ(d.ask("GET", "/api/v1/instances/web-1/verdict").fields.at("etag"), fmt::format("\"{}\"", d.backend.revision));
+    EXPECT_EQ(d.ask("GET", "/api/v1/instances/web-1", "read", "", "If-None-Match: \"41\"\r\n").status, 200);  // Its verdict may have changed.
+    d.ask("PUT", "/api/v1/instances/web-1", "admin", R"({"weight":2})", fmt::format("If-Match: {}\r\n", object.fields.at("etag")));
+    EXPECT_EQ(d.backend.mutations.back().if_match, 41u);
+}
+
+TEST_F(Api, ChecksAreObjectsLikeTheOthers) {
+    const Answer one = d.ask("GET", "/api/v1/services/web/checks/main", "read");
+    EXPECT_EQ(one.status, 200) << one.body;
+    EXPECT_EQ(one.json().at("owner"), "file");
+    EXPECT_EQ(one.fields.at("etag"), fmt::format("\"{}\"", one.json().at("revision").get<std::uint64_t>()));
+    EXPECT_EQ(d.ask("GET", "/api/v1/services/web/checks/none", "read").status, 404);
+    EXPECT_EQ(d.ask("GET", "/api/v1/checks?service=web").json().at("items")[0], one.json());
+    const std::string_view body = R"({"service":"web","check":"port","spec":{"tcp":":5432"}})";
+    const Answer made = d.ask("POST", "/api/v1/checks", "operate", body, "Idempotency-Key: c\r\n");
+    EXPECT_EQ(made.status, 201) << made.body;
+    EXPECT_EQ(made.json().at("check"), "web/port");
+    const auto& put = std::get<catalog::PutApiCheck>(d.backend.mutations.back().change);
+    EXPECT_EQ(put.spec->name, "port");
+    EXPECT_EQ(put.json, R"({"tcp":":5432"})");
+    EXPECT_EQ(d.ask("POST", "/api/v1/checks", "operate", R"({"service":"web","check":"main","spec":{"tcp":""}})").status, 409);
+    EXPECT_EQ(d.ask("POST", "/api/v1/checks", "operate", R"({"service":"no","check":"main","spec":{"tcp":""}})").status, 404);
+    EXPECT_EQ(d.ask("POST", "/api/v1/checks", "operate", R"({"service":"web","check":"b"})").json().at("errors")[0].at("pointer"), "/spec");
+}
+
 TEST_F(Api, RefusalsHaveTheirStatus) {
     const struct { Error error; std::string_view fields; int status; std::string_view code; } cases[] = {
         {{Code::conflict, "owned by the file"}, "", 409, "conflict"}, {{Code::conflict, "moved on"}, "If-Match: \"3\"\r\n", 412, "precondition_failed"},
@@ -255,6 +327,8 @@ TEST_F(Api, RefusalsHaveTheirStatus) {
         EXPECT_EQ(answer.json().at("code"), one.code);
         EXPECT_EQ(answer.fields.contains("retry-after"), one.status == 503);
     }
+    d.backend.refuse = catalog::MutationFailed{{Code::conflict, "one\ntwo\n"}, {}};  // Lists of problems end so.
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain").json().at("detail"), "one\ntwo");
     d.backend.refuse = catalog::MutationFailed{{Code::timed_out, "late"}, 4711};
     const Answer late = d.ask("POST", "/api/v1/services/web:drain");
     EXPECT_EQ(late.status, 500);
@@ -272,7 +346,8 @@ TEST_F(Api, AnIdempotencyKeyIsCarriedOutOnce) {
     const Answer again = d.ask("POST", "/api/v1/services/web:drain", "admin", "", key);
     EXPECT_EQ(again.status, 200);
     EXPECT_EQ(again.fields.at("idempotent-replayed"), "true");
-    EXPECT_EQ(again.json().at("object"), "web");
+    EXPECT_EQ(again.json(), first.json());
+    EXPECT_EQ(again.fields.at("etag"), first.fields.at("etag"));
     EXPECT_EQ(d.backend.mutations.size(), 1u);
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:resume", "admin", "", key).status, 422);
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "operate", "", key).status, 200);  // Another actor's key.
@@ -290,6 +365,50 @@ TEST_F(Api, AnIdempotencyKeyIsCarriedOutOnce) {
     d.world.step_wall(1h);
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "ci").status, 401);
     EXPECT_EQ(d.ask("DELETE", "/api/v1/tokens/ci").status, 200);
+}
+
+// The object that the first request made is there when the second comes: that is no conflict.
+TEST_F(Api, RepeatingWhatMadeAnObjectIsAnsweredAsTheFirstTime) {
+    const auto twice = [&](std::string_view target, std::string_view body, const auto& between) {
+        const std::string key = fmt::format("Idempotency-Key: {}\r\n", target);
+        const Answer first = d.ask("POST", target, "admin", body, key);
+        EXPECT_LT(first.status, 300) << target << first.body;
+        const auto mutations = d.backend.mutations.size(), asked = d.backend.asked.size();
+        between();
+        const Answer again = d.ask("POST", target, "admin", body, key);
+        EXPECT_EQ(again.status, first.status) << again.body;
+        EXPECT_EQ(again.fields.at("idempotent-replayed"), "true");
+        EXPECT_EQ(again.fields.at("etag"), first.fields.at("etag"));
+        Json was = first.json();
+        was.erase("secret");
+        was.erase("warnings");
+        EXPECT_EQ(again.json(), was) << target;
+        EXPECT_EQ(d.backend.mutations.size(), mutations);
+        EXPECT_EQ(d.backend.asked.size(), asked);
+    };
+    twice("/api/v1/services", R"({"name":"fresh","instances":["10.0.0.9:80"],"check":{"http":"/up"}})", [&] { d.add_service(2, "fresh"); });
+    twice("/api/v1/tokens", R"({"name":"ci","role":"read"})", [] {});
+    twice("/api/v1/config:reload", "", [] {});
+    d.backend.made_id = "i-000000000007";
+    twice("/api/v1/services/fresh/instances", R"({"name":"fresh-9","address":"10.0.0.8:80"})", [&] { d.add_instance(7, 2, "fresh-9", verdict::State::pending); });
+    // A refused one is asked again, and its key is free at once.
+    d.backend.refuse = catalog::MutationFailed{{Code::unavailable, "store"}, {}};
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "admin", "", "Idempotency-Key: r\r\n").status, 503);
+    d.backend.refuse.reset();
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:drain", "admin", "", "Idempotency-Key: r\r\n").status, 200);
+    // While the first is under way its key is taken.
+    Client early(d.world, d.network.net("hale", d.world.loop()), d.admin), late(d.world, d.network.net("hale", d.world.loop()), d.admin);
+    const std::string head = d.head("POST", "/api/v1/services/web:drain", "admin", "", "Idempotency-Key: both\r\n");
+    d.backend.hold = true;
+    early.send(head);
+    d.world.run_for(50ms);
+    late.send(head);
+    EXPECT_EQ(late.next().status, 409);
+    ASSERT_EQ(d.backend.held.size(), 1u);
+    d.backend.held.front()();
+    EXPECT_EQ(early.next().status, 200);
+    late.send(head);
+    EXPECT_EQ(late.next().fields.at("idempotent-replayed"), "true");
 }
 
 TEST_F(Api, LongPollsAnswerWhenTheObjectChanged) {
@@ -330,6 +449,57 @@ TEST_F(Api, OperateAddsTargetsOnlyWhereAllowed) {
     const Answer broken = d.ask("PUT", "/api/v1/services/x1", "admin", R"({"instances":["10.0.0.9:80"],"chek":{}})");
     EXPECT_EQ(broken.status, 400);
     EXPECT_FALSE(broken.json().at("errors").empty()) << broken.body;
+}
+
+TEST_F(Api, AddingARouteAgainKeepsWhatIsNotSaid) {
+    auto routes = std::make_shared<std::vector<catalog::RouteFacts>>();
+    routes->push_back({{.id = config::route_id("web.example", "/"), .host = "web.example", .strip = true, .service = "web", .project = "luma"}, 77});
+    d.put(catalog::RoutesPut{routes});
+    EXPECT_EQ(d.ask("POST", "/api/v1/routes:add", "admin", R"({"host":"Web.example","service":"web","targets":["10.0.0.9:80"]})").status, 201);
+    const auto kept = std::get<catalog::AddRoute>(d.backend.mutations.back().change).route;
+    EXPECT_EQ(kept.spec.project, "luma");
+    EXPECT_TRUE(kept.spec.strip);
+    EXPECT_EQ(Json::parse(kept.json).at("project"), "luma");
+    d.ask("POST", "/api/v1/routes:add", "admin", R"({"host":"web.example","service":"web","targets":["10.0.0.9:80"],"project":"","strip":false})");
+    const auto said = std::get<catalog::AddRoute>(d.backend.mutations.back().change).route;
+    EXPECT_EQ(said.spec.project, "");
+    EXPECT_FALSE(said.spec.strip);
+}
+
+// Every instance is asked, in whatever order one of them is dead.
+TEST_F(Api, AProbedServiceIsAsItsWorstInstance) {
+    const auto answered = [&](std::string_view check, verdict::Outcome outcome) {
+        verdict::Observation seen = d.backend.seen;
+        seen.outcome = outcome;
+        return catalog::ProbeAnswer{std::string(check), seen, false};
+    };
+    const auto success = [&](std::string_view target) {
+        const Answer answer = d.ask("GET", fmt::format("/probe?target={}", target), "read");
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        return answer.body.find("\nprobe_success 1\n") != std::string::npos;
+    };
+    using verdict::Outcome;
+    EXPECT_TRUE(success("web"));
+    for (const std::string_view dead : {"i-000000000000", "i-000000000001"}) {
+        d.backend.seen_of = {{std::string(dead), {answered("main", Outcome::fail)}}};
+        EXPECT_FALSE(success("web")) << dead;
+        EXPECT_EQ(success("web-1"), dead != "i-000000000000");
+    }
+    // An advisory check warns; asked for by name, it is the question.
+    config::CheckSpec advisory;
+    advisory.name = "disk";
+    advisory.what = config::TcpCheck{};
+    advisory.critical = false;
+    auto checks = std::make_shared<config::CheckList>(*d.checks);
+    checks->push_back(std::make_shared<const config::CheckSpec>(advisory));
+    d.checks = checks;
+    d.add_instance(0, 0, "web-1", verdict::State::healthy);
+    d.backend.seen_of = {{"i-000000000000", {answered("main", Outcome::pass), answered("disk", Outcome::fail)}}};
+    EXPECT_TRUE(success("web"));
+    d.backend.seen_of = {{"i-000000000000", {answered("disk", Outcome::fail)}}};
+    EXPECT_FALSE(success("web&module=disk"));
+    d.backend.seen_of = {{"i-000000000000", {answered("main", Outcome::fail), answered("disk", Outcome::pass)}}};
+    EXPECT_FALSE(success("web"));
 }
 
 TEST_F(Api, ProbesAreAskedOfTheBackend) {
@@ -391,7 +561,7 @@ TEST_F(Api, HealthInEveryShapeAndAliases) {
     EXPECT_EQ(alias.status, 503);
     EXPECT_EQ(alias.json(), Json::parse(R"({"svc":"web","ok":false,"why":"connect_refused"})"));
     EXPECT_EQ(d.ask("GET", "/api/proxy/web/status", "").status, 401);
-    EXPECT_EQ(d.ask("GET", "/up", "").body, "ok\n");
+    EXPECT_EQ(d.ask("GET", "/up", "").body, "OK\n");  // As on the public listener.
     d.own.ready = false;
     EXPECT_EQ(d.ask("GET", "/ready", "").status, 503);
     EXPECT_EQ(d.ask("GET", "/live", "").status, 200);

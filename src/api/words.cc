@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
+#include "config/show.h"
 #include "verdict/reason.h"
 
 namespace hale::api {
@@ -162,6 +164,23 @@ void write_service(JsonWriter& json, const ServiceView& service, const Telling& 
     json.open('{');
     write_service_members(json, service, telling);
     json.close('}');
+}
+
+const config::CheckSpec* check_of(const catalog::ServiceFacts& service, std::string_view name) {
+    if (service.spec && service.spec->checks)
+        for (const auto& check : *service.spec->checks)
+            if (check->name == name) return check.get();
+    return nullptr;
+}
+
+std::uint64_t check_revision(const catalog::ServiceFacts& service, const config::CheckSpec& check) {
+    const auto added = std::ranges::find(service.check_revisions, check.name.view(), [](const auto& one) { return std::string_view(one.first); });
+    return added != service.check_revisions.end() ? added->second : service.revision;
+}
+
+void write_check(JsonWriter& json, const catalog::ServiceFacts& service, const config::CheckSpec& check) {
+    json.open('{').text("service", service.name).text("check", check.name).text("owner", config::to_text(service.owner));
+    json.number("revision", check_revision(service, check)).raw("spec", config::to_json(check)).close('}');
 }
 
 void write_observation(JsonWriter& json, std::string_view check, const verdict::Observation& seen, std::string_view from) {

@@ -27,6 +27,11 @@ void write_service_members(JsonWriter& json, const catalog::ServiceView& service
 void write_override(JsonWriter& json, std::string_view key, const config::Override* layer);
 void write_observation(JsonWriter& json, std::string_view check, const verdict::Observation& seen, std::string_view from);
 
+// Null: the service has no such check.
+const config::CheckSpec* check_of(const catalog::ServiceFacts& service, std::string_view name);
+std::uint64_t check_revision(const catalog::ServiceFacts& service, const config::CheckSpec& check);
+void write_check(JsonWriter& json, const catalog::ServiceFacts& service, const config::CheckSpec& check);
+
 // "host-a/checker-0"
 std::string looked_from(const catalog::InstanceView& instance, std::string_view node);
 std::string_view reason_text(verdict::Reason reason, std::string_view text);

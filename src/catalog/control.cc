@@ -51,6 +51,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     revision_ = reserved_ = told_ = restored.revisions_reserved;
     versions_reserved_ = restored.versions_reserved;
     membership_.options.first_version = restored.versions_reserved;
+    membership_.options.first_revision = restored.revisions_reserved;
     membership_.options.drain_timeout = document->settings.drain_timeout;
     membership_.options.last_known_max_age = document->settings.last_known_max_age;
     membership_.remember(std::move(restored.verdicts));
@@ -179,7 +180,7 @@ void Control::commit(Pending pending) {
     if (auto valid = check_target(pending.mutation.change); !valid) return refuse(pending.reply, valid.error());
     // The API names an instance by its name, people also by its id.
     if (auto* gone = std::get_if<RemoveApiInstance>(&pending.mutation.change))
-        if (const Instance* one = membership_.instance(gone->name); one != nullptr && one->service->name == gone->service) gone->name = one->name;
+        if (const Instance* one = membership_.instance_of(gone->service, gone->name)) gone->name = one->name;
     if (const auto at_revision = revision_of(pending.mutation.change); pending.mutation.if_match.value_or(at_revision) != at_revision)
         return refuse(pending.reply, {Code::conflict, fmt::format("the object is at revision {}, not {}: somebody changed it in between",
                                                                   at_revision, *pending.mutation.if_match)});
@@ -230,6 +231,9 @@ void Control::committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redecl
     apply_traffic(mutation.change, revision, at, effects);
     effects.tell.emplace_back(AuditPut{{revision, at.utc, mutation.actor, mutation.action, mutation.object, mutation.detail}});
     folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
+    // People call it by name, machines by id.
+    if (const auto* put = std::get_if<PutApiInstance>(&mutation.change))
+        if (const Instance* made = membership_.instance_of(put->service, redeclared->id)) redeclared->id = made->id.str();
     carry_out(redeclared->id, std::move(pending->reply));
 }
 
@@ -240,9 +244,14 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
         if (!spec) membership_.remove(name, at, effects);
         // An unchanged service of a new document is put too: its specs live in the document that goes away.
         else membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name),
-                              redeclared.changed.contains(name)},
+                              redeclared.changed.contains(name), declared_.check_revisions(name)},
                              at, effects);
     }
+    if (const auto* put = std::get_if<PutApiInstance>(&change))
+        if (Instance* one = membership_.instance_of(put->service, put->spec.name.view())) {
+            one->revision = under_way_->revision;
+            membership_.touch(*one, effects);
+        }
     if (redeclared.routes) {
         effects.routes = true;
         effects.tell.emplace_back(RoutesPut{std::make_shared<const std::vector<RouteFacts>>(declared_.routes())});
@@ -292,6 +301,23 @@ std::uint64_t Control::revision_of(const Change& change) const {
     };
     if (const auto* set = std::get_if<SetOverride>(&change)) return of(set->service, set->instance);
     if (const auto* clear = std::get_if<ClearOverride>(&change)) return of(clear->service, clear->instance);
+    const auto itself = [&](const std::string& service, const std::string& instance) -> std::uint64_t {
+        if (const Instance* one = instance.empty() ? nullptr : membership.instance(instance)) return one->revision;
+        const Service* whole = instance.empty() ? membership.service(service) : nullptr;
+        return whole != nullptr ? whole->revision : 0;
+    };
+    if (const auto* weight = std::get_if<SetWeight>(&change)) return itself("", weight->instance);
+    if (const auto* drain = std::get_if<Drain>(&change)) return itself(drain->service, drain->instance);
+    if (const auto* resume = std::get_if<Resume>(&change)) return itself(resume->service, resume->instance);
+    if (const auto* pause = std::get_if<Pause>(&change)) return itself(pause->service, "");
+    if (const auto* service = std::get_if<PutApiService>(&change)) return itself(service->spec.name, "");
+    if (const auto* ended = std::get_if<RemoveApiService>(&change)) return itself(ended->name, "");
+    const auto named = [&](const std::string& service, std::string_view name) -> std::uint64_t {
+        const Instance* one = membership.instance_of(service, name);
+        return one != nullptr ? one->revision : 0;
+    };
+    if (const auto* put = std::get_if<PutApiInstance>(&change)) return named(put->service, put->spec.name.view());
+    if (const auto* gone = std::get_if<RemoveApiInstance>(&change)) return named(gone->service, gone->name);
     return declared_.revision_of(change);
 }
 

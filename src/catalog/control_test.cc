@@ -20,11 +20,13 @@ public:
         for (const auto& change : batch)
             if (const auto* up = std::get_if<config::ReserveRevisions>(&change)) reserving = up->up_to;
         if (durable) story.emplace_back("commit");
+        batches.push_back(batch);
         waiting.push_back([this, batch = std::move(batch), done = std::move(done)](Result<> result) mutable {
             if (result)
-                for (const auto& change : batch)
+                for (const auto& change : batch) {
                     if (const auto* up = std::get_if<config::ReserveRevisions>(&change)) reserved = up->up_to;
                     else if (const auto* versions_up = std::get_if<config::ReserveVersions>(&change)) versions = versions_up->up_to;
+                }
             done(std::move(result));
         });
         if (prompt) answer_journal();
@@ -80,6 +82,7 @@ public:
         answer(adoptions);
         answer(acks);
         story.clear();
+        batches.clear();
         prompt = false;
     }
     void report(verdict::State state, std::uint32_t version) {
@@ -101,6 +104,7 @@ public:
     Snapshot published;
     std::vector<CheckerCommand> commands;
     std::deque<std::move_only_function<void(Result<>)>> waiting;
+    std::vector<std::vector<config::Change>> batches;  // All that were handed to the journal.
     std::deque<io::Task> acks, adoptions;
     std::vector<std::string> story;
     std::uint64_t reserved = 0, reserving = 0;
@@ -231,6 +235,65 @@ TEST(Control, IfMatchHoldsAnOverrideByItsOwnRevision) {
     EXPECT_EQ(desk.last.error().error.code, Code::conflict);
     desk.mutate(down(desk.id()), revision);
     EXPECT_TRUE(desk.last.has_value());
+}
+
+// What GET said of an instance is what If-Match is held against, and every mutation of it moves it on.
+TEST(Control, IfMatchHoldsAnInstanceByItsLastMutation) {
+    Desk desk;
+    desk.start();
+    desk.prompt = true;
+    const auto shown = [&] { return desk.view.instance("web-1")->facts->revision; };
+    const std::string id = desk.id();
+    for (const Change& change : {Change{SetWeight{id, 3}}, Change{Drain{"", id}}, Change{Resume{"", id}}}) {
+        const auto before = shown();
+        desk.mutate(change, before + 1);
+        EXPECT_EQ(desk.last.error().error.code, Code::conflict);
+        desk.mutate(change, before);
+        ASSERT_TRUE(desk.last.has_value());
+        EXPECT_EQ(shown(), desk.last->revision);
+    }
+    const auto before = shown();
+    desk.report(verdict::State::unhealthy, 2);
+    EXPECT_EQ(shown(), before) << "a verdict is no mutation";
+    // One that the API made is told by its id, and is as old as that.
+    auto spec = config::load_instance(*desk.view.service("web")->facts->spec, R"({"name":"b","address":"10.0.0.2:80"})", *desk.view.document());
+    desk.mutate(PutApiInstance{"web", *spec, R"({"name":"b","address":"10.0.0.2:80"})"});
+    ASSERT_TRUE(desk.last.has_value());
+    EXPECT_EQ(desk.last->id, desk.view.instance("b")->facts->id);
+    EXPECT_EQ(desk.view.instance("b")->facts->revision, desk.last->revision);
+    EXPECT_EQ(shown(), before);
+    desk.mutate(RemoveApiInstance{"web", "b"}, desk.last->revision);
+    EXPECT_TRUE(desk.last.has_value());
+    // After a restart no number of an earlier life matches.
+    Desk later({.revisions_reserved = desk.reserved});
+    later.reserved = desk.reserved;
+    later.start();
+    EXPECT_GE(later.view.instance("web-1")->facts->revision, desk.reserved);
+}
+
+TEST(Control, AKeptAnswerKnowsItsRevisionAndAnOverrideWhenItWasAsked) {
+    Desk desk;
+    desk.start();
+    KeptAnswer kept{{"k", "t", 200, "", {}}, [](std::uint64_t revision, const std::string&) { return std::to_string(revision); }};
+    const Utc asked = desk.world.utc() - 3ms;
+    desk.control.mutate({.change = SetOverride{"web", "", verdict::OverrideState::down, 1h, "why", asked}, .actor = "t", .idempotent = kept},
+                        [&](MutationResult result) { desk.last = std::move(result); });
+    desk.world.run_for(2ms);  // On the way to the disk.
+    desk.prompt = true;
+    std::string body;
+    std::optional<Utc> expires;
+    ASSERT_EQ(desk.batches.size(), 1u);
+    for (const auto& change : desk.batches.front()) {
+        if (const auto* put = std::get_if<config::PutIdempotent>(&change)) body = put->body;
+        if (const auto* layer = std::get_if<config::PutOverride>(&change)) expires = layer->override.expires;
+    }
+    desk.answer_journal();
+    Desk::answer(desk.adoptions);
+    Desk::answer(desk.acks);
+    ASSERT_TRUE(desk.last.has_value());
+    EXPECT_EQ(body, std::to_string(desk.last->revision));
+    EXPECT_EQ(expires, asked + 1h);
+    EXPECT_EQ(desk.view.service("web")->facts->override->expires, asked + 1h) << "in force as it is stored";
 }
 
 TEST(Control, V7OverridesAndPausesEndByThemselves) {

@@ -175,9 +175,23 @@ std::uint64_t Declared::revision_of(const Change& change) const {
     if (const auto* d = std::get_if<RemoveApiRoute>(&change)) return of(all_.routes(), d->id);
     if (const auto* e = std::get_if<PutApiInstance>(&change)) return of(all_.instances(), InService{e->service, e->spec.name});
     if (const auto* f = std::get_if<RemoveApiInstance>(&change)) return of(all_.instances(), InService{f->service, f->name});
-    if (const auto* g = std::get_if<PutApiCheck>(&change)) return of(all_.checks(), InService{g->service, g->spec->name});
-    if (const auto* h = std::get_if<RemoveApiCheck>(&change)) return of(all_.checks(), InService{h->service, h->name});
+    // One that was declared with its service is as old as that.
+    const auto of_check = [&](const std::string& service, std::string_view name) -> std::uint64_t {
+        if (const auto added = of(all_.checks(), InService{service, name})) return added;
+        const auto whole = all_.base(service);
+        const bool there = whole && std::ranges::any_of(*whole->checks, [&](const auto& check) { return check->name == name; });
+        return there ? all_.service_revision(service) : 0;
+    };
+    if (const auto* g = std::get_if<PutApiCheck>(&change)) return of_check(g->service, g->spec->name);
+    if (const auto* h = std::get_if<RemoveApiCheck>(&change)) return of_check(h->service, h->name);
     return 0;
+}
+
+CheckRevisions Declared::check_revisions(std::string_view service) const {
+    CheckRevisions out;
+    for (auto it = all_.checks().lower_bound(InService{service, ""}); it != all_.checks().end() && it->first.first == service; ++it)
+        out.emplace_back(it->first.second, it->second.revision);
+    return out;
 }
 
 Declared::Face Declared::face(const std::string& service) const {
@@ -278,20 +292,6 @@ Result<> Declared::remove_service(const RemoveApiService& gone, Redeclared& out)
     return {};
 }
 
-Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared& out) {
-    if (const auto* document = std::get_if<ApplyDocument>(&change)) {
-        HALE_TRY(edit_document(*document, revision, out));
-    } else if (const auto* service = std::get_if<PutApiService>(&change)) {
-        HALE_TRY(edit_service(*service, revision, out));
-    } else if (const auto* instance = std::get_if<PutApiInstance>(&change)) {
-        HALE_TRY(edit_instance(*instance, revision, out));
-    } else if (const auto* route = std::get_if<PutApiRoute>(&change)) {
-        HALE_TRY(edit_route(*route, revision, out));
-    } else if (const auto* check = std::get_if<PutApiCheck>(&change)) {
-        HALE_TRY(edit_check(*check, revision, out));
-    } else if (const auto* add = std::get_if<AddRoute>(&change)) {
-        if (add->service) HALE_TRY(edit_service(*add->service, revision, out));
-        for (const auto& one : add->instances) HALE_TRY(edit_instance(one, revision, out));
 Result<> Declared::not_an_instance(const InService& key) const {
     if (const auto into = all_.base(key.first))
         for (const auto& other : into->instances) {
@@ -316,6 +316,20 @@ Result<> Declared::not_a_route(const std::string& id) const {
     return not_declared("route", id);
 }
 
+Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared& out) {
+    if (const auto* document = std::get_if<ApplyDocument>(&change)) {
+        HALE_TRY(edit_document(*document, revision, out));
+    } else if (const auto* service = std::get_if<PutApiService>(&change)) {
+        HALE_TRY(edit_service(*service, revision, out));
+    } else if (const auto* instance = std::get_if<PutApiInstance>(&change)) {
+        HALE_TRY(edit_instance(*instance, revision, out));
+    } else if (const auto* route = std::get_if<PutApiRoute>(&change)) {
+        HALE_TRY(edit_route(*route, revision, out));
+    } else if (const auto* check = std::get_if<PutApiCheck>(&change)) {
+        HALE_TRY(edit_check(*check, revision, out));
+    } else if (const auto* add = std::get_if<AddRoute>(&change)) {
+        if (add->service) HALE_TRY(edit_service(*add->service, revision, out));
+        for (const auto& one : add->instances) HALE_TRY(edit_instance(one, revision, out));
         HALE_TRY(edit_route(add->route, revision, out));
     } else if (const auto* gone_service = std::get_if<RemoveApiService>(&change)) {
         HALE_TRY(remove_service(*gone_service, out));

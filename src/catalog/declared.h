@@ -54,6 +54,7 @@ public:
     const std::vector<std::string>& shadowed() const { return shadowed_; }
     // The API-owned service's revision, else that of the document.
     std::uint64_t service_revision(std::string_view service) const { return all_.service_revision(service); }
+    CheckRevisions check_revisions(std::string_view service) const;
     // Of the object that the change is about, for If-Match; 0 when there is none.
     std::uint64_t revision_of(const Change& change) const;
     // How many services were laid out whole so far, to be judged or handed on: what the work grows with.
@@ -80,10 +81,10 @@ private:
     Result<> edit_instance(const PutApiInstance& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_route(const PutApiRoute& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_check(const PutApiCheck& put, std::uint64_t revision, Redeclared& out);
-    Result<> remove_service(const RemoveApiService& gone, Redeclared& out);
     // Why what the API does not own cannot be removed.
     Result<> not_an_instance(const InService& key) const;
     Result<> not_a_route(const std::string& id) const;
+    Result<> remove_service(const RemoveApiService& gone, Redeclared& out);
     // These services with each other and with whoever has rules with them.
     Result<> consistent(const std::set<std::string>& services) const;
 

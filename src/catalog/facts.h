@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct InstanceFacts {
     std::uint16_t generation = 0;
     verdict::Lifecycle lifecycle = verdict::Lifecycle::serving;
     std::uint32_t weight = 1;
+    std::uint64_t revision = 0;  // Of the last mutation: its ETag. The verdict has another.
     config::Owner owner = config::Owner::file;
     bool unchecked = false;
     bool routed = false;
@@ -52,6 +54,9 @@ struct InstanceFacts {
     std::string where() const { return resolved ? resolved->text() : declared.str(); }
 };
 
+// Of the checks that were added to a service one by one; all others are as old as it.
+using CheckRevisions = std::vector<std::pair<std::string, std::uint64_t>>;
+
 struct ServiceFacts {
     Slot slot = 0;
     SharedText name;
@@ -61,6 +66,7 @@ struct ServiceFacts {
     bool draining = false;
     std::optional<Utc> paused_until;
     std::uint64_t revision = 0;  // Of the last mutation: its ETag.
+    CheckRevisions check_revisions;
 };
 
 struct Counts {

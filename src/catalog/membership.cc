@@ -100,6 +100,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     }
     // Unchanged, it keeps the revision that clients hold.
     if (what.changed) service.revision = what.revision;
+    service.check_revisions = std::move(what.check_revisions);
     touch(service, effects, !what.changed);
     if (what.changed) effects.services.insert(service.name);
 
@@ -215,8 +216,10 @@ void Membership::keep(Instance& instance, std::shared_ptr<const config::Instance
         assign(instance, instance.current, at, effects);
         if (instance.next) assign(instance, *instance.next, at, effects);
     }
-    if (!same_checks || surroundings_changed || moved || renamed || old->target.declared != instance.spec->target.declared || old->weight != instance.spec->weight || old->owner != instance.spec->owner)
-        touch(instance, effects);
+    const bool redeclared = !same_checks || moved || renamed || old->target.declared != instance.spec->target.declared ||
+                            old->weight != instance.spec->weight || old->owner != instance.spec->owner;
+    if (redeclared) instance.revision = std::max(instance.revision, instance.service->revision);
+    if (redeclared || surroundings_changed) touch(instance, effects);
 }
 
 void Membership::remove(std::string_view name, Moment at, Effects& effects) {
@@ -247,6 +250,7 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
     instance.service = &service;
     instance.spec = std::move(spec);
     instance.name = std::move(name);
+    instance.revision = std::max(service.revision, options.first_revision);
     if (free_instance_slots_.empty()) instance.slot = next_instance_slot_++;
     else instance.slot = free_instance_slots_.back(), free_instance_slots_.pop_back();
 
@@ -506,6 +510,7 @@ void Membership::touch(Instance& instance, Effects& effects) {
     facts->generation = instance.current.number;
     facts->lifecycle = instance.lifecycle_now();
     facts->weight = instance.weight.value_or(instance.spec->weight);
+    facts->revision = instance.revision;
     facts->owner = instance.spec->owner;
     facts->unchecked = instance.unchecked();
     facts->routed = service.routed;
@@ -530,6 +535,7 @@ void Membership::touch(Service& service, Effects& effects, bool same) {
     facts->draining = service.draining;
     facts->paused_until = service.paused_until;
     facts->revision = service.revision;
+    facts->check_revisions = service.check_revisions;
     effects.tell.emplace_back(ServicePut{std::move(facts), same});
 }
 
@@ -540,6 +546,14 @@ Service* Membership::service(std::string_view name) {
 
 Instance* Membership::instance(std::string_view id) {
     return by_id_.find(id, id_of);
+}
+
+Instance* Membership::instance_of(std::string_view service, std::string_view name) {
+    const auto found = services_.find(service);
+    if (found == services_.end()) return nullptr;
+    for (const auto& one : found->second->instances)
+        if (!one->leaving && (one->name == name || one->id == name)) return one.get();
+    return nullptr;
 }
 
 Membership::Found Membership::by_row(verdict::RowId row, std::uint16_t generation) {

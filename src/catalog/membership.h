@@ -49,6 +49,7 @@ public:
         Duration drain_timeout = 30s;
         Duration last_known_max_age = 10min;
         std::uint32_t first_version = 0;
+        std::uint64_t first_revision = 0;  // Above all of an earlier life.
     };
 
     Membership(verdict::Ledger& ledger, Random& random) : ledger_(ledger), random_(random) {}
@@ -68,6 +69,7 @@ public:
         bool routed = false;
         std::uint64_t revision = 0;
         bool changed = true;
+        CheckRevisions check_revisions = {};
     };
     void put(Put what, Moment at, Effects& effects);
     void remove(std::string_view service, Moment at, Effects& effects);
@@ -86,6 +88,8 @@ public:
 
     Service* service(std::string_view name);
     Instance* instance(std::string_view id);
+    // By its name or id, as long as it stays; looks through that service's own.
+    Instance* instance_of(std::string_view service, std::string_view name);
     // By row of its current or next generation; `next` says which.
     struct Found {
         Instance* instance = nullptr;

@@ -46,6 +46,7 @@ struct Instance {
     verdict::Lifecycle lifecycle = verdict::Lifecycle::serving;
     std::shared_ptr<const config::Override> override;
     std::optional<std::uint32_t> weight;  // Set at run time, over the declared one.
+    std::uint64_t revision = 0;  // Of the last mutation of this object: declaration, weight, drain.
     bool scope_only = false;   // Carries the service's service-scope checks; neither listed nor routed.
     bool each = false;         // One of the addresses of a name (`resolve: each`).
     bool leaving = false;      // Drains, then goes.
@@ -75,6 +76,7 @@ struct Service {
     bool draining = false;
     std::optional<Utc> paused_until;
     std::uint64_t revision = 0;
+    CheckRevisions check_revisions;
     std::string host;  // What health checks send as Host: the first route's.
     bool routed = false;
     ServiceStanding standing;

@@ -107,7 +107,7 @@ std::vector<config::Change> Control::journal_of(const Change& change, std::uint6
     return out;
 }
 
-void Control::apply_traffic(const Change& change, std::uint64_t, Moment at, Effects& effects) {
+void Control::apply_traffic(const Change& change, std::uint64_t revision, Moment at, Effects& effects) {
     const auto touch_all = [&](Service& service) {
         membership_.touch(service, effects);
         effects.services.insert(service.name);
@@ -129,14 +129,15 @@ void Control::apply_traffic(const Change& change, std::uint64_t, Moment at, Effe
     } else if (const auto* clear = as<ClearOverride>(change)) {
         each(clear->service, clear->instance, [](Instance& one) { one.override.reset(); }, [](Service& whole) { whole.override.reset(); });
     } else if (const auto* drain = as<Drain>(change)) {
-        each(drain->service, drain->instance, [](Instance& one) { one.lifecycle = Lifecycle::draining; }, [](Service& whole) { whole.draining = true; });
+        each(drain->service, drain->instance, [&](Instance& one) { one.lifecycle = Lifecycle::draining, one.revision = revision; }, [](Service& whole) { whole.draining = true; });
     } else if (const auto* pause = as<Pause>(change)) {
         each(pause->service, "", nothing, [&](Service& whole) { whole.paused_until = at.utc + pause->most; });
     } else if (const auto* resume = as<Resume>(change)) {
         each(
             resume->service, resume->instance,
-            [](Instance& one) {
+            [&](Instance& one) {
                 if (!one.leaving) one.lifecycle = Lifecycle::serving;
+                one.revision = revision;
             },
             [](Service& whole) {
                 whole.draining = false;
@@ -145,7 +146,7 @@ void Control::apply_traffic(const Change& change, std::uint64_t, Moment at, Effe
                     if (!one->leaving) one->lifecycle = Lifecycle::serving;
             });
     } else if (const auto* weight = as<SetWeight>(change)) {
-        each("", weight->instance, [&](Instance& one) { one.weight = weight->weight; }, nothing);
+        each("", weight->instance, [&](Instance& one) { one.weight = weight->weight, one.revision = revision; }, nothing);
     }
 }
 
