@@ -12,7 +12,7 @@ import sys
 import time
 import unittest
 
-from harness import Case, HALE, Site, black_hole_address, refusing_address, request, silent_address
+from harness import Case, HALE, Site, black_hole_address, refusing_address, request, silent_address, wait_for
 
 # (what, text, the place, words that the message must hold). Lines count from the head that Site.configure writes.
 HEAD_LINES = 4
@@ -105,13 +105,14 @@ class BadState(Case):
         with Site() as site:
             folder = os.path.join(site.state, "backup")
 
+            def backups():
+                return sorted(name for name in os.listdir(folder) if name.endswith(".db")) if os.path.isdir(folder) else []
+
             def started(count):
                 site.start("services: {}\n")
-                end = time.monotonic() + 10
-                while len(os.listdir(folder) if os.path.isdir(folder) else []) < count and time.monotonic() < end:
-                    time.sleep(0.02)
+                wait_for(lambda: len(backups()) >= count, f"{count} backups")
                 site.stop()
-                return sorted(name for name in os.listdir(folder) if name.endswith(".db"))
+                return backups()
 
             first = started(1)
             self.assertEqual(len(first), 1)
