@@ -75,22 +75,34 @@ std::string asked_text(const InstanceView& instance, const config::CheckSpec* ch
     return fmt::format("{} {}", check != nullptr ? check->kind() : "check", where);
 }
 
+// "3 of 3 failures (fall 3): ", as it was when it was decided; runs grow on.
+std::string decided_text(const catalog::Decided& decided, State state, const verdict::JudgePolicy& timing) {
+    const auto said = [&](std::string_view what, std::string_view rule, std::uint32_t threshold) {
+        return fmt::format("{} of {} {} ({} {}): ", decided.length, decided.needed, what, rule, threshold);
+    };
+    switch (decided.rule) {
+        case verdict::Rule::fails: return said("failures", "fall", timing.fall);
+        case verdict::Rule::answers: return said(state == State::healthy ? "passes" : "answers", "rise", timing.rise);
+        case verdict::Rule::passes: return said("passes", "rise", timing.rise);
+        case verdict::Rule::slots:
+        case verdict::Rule::not_passes: {
+            const std::string_view what = decided.rule == verdict::Rule::slots ? "failures" : "warnings or failures";
+            if (!timing.m_of_n) return said(what, "fall", timing.fall);
+            return fmt::format("{} of {} {} ({} of {}): ", decided.length, decided.needed, what, timing.m_of_n->m, timing.m_of_n->n);
+        }
+        case verdict::Rule::silence: return "nothing was counted: ";
+        case verdict::Rule::news: break;
+    }
+    return {};
+}
+
 std::string rule_line(const catalog::View& view, const InstanceView& instance) {
     const auto& record = *instance.record;
     const auto* check = check_named(instance, record.decided_by);
     const auto* standing = standing_of(instance, record.decided_by);
     const bool bad = record.word.state == State::unhealthy || record.word.state == State::degraded;
     std::string line;
-    if (check != nullptr && standing != nullptr && standing->run_length != 0) {
-        const auto outcome = standing->run_outcome;
-        const bool fails = outcome == verdict::Outcome::fail;
-        const std::uint32_t needed = standing->run_needed != 0 ? standing->run_needed : fails ? check->timing.fall : check->timing.rise;
-        const std::uint32_t length = instance.last.any && instance.last.run_outcome == outcome ? std::max<std::uint32_t>(standing->run_length, instance.last.run_length)
-                                                                                              : standing->run_length;
-        line = fmt::format("{} of {} {} ", std::min(length, needed), needed, fails ? "failures" : outcome == verdict::Outcome::warn ? "warnings" : "passes");
-        if (check->timing.m_of_n && fails) line += fmt::format("({} of {}): ", check->timing.m_of_n->m, check->timing.m_of_n->n);
-        else line += fmt::format("({} {}): ", fails || outcome == verdict::Outcome::warn ? "fall" : "rise", fails || outcome == verdict::Outcome::warn ? check->timing.fall : check->timing.rise);
-    }
+    if (check != nullptr && standing != nullptr && standing->decided) line = decided_text(*standing->decided, standing->state, check->timing);
     std::string_view asked;
     if (!record.deciding.empty()) asked = halves(record.deciding.back().text).first;
     else if (bad) asked = halves(record.text).first;

@@ -41,7 +41,8 @@ struct Example : ::testing::Test {
         record->since = at;
         record->before = verdict::State::healthy;
         record->before_since = at - 74h;
-        record->checks.push_back({.name = "main", .state = verdict::State::unhealthy, .run_outcome = verdict::Outcome::fail, .run_length = 3, .run_needed = 3});
+        record->checks.push_back({.name = "main", .state = verdict::State::unhealthy, .run_outcome = verdict::Outcome::fail, .run_length = 3, .run_needed = 3,
+                                  .decided = catalog::Decided{verdict::Rule::fails, 3, 3}});
         for (const auto& [before, trigger] : {std::pair{1000ms, verdict::Trigger::traffic}, std::pair{500ms, verdict::Trigger::confirmation}, std::pair{0ms, verdict::Trigger::confirmation}})
             record->deciding.push_back({.outcome = verdict::Outcome::fail, .reason = verdict::Reason::connect_refused, .phase = verdict::Phase::connect, .trigger = trigger, .at = at - before,
                                         .text = "GET http://172.23.0.4:3000/api/health: connect refused after 0.4 ms"});
@@ -98,6 +99,27 @@ TEST_F(Example, APassSaysWhatCameAndHowItWasAsked) {
     detail->text = "GET http://172.23.0.4:3000/api/health: answered 503 after 343 µs: [STATUS] (503) == 2xx";
     d.tell({.what = catalog::SeenPut{0, {.outcome = verdict::Outcome::fail, .reason = verdict::Reason::status_mismatch, .phase = verdict::Phase::first_byte, .status = 503, .run_length = 1, .run_needed = 3, .run_outcome = verdict::Outcome::fail, .at = at, .next_probe = at + 500ms, .detail = detail}}});
     EXPECT_TRUE(line().starts_with("answered 503 after 343 µs: [STATUS] (503) == 2xx (phase first_byte) (1 of 3 that would count against it)")) << line();
+}
+
+// V10: the rule that decided, not the run that goes on.
+TEST_F(Example, V10TheRuleIsTheOneThatDecided) {
+    const std::tuple<catalog::Decided, verdict::State, std::string_view> rules[] = {
+        {{verdict::Rule::answers, 2, 2}, verdict::State::degraded, "2 of 2 answers (rise 2): "},
+        {{verdict::Rule::not_passes, 3, 3}, verdict::State::degraded, "3 of 3 warnings or failures (fall 3): "},
+        {{verdict::Rule::passes, 2, 2}, verdict::State::healthy, "2 of 2 passes (rise 2): "},
+        {{verdict::Rule::answers, 4, 4}, verdict::State::healthy, "4 of 4 passes (rise 2): "},  // While flapping.
+        {{verdict::Rule::silence, 0, 0}, verdict::State::unknown, "nothing was counted: "}};
+    for (const auto& [decided, state, expected] : rules) {
+        auto record = std::make_shared<catalog::InstanceRecord>();
+        record->word = {.state = state, .generation = 7, .version = 1900};
+        record->decided_by = "main";
+        record->deciding.push_back({.outcome = verdict::Outcome::warn, .reason = verdict::Reason::latency_exceeded, .text = "GET http://172.23.0.4:3000/api/health: slow"});
+        // What runs now is another story.
+        record->checks = {{.name = "main", .state = state, .run_outcome = verdict::Outcome::warn, .run_length = 17, .run_needed = 3, .decided = decided}};
+        d.put(catalog::VerdictPut{0, record, true, 5});
+        const std::string line = squeezed(explain("web-1").at("text")[2].get<std::string>());
+        EXPECT_TRUE(line.starts_with(expected)) << line;
+    }
 }
 
 TEST_F(Example, ServiceBeforeInstanceBeforeHost) {

@@ -17,6 +17,7 @@
 #include "config/check_spec.h"
 #include "config/target.h"
 #include "io/loop.h"
+#include "verdict/judge.h"
 #include "verdict/ledger.h"
 #include "verdict/observation.h"
 
@@ -135,6 +136,12 @@ using CheckerCommand = std::variant<Assignment, Unassign, ProbeNow, OpenGate, Cl
 
 // ---- What comes back ----
 
+// A rule that fired: "3 of 3 failures".
+struct Decided {
+    verdict::Rule rule = verdict::Rule::fails;
+    std::uint16_t length = 0, needed = 0;  // Zero for silence.
+};
+
 struct CheckStanding {
     SharedText name;
     verdict::State state = verdict::State::pending;
@@ -142,6 +149,8 @@ struct CheckStanding {
     verdict::Outcome run_outcome = verdict::Outcome::error;  // error with length 0: no run.
     std::uint32_t run_length = 0;
     std::uint32_t run_needed = 0;  // The length at which this outcome decides.
+    // What its state rests on; runs grow on after it. Nothing: assumed, or decided before Hale was started again.
+    std::optional<Decided> decided;
 };
 
 // Everything a surface may say of an instance's verdict. Immutable once posted.

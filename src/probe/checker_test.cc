@@ -47,6 +47,10 @@ TEST(Checker, ANewInstanceIsProbedAtOnceAndHealthyAfterRise) {
     EXPECT_EQ(bench.checker->stats().connections_open, 1u);
     EXPECT_EQ(bench.record(0)->reason, Reason::ok);
     EXPECT_TRUE(bench.record(0)->deciding.empty());
+    ASSERT_TRUE(bench.record(0)->checks.at(0).decided);
+    EXPECT_EQ(bench.record(0)->checks.at(0).decided->rule, verdict::Rule::answers);
+    EXPECT_EQ(bench.record(0)->checks.at(0).decided->length, 2u);
+    EXPECT_EQ(bench.record(0)->checks.at(0).decided->needed, 2u);
     EXPECT_EQ(bench.record(0)->before, State::pending);
     EXPECT_EQ(bench.leaks(), "");
 }
@@ -75,6 +79,10 @@ TEST(Checker, ARefusedPortIsNoticedInSixSecondsASilentOneInTwelve) {
             EXPECT_EQ(record->decided_by, "main");
             EXPECT_EQ(record->checks.at(0).run_length, 3u);
             EXPECT_EQ(record->checks.at(0).run_needed, 3u);
+            ASSERT_TRUE(record->checks.at(0).decided);
+            EXPECT_EQ(record->checks.at(0).decided->rule, verdict::Rule::fails);
+            EXPECT_EQ(record->checks.at(0).decided->length, 3u);
+            EXPECT_EQ(record->checks.at(0).decided->needed, 3u);
             EXPECT_TRUE(record->text.starts_with("GET http://10.0.0.5:3000/up: ")) << record->text;
             if (!silent) {
                 EXPECT_EQ(record->reason, Reason::connect_refused);

@@ -266,8 +266,19 @@ void Subject::write(bool state_changed, const verdict::InstanceVerdict& folded) 
     if (folded.check) {
         const Watch& decider = *watches_[*folded.check];
         record->decided_by = decider.plan().spec->name;
-        if (folded.reason != Reason::ok)
-            for (const auto& seen : decider.recent()) record->deciding.push_back(*seen);
+        if (folded.reason != Reason::ok) {
+            // Of a run those that made it, not what was seen beside it; of slots and of silence all there is.
+            const auto& decided = decider.decided();
+            const bool run = decided && decided->length != 0 && decided->rule != verdict::Rule::slots;
+            const auto recent = decider.recent();
+            std::size_t wanted = run ? decided->length : recent.size();
+            for (auto seen = recent.rbegin(); seen != recent.rend() && wanted > 0; ++seen) {
+                if (run && !(*seen)->counted) continue;
+                record->deciding.push_back(**seen);
+                --wanted;
+            }
+            std::ranges::reverse(record->deciding);
+        }
     }
     record->text = text_for(folded);
     // Nothing was seen yet since the restart: the sentence of before still holds.

@@ -56,7 +56,7 @@ Watch::Extra& Watch::extra() {
 
 void Watch::wake() noexcept {
     const Instant now = subject_.desk().loop.now();
-    if (now >= judge_.next_horizon(plan_->timing) && judge_.tick(plan_->timing, now).visible()) subject_.settle();
+    if (now >= judge_.next_horizon(plan_->timing) && noted(judge_.tick(plan_->timing, now))) subject_.settle();
     if (flight_ == nullptr && now >= next_.at) begin(next_.trigger, next_.fresh);
     rearm();
 }
@@ -179,7 +179,7 @@ void Watch::finish(Observation&& seen) {
     // A look that came too soon after another to count is taken again when it does.
     if (plan_->composite() != nullptr && !judged.counted && seen.outcome != Outcome::error)
         next_.at = std::min(next_.at, seen.ended + timing.confirm_interval);
-    if (judged.visible()) subject_.settle();
+    if (noted(judged)) subject_.settle();
     if (subject_.gates_take(index_, number_, seen, judged.counted)) {
         const bool well = seen.outcome == Outcome::pass || seen.outcome == Outcome::warn;
         const Instant soon = well ? seen.ended : seen.ended + timing.confirm_interval;
@@ -215,7 +215,7 @@ void Watch::finish(Observation&& seen) {
 void Watch::miss_slots(Instant from, Instant until) {
     auto missed = verdict::slots_within(key_, judge_.interval_in_force(plan_->timing), from, until);
     for (missed = std::min<std::uint64_t>(missed, verdict::most_slots); missed > 0; --missed)
-        if (judge_.missed_slot(plan_->timing, until).visible()) subject_.settle();
+        if (noted(judge_.missed_slot(plan_->timing, until))) subject_.settle();
 }
 
 void Watch::remember(const Observation& seen, std::shared_ptr<const Observation>& detail) {
@@ -318,7 +318,7 @@ void Watch::members(const std::vector<catalog::MemberState>& changed) {
 }
 
 bool Watch::hold(Instant until) {
-    const bool visible = judge_.hold_unhealthy(subject_.desk().loop.now(), until).visible();
+    const bool visible = noted(judge_.hold_unhealthy(subject_.desk().loop.now(), until));
     rearm();
     return visible;
 }
@@ -374,7 +374,17 @@ catalog::CheckStanding Watch::standing() const {
             .critical = plan_->spec->critical,
             .run_outcome = run.outcome,
             .run_length = run.length,
-            .run_needed = run.needed};
+            .run_needed = run.needed,
+            .decided = decided_};
+}
+
+bool Watch::noted(const verdict::Judgement& judged) {
+    // News only lift the veil from what was decided before.
+    if (judged.change && judged.change->rule != verdict::Rule::news) {
+        const auto shortened = [](std::uint32_t n) { return static_cast<std::uint16_t>(std::min<std::uint32_t>(n, 65535)); };
+        decided_ = catalog::Decided{judged.change->rule, shortened(judged.change->length), shortened(judged.change->needed)};
+    }
+    return judged.visible();
 }
 
 std::span<const std::shared_ptr<const Observation>> Watch::recent() const {

@@ -65,6 +65,7 @@ public:
     void known_before() { passed_once_ = true; }
 
     catalog::CheckStanding standing() const;
+    const std::optional<catalog::Decided>& decided() const { return decided_; }
     std::span<const std::shared_ptr<const verdict::Observation>> recent() const;
 
 private:
@@ -105,6 +106,8 @@ private:
     void answer(const verdict::Observation& seen);
     verdict::Observation last_observation() const;
     Extra& extra();
+    // Whether readers see something new of it; keeps what decided.
+    bool noted(const verdict::Judgement& judged);
 
     Subject& subject_;
     const Plan* plan_;
@@ -118,6 +121,7 @@ private:
     std::unique_ptr<Extra> extra_;
     std::uint32_t number_ = 0;  // Of the probe under way or last, among all of the subject's.
     std::uint8_t index_;
+    std::optional<catalog::Decided> decided_;
     bool passed_once_ = false;
     bool turn_ = false;  // connection: both takes turns.
 };
