@@ -140,13 +140,16 @@ void Control::refuse(MutationReply& reply, Error error) {
 }
 
 void Control::begin_next() {
+    // A mutation may be over before it is left: the loop that began it goes on, however long the queue.
+    if (beginning_) return;
+    beginning_ = true;
     while (!under_way_ && !committing_) {
         // Between two mutations, so that a stream of them never keeps verdicts from their readers.
         if (auto report = reports_.pop()) {
             take(std::move(*report));
             continue;
         }
-        if (waiting_.empty()) return;
+        if (waiting_.empty()) break;
         Pending pending = std::move(waiting_.front());
         waiting_.pop_front();
         if (pending.internal) {
@@ -164,6 +167,7 @@ void Control::begin_next() {
             commit(std::move(pending));
         }
     }
+    beginning_ = false;
 }
 
 // Validates against everything in force and puts it on disk; the model changes only once it is there.

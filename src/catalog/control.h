@@ -151,6 +151,7 @@ private:
     std::deque<Pending> waiting_;
     std::optional<UnderWay> under_way_;
     bool committing_ = false;
+    bool beginning_ = false;   // Inside begin_next().
     bool stopped_ = false;
     std::uint64_t revision_ = 0, reserved_ = 0;
     std::uint64_t told_ = 0;  // The last revision that readers were told of.
