@@ -53,6 +53,7 @@ struct Net::Seat {
     std::uint64_t operations = 0;
     std::uint64_t fail_at = 0;
     int fail_at_with = 0;
+    bool default_route = true;
 
     // Counts the operation; the errno with which it must fail, or 0.
     int count(Operation operation);

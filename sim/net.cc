@@ -164,6 +164,10 @@ Net::Net(std::shared_ptr<Fabric> fabric, Host& host, Loop& loop)
 
 Net::~Net() = default;
 
+bool Net::has_default_route(const Ip&) { return seat_->default_route && seat_->host->link; }
+
+void Net::set_default_route(bool there) { seat_->default_route = there; }
+
 Result<std::unique_ptr<io::Stream>> Net::connect(const SocketAddress& to) {
     HALE_CHECK(seat_->loop->here());
     Host& host = *seat_->host;

@@ -42,12 +42,15 @@ public:
 
     Result<std::unique_ptr<io::Stream>> connect(const SocketAddress& to) override;
     Result<std::unique_ptr<io::Listener>> listen(const io::ListenOptions& options, io::AcceptHandler& handler) override;
+    bool has_default_route(const Ip& to) override;
 
     // The next `count` operations of that kind fail with this errno: EMFILE, EADDRNOTAVAIL, ENOBUFS ...
     void fail_next(Operation operation, int error, std::uint64_t count = 1);
     // The nth operation of any kind from now on (1 is the next) fails: for loops over 1, 2 ... n.
     void fail_nth(std::uint64_t n, int error);
     std::uint64_t operations() const;
+    // Without one "network unreachable" is our own trouble. A host without its link has none either.
+    void set_default_route(bool there);
     // Who this process is to the other end of a unix socket.
     void set_credentials(io::PeerCredentials credentials);
     bool sits_at(const Host& host, const Loop& loop) const;

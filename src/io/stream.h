@@ -113,6 +113,9 @@ public:
     // whose errno is in Error::system. See Stream::connect_error for the rest.
     virtual Result<std::unique_ptr<Stream>> connect(const SocketAddress& to) = 0;
 
+    // Does this machine know a way out to addresses of that family? Asked after ENETUNREACH, to say whose fault it is.
+    virtual bool has_default_route(const Ip&) { return true; }
+
     // Accepts at most 64 connections a turn. Out of descriptors it waits 100 ms and says so once.
     virtual Result<std::unique_ptr<Listener>> listen(const ListenOptions& options, AcceptHandler& handler) = 0;
 };

@@ -72,4 +72,9 @@ Result<std::unique_ptr<io::Listener>> EpollNet::listen(const io::ListenOptions& 
     return std::move(*listener);
 }
 
+bool EpollNet::has_default_route(const Ip& to) {
+    const DefaultRoutes routes = routes_.now(loop_.now());
+    return to.is_v4() ? routes.v4 : routes.v6;
+}
+
 }  // namespace hale::os

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "io/stream.h"
+#include "os/default_route.h"
 #include "os/epoll_loop.h"
 
 namespace hale::os {
@@ -23,8 +24,11 @@ public:
     // "[::]:port" listens on IPv4 as well.
     Result<std::unique_ptr<io::Listener>> listen(const io::ListenOptions& options, io::AcceptHandler& handler) override;
 
+    bool has_default_route(const Ip& to) override;
+
 private:
     EpollLoop& loop_;
+    DefaultRouteReader routes_;
 };
 
 }  // namespace hale::os

@@ -208,6 +208,21 @@ TEST(Checker, EveryFaultOfTheNetworkLeavesNothingBehind) {
     });
 }
 
+TEST(Checker, UnreachableIsTheTargetsTroubleWhereOthersAreReachable) {
+    for (const int error : {ENETUNREACH, EACCES, EPERM, EHOSTUNREACH}) {
+        Bench bench(1);
+        Server server(bench.network, bench.loop, "web", web);
+        auto spec = Bench::http();
+        spec->connection = config::ConnectionMode::fresh;
+        bench.assign(bench.assignment(0, web, {spec}));
+        ASSERT_TRUE(bench.until(0, State::healthy));
+        bench.network.net("hale", bench.loop).fail_next(sim::Operation::connect, error, 1000);
+        ASSERT_TRUE(bench.until(0, State::unhealthy));
+        bench.run_for(1ms);
+        EXPECT_EQ(bench.record(0)->reason, Reason::connect_failed) << error;
+    }
+}
+
 TEST(Checker, TheSameSeedGivesTheSameStory) {
     const auto run = [](std::uint64_t seed) {
         Bench bench(seed);
@@ -224,6 +239,7 @@ TEST(Checker, TheSameSeedGivesTheSameStory) {
 TEST(Checker, OurOwnTroubleIsAnErrorAndNeverCounts) {
     for (const int error : {EMFILE, ENOBUFS, EADDRNOTAVAIL, ENETUNREACH}) {
         Bench bench(1);
+        bench.network.net("hale", bench.loop).set_default_route(false);
         Server server(bench.network, bench.loop, "web", web);
         auto spec = Bench::http();
         spec->connection = config::ConnectionMode::fresh;

@@ -1,6 +1,7 @@
 #include "probe/engine.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
@@ -129,6 +130,11 @@ std::unique_ptr<Flight> Engine::make(const Order& order) {
         return probe;
     }
     return std::make_unique<HttpProbe>(*this);
+}
+
+// The routes are looked at only where they decide.
+ConnectFault Engine::fault_of(int error, const SocketAddress& to) {
+    return connect_fault(error, error == ENETUNREACH && net_.has_default_route(to.ip));
 }
 
 Flight* Engine::start(Order order, ProbeSink& sink) {

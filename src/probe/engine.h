@@ -23,6 +23,7 @@
 #include "io/stream.h"
 #include "probe/flight.h"
 #include "probe/pool.h"
+#include "probe/words.h"
 
 namespace hale::probe {
 
@@ -85,6 +86,7 @@ private:
     friend class ExecProbe;
 
     std::unique_ptr<Flight> make(const Order& order);
+    ConnectFault fault_of(int error, const SocketAddress& to);
     // The places a probe needs: its address (or, for a program, the exec limit), then the engine; where one is
     // taken, it waits.
     void admit(Flight& flight);

@@ -155,7 +155,7 @@ void HttpProbe::connect_to(const SocketAddress& address) {
     ++engine_.stats_.connects;
     auto stream = engine_.net_.connect(address);
     if (!stream) {
-        const auto fault = connect_fault(stream.error().system);
+        const auto fault = engine_.fault_of(stream.error().system, address);
         if (fault.ours) return end_error(Phase::connect, stream.error().text);
         return end(Outcome::fail, fault.reason, Phase::connect, sentence(stream.error().text));
     }
@@ -175,7 +175,7 @@ void HttpProbe::connected(bool unread) {
         return ask(unread);
     }
     connection_.reset();
-    const auto fault = connect_fault(error);
+    const auto fault = engine_.fault_of(error, seen_.address);
     if (!further_.empty() && !fault.ours) {
         HALE_REACHED("http probe: the name's next address");
         const Ip next = further_.back();
@@ -303,7 +303,7 @@ void HttpProbe::finish_trouble() {
         default:
             break;
     }
-    const auto fault = connect_fault(exchange_.error());
+    const auto fault = engine_.fault_of(exchange_.error(), seen_.address);
     const std::string what = fmt::format("{} after {}", system_text(exchange_.error()), took);
     if (fault.ours) return end_error(phase, what);
     end(Outcome::fail, Reason::connection_closed, phase, sentence(what));

@@ -55,7 +55,7 @@ void TcpProbe::connect_to(const SocketAddress& address) {
     ++engine_.stats_.connects;
     auto stream = engine_.net_.connect(address);
     if (!stream) {
-        const auto fault = connect_fault(stream.error().system);
+        const auto fault = engine_.fault_of(stream.error().system, address);
         if (fault.ours) return end_error(Phase::connect, stream.error().text);
         return end(Outcome::fail, fault.reason, Phase::connect, sentence(stream.error().text));
     }
@@ -83,7 +83,7 @@ void TcpProbe::connected() {
     // A port nobody listens on, that the kernel gave to our own end, answers ourselves.
     const bool ourselves = error == 0 && !stream.peer().is_unix() && stream.local() == stream.peer();
     if (error != 0 || ourselves) {
-        const auto fault = connect_fault(ourselves ? ECONNREFUSED : error);
+        const auto fault = engine_.fault_of(ourselves ? ECONNREFUSED : error, seen_.address);
         const std::string what = fault.reason == Reason::connect_refused
                                      ? fmt::format("connect refused after {}", human(took))
                                      : fmt::format("connect failed after {}: {}", human(took), system_text(error));

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "verdict/error_rule.h"
 
 namespace hale::probe {
 
@@ -95,8 +96,9 @@ std::string shown_command(const std::vector<std::string>& arguments) {
     return out;
 }
 
-ConnectFault connect_fault(int error) {
+ConnectFault connect_fault(int error, bool has_default_route) {
     using verdict::Reason;
+    if (verdict::our_fault(error, has_default_route)) return {Reason::check_error, true};
     switch (error) {
         case ECONNREFUSED:
         case ENOENT:
@@ -106,15 +108,6 @@ ConnectFault connect_fault(int error) {
         case ECONNRESET:
         case EPIPE:
             return {Reason::connect_reset, false};
-        case EMFILE:
-        case ENFILE:
-        case ENOBUFS:
-        case ENOMEM:
-        case EADDRNOTAVAIL:
-        case EACCES:
-        case EPERM:
-        case ENETUNREACH:
-            return {Reason::check_error, true};
         default:
             return {Reason::connect_failed, false};
     }

@@ -31,6 +31,6 @@ struct ConnectFault {
     verdict::Reason reason = verdict::Reason::connect_failed;
     bool ours = false;
 };
-ConnectFault connect_fault(int error);
+ConnectFault connect_fault(int error, bool has_default_route);
 
 }  // namespace hale::probe

@@ -19,10 +19,6 @@ bool our_fault(int system_error, bool has_default_route) {
     }
 }
 
-bool missing_executable(int system_error) {
-    return system_error == ENOENT || system_error == ENOTDIR || system_error == EACCES || system_error == ENOEXEC;
-}
-
 bool timer_too_late(Instant due, Instant fired, Duration timeout) { return fired - due > timeout / 4; }
 
 }  // namespace hale::verdict

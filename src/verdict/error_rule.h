@@ -11,9 +11,6 @@ namespace hale::verdict {
 // unreachable" is; with a default route it says something about the target.
 bool our_fault(int system_error, bool has_default_route);
 
-// Running a check's program failed with this errno: is the program missing or unusable?
-bool missing_executable(int system_error);
-
 // A deadline that our own loop noticed this late proves nothing: the answer may have been waiting for us.
 bool timer_too_late(Instant due, Instant fired, Duration timeout);
 
