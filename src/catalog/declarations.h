@@ -26,12 +26,14 @@ template <class T>
 struct Owned {
     std::shared_ptr<const T> spec;
     std::uint64_t revision = 0;
+    std::string json{};  // As it was posted, where its meaning rests on what others declare; else empty.
 };
 
 struct OwnedService {
     std::shared_ptr<const config::ServiceSpec> spec;
     std::vector<config::RouteSpec> routes;  // Declared inside it.
     std::uint64_t revision = 0;
+    std::string json{};
 };
 
 struct FileDeclares {

@@ -36,8 +36,6 @@ std::string kept_without_effect(const config::StoredObject& object, std::string_
     return fmt::format("{} {}: {}; it is kept in state.db and has no effect", object.kind, object.key, why);
 }
 
-constexpr std::string_view homeless = "API instances: ";  // How those lines of shadowed() begin.
-
 }  // namespace
 
 // Overrides, drains, weights and tokens declare nothing.
@@ -70,11 +68,11 @@ void Declared::undo(std::vector<Step>& steps) {
 
 // Each by the rules of today and against the file; not yet with each other. All of them are declared while they are
 // read, for the later ones refer to the earlier ones.
-std::vector<Declared::Candidate> Declared::parse(const std::vector<config::StoredObject>& objects) {
+std::vector<Declared::Candidate> Declared::parse(const std::vector<config::StoredObject>& objects, std::vector<Shadowed>& shadowed) {
     std::vector<Candidate> out;
     Redeclared tried;
     const auto take = [&](const config::StoredObject& object, auto&& loaded, auto&& make_change) {
-        const auto shadow = [&](std::string_view why) { shadowed_.push_back(kept_without_effect(object, why)); };
+        const auto shadow = [&](std::string why) { shadowed.push_back({object, std::move(why)}); };
         if (!loaded) return shadow(config::text(loaded.error()));
         Change change = make_change(*loaded);
         if (const auto done = edit(change, object.revision, tried); !done) return shadow(done.error().text);
@@ -100,7 +98,7 @@ std::vector<Declared::Candidate> Declared::parse(const std::vector<config::Store
                 auto& place = into[service];
                 if (!place) place = merged(service);
                 if (!place) {
-                    shadowed_.push_back(kept_without_effect(object, "its service is not declared"));
+                    shadowed.push_back({object, "its service is not declared"});
                     continue;
                 }
                 take(object, config::load_instance(*place, object.json, *document()), [&](config::InstanceSpec& spec) {
@@ -115,7 +113,7 @@ std::vector<Declared::Candidate> Declared::parse(const std::vector<config::Store
 }
 
 // Declares as many as can stand together with what is declared already, the earlier ones first.
-void Declared::stand(std::span<Candidate* const> some, Candidates& refused) {
+void Declared::stand(std::span<Candidate* const> some, Candidates& refused, Redeclared& stands) {
     Redeclared tried;
     std::set<std::string> touched;
     Candidates out;
@@ -127,30 +125,50 @@ void Declared::stand(std::span<Candidate* const> some, Candidates& refused) {
     }
     for (const auto& [name, spec] : tried.services) touched.insert(name);
     const Result<> together = consistent(touched);
-    if (together) return refused.insert(refused.end(), out.begin(), out.end()), void();
+    if (together) {
+        std::ranges::move(tried.steps, std::back_inserter(stands.steps));
+        stands.services.merge(tried.services);
+        refused.insert(refused.end(), out.begin(), out.end());
+        return;
+    }
     undo(tried.steps);
     if (some.size() == 1) {
         some.front()->refused = together.error().text;
         refused.push_back(some.front());
         return;
     }
-    stand(some.first(some.size() / 2), refused);
-    stand(some.subspan(some.size() / 2), refused);
+    stand(some.first(some.size() / 2), refused, stands);
+    stand(some.subspan(some.size() / 2), refused, stands);
+}
+
+void Declared::stand_as_far_as_they_can(const std::vector<config::StoredObject>& objects, Redeclared& out, std::vector<Shadowed>& shadowed) {
+    auto candidates = parse(objects, shadowed);
+    Candidates waiting, refused;
+    for (auto& one : candidates) waiting.push_back(&one);
+    // What was refused for want of a later one is tried again as long as that helps.
+    for (; !waiting.empty(); waiting = std::exchange(refused, {})) {
+        stand(waiting, refused, out);
+        if (refused.size() == waiting.size()) break;
+    }
+    for (const Candidate* one : refused) shadowed.push_back({*one->object, one->refused});
+}
+
+void Declared::tell_shadowed(bool homeless_too) {
+    shadowed_.clear();
+    for (const auto& [object, why] : kept_) shadowed_.push_back(kept_without_effect(object, why));
+    if (!homeless_too) return;
+    for (const auto& [key, owned] : all_.instances())
+        if (!all_.base(key.first))
+            shadowed_.push_back(fmt::format("API instances: {}/{} belongs to no service now and has no effect", key.first, key.second));
 }
 
 void Declared::restore(const std::vector<config::StoredObject>& objects,
                        std::shared_ptr<const config::Document> document) {
     Step file = FileStep{file_declares(std::move(document), 0)};
     all_.exchange(file);
-    auto candidates = parse(objects);
-    Candidates waiting, refused;
-    for (auto& one : candidates) waiting.push_back(&one);
-    // What was refused for want of a later one is tried again as long as that helps.
-    for (; !waiting.empty(); waiting = std::exchange(refused, {})) {
-        stand(waiting, refused);
-        if (refused.size() == waiting.size()) break;
-    }
-    for (const Candidate* one : refused) shadowed_.push_back(kept_without_effect(*one->object, one->refused));
+    Redeclared stands;
+    stand_as_far_as_they_can(objects, stands, kept_);
+    tell_shadowed(false);
 }
 
 std::shared_ptr<const config::ServiceSpec> Declared::merged(std::string_view name) const {
@@ -235,11 +253,18 @@ void Declared::accept(Redeclared& planned) {
         all_.exchange(step);
     }
     planned.steps.clear();  // What was before: nobody undoes it now.
-    if (!file) return;
-    std::erase_if(shadowed_, [](const std::string& line) { return line.starts_with(homeless); });
-    for (const auto& [key, owned] : all_.instances())
-        if (!all_.base(key.first))
-            shadowed_.push_back(fmt::format("{}{}/{} belongs to no service now and has no effect", homeless, key.first, key.second));
+    if (planned.shadowed) kept_ = std::move(*planned.shadowed);
+    // What was said anew under its key, or taken back, is shadowed no longer.
+    const auto before = kept_.size();
+    for (const auto& change : planned.journal) {
+        const auto* put = std::get_if<config::PutObject>(&change);
+        const auto* gone = std::get_if<config::RemoveObject>(&change);
+        if (put == nullptr && gone == nullptr) continue;
+        std::erase_if(kept_, [&](const Shadowed& one) {
+            return one.object.kind == (put != nullptr ? put->object.kind : gone->kind) && one.object.key == (put != nullptr ? put->object.key : gone->key);
+        });
+    }
+    if (file || kept_.size() != before) tell_shadowed(true);
 }
 
 Result<> Declared::edit_document(const ApplyDocument& apply, std::uint64_t revision, Redeclared& out) {
@@ -257,7 +282,59 @@ Result<> Declared::edit_document(const ApplyDocument& apply, std::uint64_t revis
     }
     for (const auto& name : service_names()) out.services[name];
     make(FileStep{file_declares(apply.document, revision)}, out);
+    HALE_TRY(read_again(out));
+    std::vector<config::StoredObject> objects;
+    for (const auto& one : kept_) objects.push_back(one.object);
+    stand_as_far_as_they_can(objects, out, out.shadowed.emplace());
     for (const auto& name : service_names()) out.services[name];
+    return {};
+}
+
+Result<> Declared::read_again(Redeclared& out) {
+    const auto refused = [](std::string_view what, const std::string& name, const config::Problems& problems) {
+        return fail(Code::conflict, fmt::format("{} {} of the API can't stand with this file: {}", what, name, config::text(problems)));
+    };
+    std::vector<Step> steps;
+    for (const auto& [name, owned] : all_.services()) {
+        auto loaded = config::load_service(name, owned.json, *document());
+        if (!loaded) return refused("service", name, loaded.error());
+        if (!config::diff(*owned.spec, loaded->service) && owned.routes == loaded->routes) continue;
+        loaded->service.owner = config::Owner::api;
+        steps.push_back(ServiceStep{name, OwnedService{std::make_shared<const config::ServiceSpec>(std::move(loaded->service)),
+                                                       std::move(loaded->routes), owned.revision, owned.json}});
+    }
+    for (const auto& [key, owned] : all_.checks()) {
+        auto loaded = config::load_check(key.second, owned.json, *document());
+        if (!loaded) return refused("check", fmt::format("{}/{}", key.first, key.second), loaded.error());
+        if (!config::same(*owned.spec, **loaded)) steps.push_back(CheckStep{key, Owned<config::CheckSpec>{*loaded, owned.revision, owned.json}});
+    }
+    for (auto& step : steps) make(std::move(step), out);
+    std::set<std::string> overlaid;
+    for (const auto& [key, owned] : all_.instances())
+        if (!owned.json.empty()) overlaid.insert(key.first);
+    for (const auto& service : overlaid) HALE_TRY(read_instances_again(service, out));
+    return {};
+}
+
+Result<> Declared::read_instances_again(const std::string& service, Redeclared& out) {
+    std::shared_ptr<const config::ServiceSpec> into;
+    std::vector<Step> steps;
+    for (auto it = all_.instances().lower_bound(InService{service, ""}); it != all_.instances().end() && it->first.first == service; ++it) {
+        const auto& [key, owned] = *it;
+        if (owned.json.empty()) continue;
+        if (!into) into = merged(service);
+        if (!into) return {};  // It has no effect now.
+        auto loaded = config::load_instance(*into, owned.json, *document());
+        if (!loaded)
+            return fail(Code::conflict, fmt::format("instance {}/{} of the API can't stand with its service's checks: {}", key.first, key.second,
+                                                    config::text(loaded.error())));
+        const bool same = owned.spec->checks && loaded->checks && config::same(*owned.spec->checks, *loaded->checks);
+        if (same) continue;
+        auto spec = std::make_shared<config::InstanceSpec>(*owned.spec);
+        spec->checks = loaded->checks;
+        steps.push_back(InstanceStep{key, Owned<config::InstanceSpec>{std::move(spec), owned.revision, owned.json}});
+    }
+    for (auto& step : steps) make(std::move(step), out);
     return {};
 }
 
@@ -352,6 +429,7 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
             return not_declared("check", gone_check->name);
         }
         make(CheckStep{key, std::nullopt}, out);
+        HALE_TRY(read_instances_again(key.first, out));
         out.journal.emplace_back(config::RemoveObject{"check", fmt::format("{}/{}", key.first, key.second)});
         out.services[key.first];
     }
@@ -365,7 +443,8 @@ Result<> Declared::edit_service(const PutApiService& put, std::uint64_t revision
                                                 owner_text(other->mark, config::Owner::file)));
     auto spec = std::make_shared<config::ServiceSpec>(put.spec);
     spec->owner = config::Owner::api;
-    make(ServiceStep{name, OwnedService{std::move(spec), put.routes, revision}}, out);
+    make(ServiceStep{name, OwnedService{std::move(spec), put.routes, revision, put.json}}, out);
+    HALE_TRY(read_instances_again(name, out));
     out.journal.emplace_back(config::PutObject{stored("service", name, put.json, revision)});
     out.services[name];
     out.id = name;
@@ -389,7 +468,8 @@ Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revisi
     auto spec = std::make_shared<config::InstanceSpec>(put.spec);
     spec->owner = config::Owner::api;
     spec->named = true;  // The API addresses it by this name.
-    make(InstanceStep{{put.service, put.spec.name.str()}, Owned<config::InstanceSpec>{std::move(spec), revision}}, out);
+    std::string json = spec->checks ? put.json : std::string{};
+    make(InstanceStep{{put.service, put.spec.name.str()}, Owned<config::InstanceSpec>{std::move(spec), revision, std::move(json)}}, out);
     out.journal.emplace_back(
         config::PutObject{stored("instance", fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
     out.services[put.service];
@@ -414,7 +494,8 @@ Result<> Declared::edit_check(const PutApiCheck& put, std::uint64_t revision, Re
     if (into->owner == config::Owner::file)
         return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}, and so are its checks", put.service,
                                                 owner_text(into->mark, config::Owner::file)));
-    make(CheckStep{{put.service, put.spec->name.str()}, Owned<config::CheckSpec>{put.spec, revision}}, out);
+    make(CheckStep{{put.service, put.spec->name.str()}, Owned<config::CheckSpec>{put.spec, revision, put.json}}, out);
+    HALE_TRY(read_instances_again(put.service, out));
     out.journal.emplace_back(
         config::PutObject{stored("check", fmt::format("{}/{}", put.service, put.spec->name), put.json, revision)});
     out.services[put.service];

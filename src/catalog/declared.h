@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -20,6 +21,12 @@
 
 namespace hale::catalog {
 
+// A stored object that has no effect now, and why.
+struct Shadowed {
+    config::StoredObject object;
+    std::string why;
+};
+
 // What a change would do.
 struct Redeclared {
     // Services that may be different now, as they shall be; null: gone.
@@ -29,12 +36,13 @@ struct Redeclared {
     std::vector<config::Change> journal;
     std::string id;           // Of what was made.
     std::vector<Step> steps;  // Empty: it was not about declarations.
+    std::optional<std::vector<Shadowed>> shadowed;  // What is shadowed then, where a document was applied.
 };
 
 class Declared {
 public:
     // Objects of state.db, parsed by the rules of today. What no longer parses is kept on disk and named in
-    // shadowed(), as is what the file declares too. One pass, unless some contradict others: then by halves.
+    // shadowed(), as is what the file declares too; a later document that lets it stand lets it. One pass, unless some contradict others: then by halves.
     void restore(const std::vector<config::StoredObject>& objects, std::shared_ptr<const config::Document> document);
 
     // Validates the change against everything declared and answers what it would do; afterwards all is as it was.
@@ -73,8 +81,13 @@ private:
         std::vector<config::RouteSpec> routes;
     };
     Face face(const std::string& service) const;
-    std::vector<Candidate> parse(const std::vector<config::StoredObject>& objects);
-    void stand(std::span<Candidate* const> some, Candidates& refused);
+    std::vector<Candidate> parse(const std::vector<config::StoredObject>& objects, std::vector<Shadowed>& shadowed);
+    void stand(std::span<Candidate* const> some, Candidates& refused, Redeclared& out);
+    void stand_as_far_as_they_can(const std::vector<config::StoredObject>& objects, Redeclared& out, std::vector<Shadowed>& shadowed);
+    void tell_shadowed(bool homeless_too);
+    // What the API said is read again where what it rests on changed: the file's defaults, a service's checks.
+    Result<> read_again(Redeclared& out);
+    Result<> read_instances_again(const std::string& service, Redeclared& out);
     Result<> edit(const Change& change, std::uint64_t revision, Redeclared& out);
     Result<> edit_document(const ApplyDocument& apply, std::uint64_t revision, Redeclared& out);
     Result<> edit_service(const PutApiService& put, std::uint64_t revision, Redeclared& out);
@@ -89,7 +102,8 @@ private:
     Result<> consistent(const std::set<std::string>& services) const;
 
     Declarations all_;
-    std::vector<std::string> shadowed_;
+    std::vector<Shadowed> kept_;
+    std::vector<std::string> shadowed_;  // Said of them.
     mutable std::uint64_t merges_ = 0;
 };
 

@@ -128,6 +128,63 @@ TEST(Declared, AtStartTheFileWinsAndTheOtherIsKeptAndNamed) {
     EXPECT_EQ(declared.revision_of(RemoveApiInstance{"web", "c"}), 0u);
 }
 
+const config::HttpCheck& http_of(const config::CheckList& checks) { return std::get<config::HttpCheck>(checks.at(0)->what); }
+
+TEST(Declared, WhatTheApiSaidIsReadAgainWhereItRestsOnTheFile) {
+    const auto file = [](std::string_view path, std::string_view interval) {
+        return fmt::format("defaults: {{check: {{interval: {}}}}}\nservices:\n  web: {{check: {{http: {}}}, instances: [\"10.0.0.1:80\"]}}\n", interval, path);
+    };
+    Desk desk(file("/up", "2s"));
+    ASSERT_EQ(desk.apply(desk.instance("web", R"({"name": "b", "address": "10.0.0.2:80", "check": {"port": 81}})")), "");
+    ASSERT_EQ(desk.apply(desk.service("app", R"({"check": {"http": "/app"}, "instances": ["10.0.0.3:80"]})")), "");
+    ASSERT_EQ(desk.apply(desk.instance("app", R"({"name": "c", "address": "10.0.0.4:80", "check": {"port": 82}})")), "");
+    ASSERT_EQ(desk.apply(ApplyDocument{document(file("/health", "7s"))}), "");
+    EXPECT_TRUE(desk.last.journal.empty()) << "what is kept is what was posted";
+    const auto files = desk.declared.merged("web"), app = desk.declared.merged("app");
+    EXPECT_EQ(http_of(files->checks_of(files->instances.at(1))).path, "/health") << "the overlay lies over what the file says now";
+    EXPECT_EQ(files->checks_of(files->instances.at(1)).at(0)->port, 81);
+    EXPECT_EQ(files->checks_of(files->instances.at(1)).at(0)->timing.interval, 7s);
+    EXPECT_EQ(app->checks->at(0)->timing.interval, 7s);
+    EXPECT_EQ(app->checks_of(app->instances.at(1)).at(0)->timing.interval, 7s);
+    EXPECT_EQ(app->checks_of(app->instances.at(1)).at(0)->port, 82);
+    EXPECT_EQ(app->owner, config::Owner::api);
+    // The same again changes nothing.
+    ASSERT_EQ(desk.apply(ApplyDocument{document(file("/health", "7s"))}), "");
+    EXPECT_TRUE(desk.last.changed.empty());
+    EXPECT_EQ(desk.declared.merged("app")->checks, app->checks) << "checkers know a list by its address";
+    // The service's own check is put anew: the overlay is over that.
+    ASSERT_EQ(desk.apply(desk.service("app", R"({"check": {"http": "/new"}, "instances": ["10.0.0.3:80"]})")), "");
+    const auto again = desk.declared.merged("app");
+    EXPECT_EQ(http_of(again->checks_of(again->instances.at(1))).path, "/new");
+    // A file that leaves the overlay nothing to lie over is refused, and by name.
+    const auto why = desk.apply(ApplyDocument{document("services:\n  web: {check: {exec: [/bin/true]}, instances: [\"10.0.0.1:80\"]}\n")});
+    EXPECT_NE(why.find("web/b"), std::string::npos) << why;
+    const auto kept = desk.declared.merged("web");
+    EXPECT_EQ(http_of(*kept->checks).path, "/health");
+    EXPECT_EQ(http_of(kept->checks_of(kept->instances.at(1))).path, "/health");
+}
+
+TEST(Declared, WhatAFileShadowedStandsAgainWhenItNoLongerDoes) {
+    Declared declared;
+    declared.restore({{"service", "web", R"({"check": {"http": "/x"}, "instances": ["10.0.0.9:80"]})", 5},
+                      {"instance", "gone/d", R"({"name": "d", "address": "10.0.0.4:80"})", 8}},
+                     document(web));
+    ASSERT_EQ(declared.shadowed().size(), 2u);
+    const auto apply = [&](const Change& change) {
+        auto planned = declared.plan(change, 20);
+        ASSERT_TRUE(planned.has_value()) << planned.error().text;
+        declared.accept(*planned);
+    };
+    apply(ApplyDocument{document(web)});
+    EXPECT_EQ(declared.shadowed().size(), 2u);
+    apply(ApplyDocument{document("services:\n  gone: {check: {http: /up}, instances: [\"10.0.0.1:80\"]}\n")});
+    EXPECT_TRUE(declared.shadowed().empty());
+    ASSERT_NE(declared.merged("web"), nullptr);
+    EXPECT_EQ(declared.merged("web")->owner, config::Owner::api);
+    EXPECT_EQ(declared.service_revision("web"), 5u);
+    EXPECT_EQ(declared.merged("gone")->instances.size(), 2u);
+}
+
 TEST(Declared, WhatIsNoDeclarationCopiesNothing) {
     Desk desk(web);
     EXPECT_EQ(desk.apply(SetOverride{"web", "", verdict::OverrideState::down, 1h, "x"}), "");
