@@ -44,7 +44,8 @@ struct SetOverride { std::string service, instance; verdict::OverrideState state
 struct ClearOverride { std::string service, instance; };
 struct Drain { std::string service, instance; };
 struct Pause { std::string service; Duration most{}; };
-struct Resume { std::string service, instance; };  // Ends pause and drain.
+// Ends pause and drain, a service's for each of its instances too. `pause_only`: the pause's time is up.
+struct Resume { std::string service, instance; bool pause_only = false; };
 struct SetWeight { std::string instance; std::uint32_t weight = 1; };
 struct PutApiToken { config::StoredToken token; };
 struct RemoveApiToken { std::string name; };

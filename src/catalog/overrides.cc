@@ -96,7 +96,16 @@ std::vector<config::Change> Control::journal_of(const Change& change, std::uint6
     } else if (const auto* pause = as<Pause>(change)) {
         traffic(pause->service, "", [&](auto& stored) { stored.paused_until = at.utc + pause->most; });
     } else if (const auto* resume = as<Resume>(change)) {
-        traffic(resume->service, resume->instance, [](auto& stored) { stored.draining = false, stored.paused_until.reset(); });
+        traffic(resume->service, resume->instance, [&](auto& stored) {
+            stored.draining = stored.draining && resume->pause_only;
+            stored.paused_until.reset();
+        });
+        // What it changes of instances is said of each.
+        const Service* whole = resume->instance.empty() && !resume->pause_only ? membership.service(resume->service) : nullptr;
+        if (whole != nullptr)
+            for (const auto& one : whole->instances)
+                if (!one->leaving && one->lifecycle == verdict::Lifecycle::draining)
+                    traffic("", one->id.str(), [](auto& stored) { stored.draining = false; });
     } else if (const auto* weight = as<SetWeight>(change)) {
         traffic("", weight->instance, [&](auto& stored) { stored.weight = weight->weight; });
     } else if (const auto* token = as<PutApiToken>(change)) {
@@ -141,6 +150,8 @@ void Control::apply_traffic(const Change& change, std::uint64_t revision, Moment
             },
             [](Service& whole) {
                 whole.draining = false;
+                if (resume->pause_only) return;
+                whole.draining = false;
                 whole.paused_until.reset();
                 for (const auto& one : whole.instances)
                     if (!one->leaving) one->lifecycle = Lifecycle::serving;
@@ -160,7 +171,7 @@ void Control::expire_overrides(Moment at) {
     };
     for (const auto& [name, service] : membership_.services()) {
         if (service->override && service->override->expires <= at.utc) return expire(ClearOverride{name, ""}, name, "override expired");
-        if (service->paused_until && *service->paused_until <= at.utc && !service->draining) return expire(Resume{name, ""}, name, "pause expired");
+        if (service->paused_until && *service->paused_until <= at.utc) return expire(Resume{name, "", true}, name, "pause expired");
         for (const auto& one : service->instances)
             if (one->override && one->override->expires <= at.utc) return expire(ClearOverride{name, one->id.str()}, one->name.str(), "override expired");
     }
