@@ -281,6 +281,18 @@ void write_explained(JsonWriter& json, const catalog::View& view, const Instance
     json.close('}');
 }
 
+// Names that do not resolve now: what they named last is what is used.
+std::vector<std::string> failing_lookups(const catalog::View& view, const ServiceView& service, const InstanceView* one) {
+    std::vector<std::string> lines;
+    if (view.failed_lookups().empty() || !service.facts->spec) return lines;
+    for (const auto& [name, error] : view.failed_lookups())
+        if (std::ranges::any_of(service.facts->spec->instances, [&](const auto& instance) {
+                return instance.target.host == name && (one == nullptr || one->facts->declared == instance.target.declared);
+            }))
+            lines.push_back(fmt::format("{}look-up of {} fails: {}; its last addresses stay in use", indent, name, error));
+    return lines;
+}
+
 // Trouble first, then as they stand.
 int urgency(State state) {
     switch (state) {
@@ -337,6 +349,7 @@ Explanation explain(const catalog::View& view, const Resolved& target, std::stri
         if (const auto* instance = view.instance(slots[i])) explain_instance_text(out.text, view, *instance, telling);
     if (slots.empty()) out.text.push_back(fmt::format("  no instances: {}", reason_text(service.standing.reason, service.standing.text)));
     if (shown < slots.size()) out.text.push_back(fmt::format("  and {} more; `hale list --selector` narrows", slots.size() - shown));
+    for (auto& line : failing_lookups(view, service, target.instance)) out.text.push_back(std::move(line));
     if (service.facts->draining) out.text.push_back(fmt::format("{}draining: `hale resume {}` ends it", indent, service.facts->name));
     if (service.facts->paused_until) out.text.push_back(fmt::format("{}paused until {}", indent, clock(*service.facts->paused_until, telling.now, false)));
     if (service.standing.panic) out.text.push_back(fmt::format("{}panic: traffic goes to instances that are not eligible, as declared", indent));

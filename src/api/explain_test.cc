@@ -122,6 +122,26 @@ TEST_F(Example, V10TheRuleIsTheOneThatDecided) {
     }
 }
 
+TEST_F(Example, ALookUpThatFailsIsOneLine) {
+    auto facts = std::make_shared<catalog::ServiceFacts>();
+    facts->slot = 0;
+    facts->name = "web";
+    auto spec = std::make_shared<config::ServiceSpec>();
+    spec->name = "web";
+    spec->checks = d.checks;
+    config::InstanceSpec instance;
+    instance.target = config::Target::parse("web:3000").value();
+    spec->instances.push_back(instance);
+    facts->spec = spec;
+    d.put(catalog::ServicePut{facts});
+    const auto said = [&] { return explain("web").at("text").dump().find("look-up of web fails: no such name") != std::string::npos; };
+    EXPECT_FALSE(said());
+    d.put(catalog::LookupPut{"web", "no such name"});
+    EXPECT_TRUE(said());
+    d.put(catalog::LookupPut{"web", ""});
+    EXPECT_FALSE(said());
+}
+
 TEST_F(Example, ServiceBeforeInstanceBeforeHost) {
     d.add_service(1, "test.eliasson.me");
     d.add_service(2, "web-1");

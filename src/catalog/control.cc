@@ -21,7 +21,9 @@ Control::Control(Parts parts)
       names_(
           parts.loop, parts.resolver,
           [this](const std::string& name, std::vector<Ip> addresses) {
-              internally([this, name, addresses = std::move(addresses)](Moment at, Effects& effects) {
+              const bool again = failed_lookups_.erase(name) != 0;
+              internally([this, name, again, addresses = std::move(addresses)](Moment at, Effects& effects) {
+                  if (again) effects.tell.emplace_back(LookupPut{name, ""});
                   membership_.resolved(name, addresses, at, effects);
                   if (effects.services.empty()) return;
                   folding_.rebuild_dependents();
@@ -30,7 +32,11 @@ Control::Control(Parts parts)
           },
           [this](const std::string& name, const Error& error) {
               log(LogLevel::warning, fmt::format("resolving {} failed ({}); its last addresses stay in use", name, error.text));
-              internally([name, text = error.text](Moment, Effects& effects) { effects.tell.emplace_back(Notice{"dns.failed", name, text}); });
+              failed_lookups_.insert(name);
+              internally([name, text = error.text](Moment, Effects& effects) {
+                  effects.tell.emplace_back(LookupPut{name, text});
+                  effects.tell.emplace_back(Notice{"dns.failed", name, text});
+              });
           }),
       gates_(
           parts.loop, membership_, [this](std::vector<CheckerCommand> commands) { parts_.checking.send(std::move(commands), [] {}); },

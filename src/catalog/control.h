@@ -146,6 +146,7 @@ private:
     Publishing publishing_;
     Names names_;
     Gates gates_;
+    std::set<std::string> failed_lookups_;  // Told as failing.
     verdict::SelfProtection self_protection_;
     ReportQueue reports_;
     std::deque<Pending> waiting_;

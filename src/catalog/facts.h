@@ -129,12 +129,14 @@ struct ShadowedPut { std::vector<std::string> lines; };
 
 // The reader did not keep up: so many deltas of states were replaced by later ones of the same object.
 struct DeltasSkipped { std::uint64_t count = 0; };
+// A name that needs resolving could not be; empty: now it could.
+struct LookupPut { std::string name, error; };
 
 struct Delta {
     std::uint64_t revision = 0;  // 0: moves nothing visible (SeenPut).
     Utc at{};
     std::variant<ServicePut, ServiceGone, InstancePut, InstanceGone, VerdictPut, SeenPut, StandingPut, RoutesPut, Notice,
-                 AuditPut, DocumentPut, ShadowedPut, DeltasSkipped>
+                 AuditPut, DocumentPut, LookupPut, ShadowedPut, DeltasSkipped>
         what;
 };
 

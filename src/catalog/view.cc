@@ -67,6 +67,9 @@ void View::apply(const Delta& delta) {
     else if (const auto* document_put = std::get_if<DocumentPut>(&delta.what)) {
         if (document_put->document) document_ = document_put->document;
         reload_ = document_put->reload;
+    } else if (const auto* lookup = std::get_if<LookupPut>(&delta.what)) {
+        if (lookup->error.empty()) failed_lookups_.erase(lookup->name);
+        else failed_lookups_.insert_or_assign(lookup->name, lookup->error);
     } else if (const auto* shadowed_put = std::get_if<ShadowedPut>(&delta.what)) shadowed_ = shadowed_put->lines;
 }
 

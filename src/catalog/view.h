@@ -75,6 +75,8 @@ public:
     const config::Document* document() const { return document_.get(); }
     const ReloadState& reload() const { return reload_; }
     const std::vector<std::string>& shadowed() const { return shadowed_; }
+    // What went wrong, by name.
+    const std::map<std::string, std::string, std::less<>>& failed_lookups() const { return failed_lookups_; }
     std::size_t instance_count() const { return instances_by_id_.size(); }
 
 private:
@@ -101,6 +103,7 @@ private:
     std::shared_ptr<const config::Document> document_;
     ReloadState reload_;
     std::vector<std::string> shadowed_;
+    std::map<std::string, std::string, std::less<>> failed_lookups_;
 };
 
 }  // namespace hale::catalog
