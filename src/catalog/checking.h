@@ -52,7 +52,7 @@ struct Assignment {
     bool file_owned = true;  // Targets from the API may not reach link-local and the like.
     std::shared_ptr<const config::CheckList> checks;  // Instance scope and, on an implicit instance, service scope.
     std::optional<LastKnown> last_known;
-    std::uint32_t restored_rank = 0;   // Of restored_total: spreads the first probes after a restart.
+    std::uint32_t restored_rank = 0;   // Of its first check, among restored_total: spreads the first probes after a restart.
     std::uint32_t restored_total = 0;
     Duration generation_age{};         // How long ago the generation started (start_period counts from there).
 };

@@ -80,6 +80,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
         const auto spec = declared_.merged(name);
         membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name)}, at, effects);
     }
+    membership_.spread_restored(effects);
     for (const auto& stored : restored.overrides) {
         if (stored.expires <= at.utc) {
             journal.emplace_back(config::RemoveOverride{stored.service, stored.instance});

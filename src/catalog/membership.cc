@@ -35,7 +35,6 @@ std::shared_ptr<const config::CheckList> of_scope(const config::CheckList& check
 }  // namespace
 
 void Membership::remember(std::vector<config::StoredVerdict> verdicts) {
-    restored_total_ = static_cast<std::uint32_t>(verdicts.size());
     for (auto& verdict : verdicts) {
         if (const auto at = verdict.name.find('@'); at != std::string::npos)
             if (auto address = SocketAddress::parse(verdict.resolved))
@@ -342,10 +341,6 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     to.host = service.host;
     to.file_owned = instance.spec->owner == config::Owner::file;
     to.checks = carried(instance);
-    if (last_known) {
-        to.restored_rank = restored_rank_++;
-        to.restored_total = restored_total_;
-    }
     to.last_known = std::move(last_known);
     to.generation_age = at.now - generation.started;
     effects.commands.emplace_back(std::move(to));
@@ -375,6 +370,22 @@ void Membership::bury(Service& service, Instance& instance, Effects& effects) {
     effects.remember.emplace_back(config::RemoveVerdict{instance.id.str()});
     if (instance.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), instance.id.str()});
     if (instance.weight || instance.lifecycle == verdict::Lifecycle::draining)
+// Every check is a probe of its own: they are spread as one.
+void Membership::spread_restored(Effects& effects) {
+    std::uint32_t probes = 0;
+    for (const bool count : {true, false}) {
+        std::uint32_t rank = 0;
+        for (auto& command : effects.commands) {
+            auto* to = std::get_if<Assignment>(&command);
+            if (to == nullptr || !to->last_known) continue;
+            to->restored_rank = rank;
+            to->restored_total = probes;
+            rank += static_cast<std::uint32_t>(to->checks->size());
+        }
+        if (count) probes = rank;
+    }
+}
+
         effects.remember.emplace_back(config::PutTraffic{{.key = instance.id.str()}});
     free_instance_slots_.push_back(instance.slot);
     by_id_.erase(&instance, id_of);

@@ -60,6 +60,9 @@ public:
     // What is left was not declared any more; call once after the first document.
     std::vector<config::Change> forget_unclaimed();
 
+    // Gives the first probes of everything restored their places. Once, when all of it was put.
+    static void spread_restored(Effects& effects);
+
     // Makes the service what `spec` says: instances that kept their identity keep id, row and verdict.
     // `host`: what health checks send as Host (the first route's), empty when not routed. Not `changed`: the same
     // words in another document; nothing is published for it.
@@ -133,7 +136,6 @@ private:
     Slot next_instance_slot_ = 0, next_service_slot_ = 0;
     std::unordered_map<std::string, config::StoredVerdict> restored_;  // By service and identity.
     std::unordered_map<std::string, std::vector<std::pair<std::string, SocketAddress>>> restored_each_;  // Names and addresses, by service and target.
-    std::uint32_t restored_total_ = 0, restored_rank_ = 0;
     std::map<std::string, std::vector<Ip>, std::less<>> last_answers_;
 };
 

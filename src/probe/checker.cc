@@ -77,13 +77,17 @@ std::shared_ptr<const PlanList> Checker::plans_for(const std::shared_ptr<const c
     return plans;
 }
 
-Instant Checker::first_probe(const catalog::Assignment& assignment) {
+FirstProbes Checker::first_probes(const catalog::Assignment& assignment, std::size_t count) {
     const Instant now = loop_.now();
-    if (assignment.last_known)
-        return verdict::first_probe_restored(now, assignment.restored_rank, assignment.restored_total);
+    if (assignment.last_known) {
+        const auto begin = [&](std::uint32_t rank) { return verdict::first_probe_restored(now, rank, assignment.restored_total); };
+        const Instant at = begin(assignment.restored_rank);
+        return {at, assignment.restored_total > 1 ? begin(1) - begin(0) : Duration{0}};
+    }
+    const Duration apart = new_probes_apart * options_.of;
     const Instant at = std::max(now, next_new_);
-    next_new_ = at + new_instances_apart;
-    return at;
+    next_new_ = at + apart * static_cast<std::int64_t>(count);
+    return {at, apart};
 }
 
 void Checker::take(catalog::Assignment& assignment) {
@@ -92,7 +96,8 @@ void Checker::take(catalog::Assignment& assignment) {
     auto plans = plans_for(assignment.checks);
     if (place && place->generation() == assignment.generation) return place->reassign(assignment, std::move(plans));
     if (place) remove(assignment.row);
-    place = std::make_unique<Subject>(desk_, assignment, std::move(plans), first_probe(assignment));
+    const FirstProbes first = first_probes(assignment, plans->size());
+    place = std::make_unique<Subject>(desk_, assignment, std::move(plans), first);
     ++instances_;
 }
 

@@ -30,7 +30,7 @@ namespace hale::probe {
 
 struct CheckerOptions {
     unsigned number = 0;
-    unsigned of = 1;   // So many checkers share the limits.
+    unsigned of = 1;   // So many checkers share the limits, and the pace of first probes.
     std::string node;  // For `from`: "host-a/checker-0".
     EngineOptions engine;
     Duration last_known_max_age = verdict::last_known_max_age_default;
@@ -48,8 +48,8 @@ struct CheckerStats {
 
 class Checker {
 public:
-    // First probes of new instances are spread at this rate; a single one is probed at once.
-    static constexpr Duration new_instances_apart = 100us;
+    // First probes of what is new are spread so, over all checkers together; a single one begins at once.
+    static constexpr Duration new_probes_apart = 100us;
 
     Checker(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::Spawner* spawner, CheckerOptions options,
             ReportSink sink);
@@ -85,7 +85,7 @@ private:
     // Null, and counted, when another generation is here.
     Subject* find(verdict::RowId row, std::uint16_t generation);
     std::shared_ptr<const PlanList> plans_for(const std::shared_ptr<const config::CheckList>& checks);
-    Instant first_probe(const catalog::Assignment& assignment);
+    FirstProbes first_probes(const catalog::Assignment& assignment, std::size_t count);
     void remove(verdict::RowId row);
 
     io::Loop& loop_;

@@ -952,6 +952,31 @@ TEST(Checker, SuspicionHoldsNewVerdicts) {
     ASSERT_TRUE(bench.until(0, State::unhealthy, 3s));
 }
 
+TEST(Checker, FirstProbesAreTenThousandASecondOverAllCheckersAndChecks) {
+    CheckerOptions options;
+    options.of = 4;
+    Bench bench(1, options);
+    Server server(bench.network, bench.loop, "web", web);
+    std::vector<std::shared_ptr<config::CheckSpec>> three;
+    for (const char* name : {"a", "b", "c"}) {
+        auto spec = Bench::http();
+        spec->name = name;
+        spec->timing.interval = 1h;
+        spec->connection = config::ConnectionMode::fresh;
+        three.push_back(spec);
+    }
+    constexpr verdict::RowId many = 50;
+    const Instant begin = bench.world.now();
+    for (verdict::RowId row = 0; row < many; ++row) bench.assign(bench.assignment(row, web, {three[0], three[1], three[2]}));
+    // This one of four may begin a probe each 400 us; beats round that up by 5 ms at most.
+    for (Duration later{0}; later < 70ms; later += 1ms) {
+        bench.world.run_for(begin + later - bench.world.now());
+        const auto started = bench.checker->stats().engine.started;
+        EXPECT_LE(started, static_cast<std::uint64_t>(later / 400us) + 1) << human(later);
+    }
+    EXPECT_EQ(bench.checker->stats().engine.started, std::uint64_t{many} * 3);
+}
+
 TEST(Checker, WithoutChecksNothingIsKnown) {
     Bench bench(1);
     auto none = std::make_shared<config::CheckSpec>();

@@ -18,7 +18,7 @@ using verdict::Reason;
 using verdict::State;
 
 Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans,
-                 Instant first_probe)
+                 FirstProbes first)
     : desk_(desk),
       cell_(assignment.cell),
       epoch_(assignment.epoch),
@@ -32,7 +32,8 @@ Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_
     for (const Plan& plan : *plans_) {
         if (HALE_BUG_IF(watches_.size() == most_checks)) break;
         watches_.push_back(std::make_unique<Watch>(*this, plan, static_cast<std::uint8_t>(watches_.size()),
-                                                   judge_for(plan, assignment, now), key_of(plan), first_probe));
+                                                   judge_for(plan, assignment, now), key_of(plan),
+                                                   first.at + first.apart * static_cast<std::int64_t>(watches_.size())));
     }
     // What was believed before, as far as it is believed still.
     auto record = std::make_shared<catalog::InstanceRecord>();

@@ -31,12 +31,18 @@ struct Desk {
     ScheduleLag lag{};  // Between a probe's time and its start.
 };
 
+// When an instance's first check is asked for the first time, and how much later each further one.
+struct FirstProbes {
+    Instant at{};
+    Duration apart{0};
+};
+
 class Subject {
 public:
     static constexpr std::size_t most_checks = 64;
 
     Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans,
-            Instant first_probe);
+            FirstProbes first);
     ~Subject();
     Subject(const Subject&) = delete;
     Subject& operator=(const Subject&) = delete;
