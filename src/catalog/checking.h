@@ -202,6 +202,8 @@ struct FirstFailure {
     SocketAddress address;
     Instant at{};
 };
+    Duration timeout{};  // Of the check that failed, and
+    Duration confirm_interval{};
 
 // Posted by a checker at the end of a turn in which anything finished. Changes and Seens are in order.
 struct CheckReport {

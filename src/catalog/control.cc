@@ -405,18 +405,15 @@ void Control::take(CheckReport report) {
     // As it was before these failures: with `fall: 1` some of them have turned a verdict already.
     std::size_t passing = 0;
     if (!first_failures.empty())
-        for (const auto& [name, service] : membership_.services()) passing += service->standing.counts.healthy + service->standing.counts.degraded;
+        for (const auto& [name, service] : membership_.services()) passing += service->passing_checks;
     folding_.take(std::move(report), at, effects);
 
     if (!first_failures.empty()) {
         for (const auto& failure : first_failures) {
             const auto [instance, generation] = membership_.by_row(failure.row, generation_of(failure.row));
             if (instance == nullptr) continue;
-            verdict::FirstFailure seen{.service = instance->service->slot, .address = hash64(failure.address.text()), .at = failure.at};
-            if (!instance->checks().empty()) {
-                seen.timeout = instance->checks().front()->timing.timeout;
-                seen.confirm_interval = instance->checks().front()->timing.confirm_interval;
-            }
+            const verdict::FirstFailure seen{.service = instance->service->slot, .address = hash64(failure.address.text()), .at = failure.at,
+                                             .timeout = failure.timeout, .confirm_interval = failure.confirm_interval};
             const auto suspicion = self_protection_.first_failure(seen, passing);
             if (!suspicion) continue;
             effects.commands.emplace_back(SuspectSelf{suspicion->until - at.now});

@@ -20,6 +20,13 @@ bool is_connect_trouble(verdict::Reason reason) {
 
 const config::CompositeCheck* composite_of(const config::CheckSpec& check) { return std::get_if<config::CompositeCheck>(&check.what); }
 
+std::uint32_t passing_checks(const Instance& instance) {
+    if (!instance.current.record) return 0;
+    return static_cast<std::uint32_t>(std::ranges::count_if(instance.current.record->checks, [](const CheckStanding& check) {
+        return check.state == verdict::State::healthy || check.state == verdict::State::degraded;
+    }));
+}
+
 std::string member_service(const std::string& member) { return member.substr(0, member.find('/')); }
 
 // The worst of a check's states over a service's instances: what a composite sees of "service/check".
@@ -129,6 +136,10 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     if (folded.check && service.scope) next.text = service.scope->current.record->text;
     else if (folded.instance && folded.state != verdict::State::healthy) {
         const Instance& one = *service.instances[*folded.instance];
+    service.passing_checks = 0;
+    for (const auto& instance : service.instances) service.passing_checks += passing_checks(*instance);
+    if (service.scope) service.passing_checks += passing_checks(*service.scope);
+
         next.text = fmt::format("{}: {}", one.name, one.current.record && !one.current.record->text.empty() ? one.current.record->text
                                                                                                         : std::string{code(folded.reason)});
     }

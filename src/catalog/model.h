@@ -80,6 +80,7 @@ struct Service {
     std::string host;  // What health checks send as Host: the first route's.
     bool routed = false;
     ServiceStanding standing;
+    std::uint32_t passing_checks = 0;  // Of its instances, healthy or degraded when it was last folded.
     bool told = false;  // Has a standing been told at all?
     std::shared_ptr<const RoutedService> published;
 };

@@ -206,7 +206,7 @@ void Watch::finish(Observation&& seen) {
                                  .timings = seen.timings,
                                  .detail = std::move(detail)});
     if (judged.first_failure)
-        subject_.desk().outbox.first_failure({.row = subject_.row(), .address = seen.address, .at = seen.ended});
+        subject_.desk().outbox.first_failure({.row = subject_.row(), .address = seen.address, .at = seen.ended, .timeout = timing.timeout, .confirm_interval = timing.confirm_interval});
     if (extra_ && !extra_->askers.empty()) answer(seen);
     rearm();
 }
