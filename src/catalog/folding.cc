@@ -47,10 +47,12 @@ int badness(verdict::State state) {
 verdict::Standing standing_of(const Instance& instance) {
     const auto own = instance.override ? std::optional{instance.override->state} : std::nullopt;
     const auto whole = instance.service->override ? std::optional{instance.service->override->state} : std::nullopt;
+    // It has a check now, of which its checker has not said anything yet: it serves as it did.
+    const bool still_unchecked = instance.current.record && instance.current.record->reason == verdict::Reason::unchecked;
     return verdict::Standing{.lifecycle = instance.lifecycle_now(),
                              .override = verdict::stronger(own, whole),
                              .word = instance.current.word(),
-                             .unchecked = instance.unchecked()};
+                             .unchecked = instance.unchecked() || still_unchecked};
 }
 
 bool Folding::next_is_ready(const Instance& instance) {

@@ -17,6 +17,16 @@ using verdict::Flag;
 using verdict::Reason;
 using verdict::State;
 
+namespace {
+
+bool declared_unchecked(const catalog::Assignment& assignment) {
+    return assignment.checks && std::ranges::any_of(*assignment.checks, [](const auto& check) {
+        return std::holds_alternative<config::Unchecked>(check->what);
+    });
+}
+
+}  // namespace
+
 Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans,
                  FirstProbes first)
     : desk_(desk),
@@ -24,6 +34,7 @@ Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_
       epoch_(assignment.epoch),
       row_(assignment.row),
       word_{.generation = assignment.generation, .version = assignment.first_version},
+      unchecked_(declared_unchecked(assignment)),
       id_hash_(hash64(assignment.id)),
       to_(destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned)),
       plans_(std::move(plans)) {
@@ -71,6 +82,28 @@ verdict::Judge Subject::judge_for(const Plan& plan, const catalog::Assignment& a
     return verdict::Judge::restored(plan.timing, known, desk_.last_known_max_age, started, now);
 }
 
+// What is believed of the instance holds for a check that was added, until it is judged itself: an instance does
+// not leave traffic for a question that was not asked yet.
+verdict::Judge Subject::judge_joining(const Plan& plan, const catalog::Assignment& assignment, bool was_unchecked,
+                                      Instant now) const {
+    const Instant started = now - assignment.generation_age;
+    if (was_unchecked) return verdict::Judge::joined(plan.timing, State::healthy, Reason::assumed, started, now);
+    switch (word_.state) {
+        case State::healthy:
+        case State::degraded:
+        case State::unhealthy:
+            if (reason_ != Reason::assumed) return verdict::Judge::joined(plan.timing, word_.state, reason_, started, now);
+            break;
+        case State::unknown:
+            if (word_.flags.has(Flag::held) && word_.was_eligible)
+                return verdict::Judge::joined(plan.timing, State::healthy, Reason::ok, started, now);
+            break;
+        case State::pending:
+            break;
+    }
+    return {plan.timing, started, now};
+}
+
 void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<const PlanList> plans) {
     cell_ = assignment.cell;
     epoch_ = assignment.epoch;
@@ -80,6 +113,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     const auto old_plans = std::exchange(plans_, std::move(plans));
     auto old = std::exchange(watches_, {});
     to_ = to;
+    const bool was_unchecked = std::exchange(unchecked_, declared_unchecked(assignment));
     bool same_questions = !moved && old.size() == plans_->size();
     const Instant now = desk_.loop.now();
     for (const Plan& plan : *plans_) {
@@ -87,7 +121,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
         const auto index = static_cast<std::uint8_t>(watches_.size());
         const auto known = std::ranges::find_if(
             old, [&](const auto& watch) { return watch && watch->plan().spec->name == plan.spec->name; });
-        if (known != old.end() && (*known)->plan().spec->kind() == plan.spec->kind()) {
+        if (known != old.end()) {  // Of another kind too: then it is another question of the same check.
             const config::CheckSpec& before = *(*known)->plan().spec;
             const bool changed = moved || (&before != plan.spec.get() && before.question() != plan.spec->question());
             same_questions = same_questions && !changed && known - old.begin() == index;
@@ -95,8 +129,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
             watches_.push_back(std::move(*known));
         } else {
             watches_.push_back(std::make_unique<Watch>(
-                *this, plan, index, verdict::Judge(plan.timing, now - assignment.generation_age, now), key_of(plan),
-                now));
+                *this, plan, index, judge_joining(plan, assignment, was_unchecked, now), key_of(plan), now));
         }
     }
     // What gates had asked is another question now; their tallies are by index.
@@ -230,7 +263,8 @@ void Subject::settle() {
         if (watch.critical()) critical_flags.bits |= bits;
         any_critical = any_critical || watch.critical();
     }
-    const verdict::InstanceVerdict folded = verdict::fold_checks(std::span(views).first(watches_.size()));
+    verdict::InstanceVerdict folded = verdict::fold_checks(std::span(views).first(watches_.size()));
+    if (watches_.empty() && !unchecked_) folded.reason = Reason::never_checked;  // Its service's checks are asked elsewhere.
     verdict::Word next = word_;
     next.state = folded.state;
     next.was_eligible = folded.was_eligible;

@@ -78,6 +78,8 @@ public:
 private:
     verdict::PhaseKey key_of(const Plan& plan) const;
     verdict::Judge judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const;
+    verdict::Judge judge_joining(const Plan& plan, const catalog::Assignment& assignment, bool was_unchecked, Instant now) const;
+    bool told(const verdict::InstanceVerdict& folded) const;
     void write(bool state_changed, const verdict::InstanceVerdict& folded);
     std::string text_for(const verdict::InstanceVerdict& folded) const;
     void end_gate(std::size_t at, catalog::GateEnd how);
@@ -91,6 +93,7 @@ private:
     std::uint32_t numbers_ = 0;
     verdict::Word word_;
     bool last_eligible_ = false;
+    bool unchecked_ = false;  // Declared so: `check: none`.
     verdict::Reason reason_ = verdict::Reason::never_checked;
     std::uint64_t id_hash_;
     Destination to_;

@@ -331,6 +331,13 @@ void Watch::replan(const Plan& plan, bool changed, std::uint8_t index) {
         subject_.desk().outbox.discarded();
         subject_.desk().engine.cancel(std::exchange(flight_, nullptr));
     } else if (flight_ != nullptr) {
+    if (plan_->spec->kind() != plan.spec->kind()) {
+        // What was kept for the old kind says nothing to the new one.
+        if (extra_) extra_->members.clear();
+        if (plan.heartbeat() != nullptr) extra().beat.last = subject_.desk().loop.now();
+        if (plan.from_memory() && extra_)
+            for (Extra::Waiting& waiting : std::exchange(extra_->askers, {})) waiting.asker->answered_one();
+    }
         flight_->set_plan(plan);
     }
     plan_ = &plan;

@@ -75,6 +75,16 @@ Judge Judge::restored(const JudgePolicy& policy, const LastKnown& last, Duration
     return judge;
 }
 
+Judge Judge::joined(const JudgePolicy& policy, State kept, Reason reason, Instant started, Instant now) {
+    Judge judge(policy, started, now);
+    judge.kept_ = kept;
+    judge.reason_ = judge.not_pass_reason_ = reason;
+    judge.stale_ = reason == Reason::assumed;
+    judge.judged_ = judge.spoken_ = reason != Reason::assumed;
+    judge.checking_ = true;
+    return judge;
+}
+
 Judgement Judge::observe(const JudgePolicy& policy, const Probed& probed) {
     const Shown before = shown();
     end_flapping(policy, probed.ended);

@@ -97,6 +97,10 @@ public:
     static Judge restored(const JudgePolicy& policy, const LastKnown& last, Duration max_age, Instant started,
                           Instant now);
 
+    // A check that joins an instance which is judged already: believed as the instance is, flagged checking, and
+    // judged at confirmation pace. Assumed only where the instance served without any check.
+    static Judge joined(const JudgePolicy& policy, State kept, Reason reason, Instant started, Instant now);
+
     // Takes one finished probe of this generation and question. Late ones of an older are the caller's to drop.
     Judgement observe(const JudgePolicy& policy, const Probed& probed);
     // A scheduled slot passed without a probe. Matters to m_of_n alone.
