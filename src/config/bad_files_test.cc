@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"defaults: {check: {method: GET}}\n", "f:1:20: defaults.check.method: is not shared by all kinds; only for http; allowed: defaults.http"},
         Bad{"defaults: {check: {intervall: 5s}}\n",
             "f:1:20: defaults.check.intervall: unknown key; did you mean interval?; allowed: interval, timeout, confirm_interval, down_interval_max, "
-            "start_period, start_interval, rise, fall, initial, m_of_n, critical"},
+            "start_period, start_interval, rise, fall, initial, m_of_n, critical, scope"},
         Bad{"defaults: {composite: {intervall: 5s}}\n",
             "f:1:24: defaults.composite.intervall: unknown key; did you mean interval?; allowed: interval, rise, fall, initial, critical, scope"},
         Bad{"listen: {admin: \"0.0.0.0:4253\"}\n",

@@ -184,7 +184,7 @@ constexpr std::array keys_of_check{
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
             r.one_of(n, {std::pair{std::string_view("instance"), CheckScope::instance}, std::pair{std::string_view("service"), CheckScope::service}}, d.spec.scope);
         }),
-        Section::none, for_exec | for_heartbeat | for_composite},
+        Section::none, for_judged},
     Key{"port", Type::integer, "auto", "auto, or 1 to 65535", "Another port of the instance; auto is the routed one.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_port(r, n, d); }), Section::none, for_http | for_tcp},
     Key{"method", Type::word, "GET", "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS", "Method of the request.",

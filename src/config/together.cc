@@ -73,9 +73,13 @@ void check_routes(std::span<const RouteSpec* const> routes, const Names& names, 
         if (service == names.services.end() && gaps.services.contains(route->service)) continue;
         if (service == names.services.end())
             problems.push_back(at(route->mark, "routes", fmt::format("route {}{} leads to service {}, which does not exist", route->host, route->path, route->service)));
-        else if (service->second->checks->empty() && said.insert(route->service).second)
-            problems.push_back(at(service->second->mark, "services." + route->service, fmt::format("service {} is routed and has no check", route->service),
-                                  "check: {http: /up}, or check: none with reason: a sentence"));
+        else if (const auto& checks = *service->second->checks;
+                 std::ranges::none_of(checks, [](const auto& check) { return check->scope == CheckScope::instance; }) && said.insert(route->service).second)
+            problems.push_back(at(service->second->mark, "services." + route->service,
+                                  checks.empty() ? fmt::format("service {} is routed and has no check", route->service)
+                                                 : fmt::format("service {} is routed, and all its checks are of scope service: they never put an instance into traffic",
+                                                               route->service),
+                                  checks.empty() ? "check: {http: /up}, or check: none with reason: a sentence" : "one check of scope instance beside them"));
     }
 }
 
