@@ -162,7 +162,12 @@ void verify_target(Desk& desk, const CallPtr& call) {
 }
 
 void check_service(Desk& desk, const CallPtr& call) {
-    if (const auto* service = need_service(desk, call)) gather(desk, call, instances_of(desk, *service), service->facts->name.str());
+    const auto* service = need_service(desk, call);
+    if (service == nullptr) return;
+    auto asked = instances_of(desk, *service);
+    const std::string name = service->facts->name.str();
+    if (service->facts->spec && catalog::judged_apart(*service->facts->spec)) asked.emplace_back(catalog::scope_id(name), name);
+    gather(desk, call, std::move(asked), name);
 }
 
 void check_instance(Desk& desk, const CallPtr& call) {

@@ -151,6 +151,7 @@ struct CheckStanding {
     std::uint32_t run_needed = 0;  // The length at which this outcome decides.
     // What its state rests on; runs grow on after it. Nothing: assumed, or decided before Hale was started again.
     std::optional<Decided> decided;
+    verdict::Reason reason = verdict::Reason::never_checked;
 };
 
 // Everything a surface may say of an instance's verdict. Immutable once posted.
@@ -201,9 +202,9 @@ struct FirstFailure {
     verdict::RowId row = 0;
     SocketAddress address;
     Instant at{};
-};
     Duration timeout{};  // Of the check that failed, and
     Duration confirm_interval{};
+};
 
 // Posted by a checker at the end of a turn in which anything finished. Changes and Seens are in order.
 struct CheckReport {

@@ -430,7 +430,6 @@ void Control::take(CheckReport report) {
 
     std::vector<config::Change> remember = std::move(effects.remember);
     for (Instance* instance : changed) {
-        if (instance->scope_only) continue;
         remember.emplace_back(config::PutVerdict{stored(*instance)});
         instance->stored_at = at.now;
     }
@@ -510,7 +509,7 @@ void Control::heartbeat(const std::string& name, std::string check, verdict::Out
     Service* service = membership_.service(name);
     std::set<std::string> there;
     const auto look = [&](const Instance& instance) {
-        for (const auto& one : instance.checks())
+        for (const auto& one : *membership_.carried(instance))
             if (one->kind() == "heartbeat") there.insert(one->name.str());
     };
     if (service != nullptr) {
@@ -525,7 +524,7 @@ void Control::heartbeat(const std::string& name, std::string check, verdict::Out
         return reply(fail(Code::not_found, fmt::format("service \"{}\" has no heartbeat check{}", name, check.empty() ? "" : fmt::format(" \"{}\"", check))));
     std::vector<CheckerCommand> commands;
     const auto beat = [&](const Instance& instance) {
-        if (std::ranges::any_of(instance.checks(), [&](const auto& one) { return one->kind() == "heartbeat" && one->name == check; }))
+        if (std::ranges::any_of(*membership_.carried(instance), [&](const auto& one) { return one->kind() == "heartbeat" && one->name == check; }))
             commands.emplace_back(HeartbeatSeen{instance.current.row, instance.current.number, check, outcome, text});
     };
     for (const auto& instance : service->instances) beat(*instance);

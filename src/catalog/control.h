@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -145,8 +146,8 @@ private:
     Folding folding_;
     Publishing publishing_;
     Names names_;
-    Gates gates_;
     std::set<std::string> failed_lookups_;  // Told as failing.
+    Gates gates_;
     verdict::SelfProtection self_protection_;
     ReportQueue reports_;
     std::deque<Pending> waiting_;

@@ -30,6 +30,11 @@ struct NextGeneration {
     verdict::State state = verdict::State::pending;
 };
 
+// Are checks of service scope judged on a row of their own? Not where the service is its one implicit instance.
+bool judged_apart(const config::ServiceSpec& spec);
+// The id of that row: it is probed by it, and its verdict is remembered by it.
+std::string scope_id(std::string_view service);
+
 // What mutations decide of an instance; replaced whole when one changes it.
 struct InstanceFacts {
     Slot slot = 0;
@@ -124,13 +129,13 @@ struct ReloadState {
     std::string source;
 };
 struct DocumentPut { std::shared_ptr<const config::Document> document; ReloadState reload; };
+// A name that needs resolving could not be; empty: now it could.
+struct LookupPut { std::string name, error; };
 // Stored and shadowed objects that `doctor` reports.
 struct ShadowedPut { std::vector<std::string> lines; };
 
 // The reader did not keep up: so many deltas of states were replaced by later ones of the same object.
 struct DeltasSkipped { std::uint64_t count = 0; };
-// A name that needs resolving could not be; empty: now it could.
-struct LookupPut { std::string name, error; };
 
 struct Delta {
     std::uint64_t revision = 0;  // 0: moves nothing visible (SeenPut).

@@ -103,7 +103,10 @@ void Folding::take(CheckReport report, Moment at, Effects& effects) {
         if (instance->scope_only || generation != &instance->current) continue;
         effects.tell.emplace_back(SeenPut{instance->slot, std::move(seen)});
     }
-    for (Service* service : touched) fold(*service, at, effects);
+    for (Service* service : touched) {
+        fold(*service, at, effects);
+        tell_members(service->name, effects);  // One of its checks may have turned where the service did not.
+    }
 }
 
 void Folding::refold(const std::vector<std::string>& services, Moment at, Effects& effects) {
@@ -113,6 +116,7 @@ void Folding::refold(const std::vector<std::string>& services, Moment at, Effect
         for (const auto& instance : service->instances)
             if (judge_eligibility(*instance)) tell_verdict(*instance, effects);
         fold(*service, at, effects);
+        tell_members(name, effects);
         // Members of a composite declared just now have long been judged: say so.
         for (const auto& instance : service->instances) send_members(*instance, effects);
         if (service->scope) send_members(*service->scope, effects);
@@ -129,19 +133,23 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     if (service.scope && service.scope->current.record)
         for (const auto& check : service.scope->current.record->checks)
             checks.push_back({.state = check.state, .kept = check.state, .judged = true, .critical = check.critical,
-                              .reason = service.scope->current.record->reason});
+                              .reason = check.reason});
     const verdict::ServiceVerdict folded = verdict::fold_service(instances, checks);
 
-    ServiceStanding next;
-    next.state = folded.state;
-    next.reason = folded.reason;
-    if (folded.check && service.scope) next.text = service.scope->current.record->text;
-    else if (folded.instance && folded.state != verdict::State::healthy) {
-        const Instance& one = *service.instances[*folded.instance];
     service.passing_checks = 0;
     for (const auto& instance : service.instances) service.passing_checks += passing_checks(*instance);
     if (service.scope) service.passing_checks += passing_checks(*service.scope);
 
+    ServiceStanding next;
+    next.state = folded.state;
+    next.reason = folded.reason;
+    if (folded.check) {
+        const InstanceRecord& record = *service.scope->current.record;
+        const CheckStanding& check = record.checks[*folded.check];
+        if (record.decided_by == check.name) next.text = record.text;
+        if (next.text.empty()) next.text = fmt::format("check {}: {}", check.name, code(check.reason));
+    } else if (folded.instance && folded.state != verdict::State::healthy) {
+        const Instance& one = *service.instances[*folded.instance];
         next.text = fmt::format("{}: {}", one.name, one.current.record && !one.current.record->text.empty() ? one.current.record->text
                                                                                                         : std::string{code(folded.reason)});
     }
@@ -163,7 +171,6 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     if (!same_state && known == known_.end())
         effects.remember.emplace_back(config::PutStanding{{service.name.str(), service.standing.state, service.standing.since}});
     effects.tell.emplace_back(StandingPut{service.slot, service.standing});
-    tell_members(service.name, effects);
 }
 
 void Folding::known_before(std::vector<config::StoredStanding> standings) {
@@ -216,9 +223,9 @@ void Folding::rebuild_dependents() {
     dependents_.clear();
     for (const auto& [name, service] : membership_.services()) {
         const auto depend = [&](const Instance& instance) {
-            for (const auto& check : instance.checks()) {
+            for (const auto& check : *membership_.carried(instance)) {
                 const auto* composite = composite_of(*check);
-                if (composite == nullptr || (check->scope == config::CheckScope::service) != instance.scope_only) continue;
+                if (composite == nullptr) continue;
                 for (const auto* list : {&composite->of, &composite->advisory})
                     for (const auto& member : *list) {
                         auto& ids = dependents_[member_service(member)];
@@ -265,11 +272,13 @@ void Folding::tell_members(std::string_view service, Effects& effects) {
 
 void Folding::send_members(Instance& instance, Effects& effects) {
     MembersChanged changed{instance.current.row, instance.current.number, {}};
-    for (const auto& check : instance.checks())
+    for (const auto& check : *membership_.carried(instance))
         if (const auto* composite = composite_of(*check))
             for (const auto* list : {&composite->of, &composite->advisory})
                 for (const auto& member : *list) changed.members.push_back(member_state(member));
-    if (!changed.members.empty()) effects.commands.emplace_back(std::move(changed));
+    if (changed.members.empty()) return;
+    if (instance.next) effects.commands.emplace_back(MembersChanged{instance.next->row, instance.next->number, changed.members});
+    effects.commands.emplace_back(std::move(changed));
 }
 
 }  // namespace hale::catalog

@@ -22,14 +22,24 @@ std::shared_ptr<const config::InstanceSpec> within(const std::shared_ptr<const c
     return {service, &service->instances[index]};
 }
 
-bool has_scope_checks(const config::ServiceSpec& spec) {
-    return std::ranges::any_of(*spec.checks, [](const auto& check) { return check->scope == config::CheckScope::service; });
+// `placeless`: there is no address that a request could go to.
+std::shared_ptr<const config::CheckList> of_scope(const config::CheckList& checks, config::CheckScope scope, bool placeless = false) {
+    auto list = std::make_shared<config::CheckList>();
+    std::ranges::copy_if(checks, std::back_inserter(*list), [&](const auto& check) {
+        const bool goes_there = std::holds_alternative<config::HttpCheck>(check->what) || std::holds_alternative<config::TcpCheck>(check->what);
+        return check->scope == scope && !(placeless && goes_there);
+    });
+    return list;
 }
 
-std::shared_ptr<const config::CheckList> of_scope(const config::CheckList& checks, config::CheckScope scope) {
-    auto list = std::make_shared<config::CheckList>();
-    std::ranges::copy_if(checks, std::back_inserter(*list), [&](const auto& check) { return check->scope == scope; });
-    return list;
+LastKnown last_known_of(const config::StoredVerdict& stored, Moment at) {
+    return {.state = stored.state,
+            .was_eligible = stored.was_eligible,
+            .reason = verdict::parse_reason(stored.reason).value_or(verdict::Reason::never_checked),
+            .text = stored.text,
+            .since = stored.since,
+            .observed = stored.observed,
+            .age = std::max(Duration{0}, Duration{at.utc - stored.observed})};
 }
 
 }  // namespace
@@ -87,15 +97,19 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     }
     Service& service = *place;
     const auto before = std::exchange(service.spec, std::move(what.spec));
+    const auto& specs = service.spec->instances;
     const bool same_checks = before && config::same(*before->checks, *service.spec->checks);
     const bool host_changed = std::exchange(service.host, what.host) != what.host;
     const bool routed_changed = std::exchange(service.routed, what.routed) != what.routed;
-    const Turn turn{before.get(), same_checks, host_changed || routed_changed};
-    const bool scoped = has_scope_checks(*service.spec);
+    const bool scoped = judged_apart(*service.spec);
+    const bool scope_moved = before && judged_apart(*before) != scoped;
+    const Turn turn{before.get(), same_checks, host_changed || routed_changed || scope_moved};
     if (!scoped) service.instance_checks.reset(), service.scope_checks.reset();
-    else if (!same_checks || !service.instance_checks) {
+    const bool placeless = specs.empty();
+    const bool scope_checks_changed = scoped && (!same_checks || !service.instance_checks || !before || before->instances.empty() != placeless);
+    if (scope_checks_changed) {
         service.instance_checks = of_scope(*service.spec->checks, config::CheckScope::instance);
-        service.scope_checks = of_scope(*service.spec->checks, config::CheckScope::service);
+        service.scope_checks = of_scope(*service.spec->checks, config::CheckScope::service, placeless);
     }
     // Unchanged, it keeps the revision that clients hold.
     if (what.changed) service.revision = what.revision;
@@ -119,11 +133,10 @@ void Membership::put(Put what, Moment at, Effects& effects) {
         return found == index.end() ? nullptr : std::exchange(unmatched[found->second], nullptr);
     };
 
-    const auto& specs = service.spec->instances;
     std::vector<Instance*> matched(specs.size());
     std::vector<std::size_t> open;
     for (std::size_t i = 0; i < specs.size(); ++i) {
-        if (service.spec->resolve == config::Resolve::each && needs_lookup(specs[i]) && service.routed) {
+        if (service.spec->resolve == config::Resolve::each && needs_lookup(specs[i])) {
             // resolved() makes and ends these; here only their declaration moves on.
             for (auto& one : unmatched) {
                 if (one == nullptr || !one->each || one->spec->target.declared != specs[i].target.declared) continue;
@@ -173,7 +186,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
         Instance& made = add(service, within(service.spec, i), std::move(name), at, effects);
         names.insert(made.name.str());
     }
-    if (service.routed && service.spec->resolve == config::Resolve::each)
+    if (service.spec->resolve == config::Resolve::each)
         for (const auto& one : specs)
             if (const auto answer = last_answers_.find(one.target.host); answer != last_answers_.end())
                 resolved(one.target.host, std::vector<Ip>(answer->second), at, effects);
@@ -183,11 +196,9 @@ void Membership::put(Put what, Moment at, Effects& effects) {
         const auto was = service.scope->spec->target;
         service.scope->spec = specs.empty() ? std::make_shared<const config::InstanceSpec>() : within(service.spec, 0);
         service.scope->current.address = service.scope->spec->target.literal;
-        if (before && (!same_checks || host_changed || was != service.scope->spec->target)) assign(*service.scope, service.scope->current, at, effects);
+        if (before && (scope_checks_changed || host_changed || was != service.scope->spec->target)) assign(*service.scope, service.scope->current, at, effects);
     } else if (service.scope) {
-        close(service.scope->current, effects);
-        by_id_.erase(service.scope.get(), id_of);
-        service.scope.reset();
+        end_scope(service, effects);
     }
 }
 
@@ -195,7 +206,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
 void Membership::restore_each(Service& service, std::size_t index, Moment at, Effects& effects) {
     const auto found = restored_each_.find(claim_key(service.name, service.spec->instances[index].target.declared));
     if (found == restored_each_.end()) return;
-    for (auto& [name, address] : found->second) add(service, within(service.spec, index), name, at, effects, address).each = true;
+    for (auto& [name, address] : found->second) add(service, within(service.spec, index), name, at, effects, address);
     restored_each_.erase(found);
 }
 
@@ -228,10 +239,7 @@ void Membership::remove(std::string_view name, Moment at, Effects& effects) {
     (void)at;
     for (const auto& one : service.instances | std::views::reverse) bury(service, *one, effects);
     service.instances.clear();
-    if (service.scope) {
-        close(service.scope->current, effects);
-        by_id_.erase(service.scope.get(), id_of);
-    }
+    if (service.scope) end_scope(service, effects);
     effects.remember.emplace_back(config::RemoveStanding{service.name.str()});
     if (service.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), ""});
     if (service.draining || service.paused_until) effects.remember.emplace_back(config::PutTraffic{{.key = service.name.str()}});
@@ -250,6 +258,7 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
     instance.spec = std::move(spec);
     instance.name = std::move(name);
     instance.revision = std::max(service.revision, options.first_revision);
+    instance.each = address.has_value();
     if (free_instance_slots_.empty()) instance.slot = next_instance_slot_++;
     else instance.slot = free_instance_slots_.back(), free_instance_slots_.pop_back();
 
@@ -260,14 +269,7 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
         instance.current.number = stored->generation;
         if (!instance.spec->named && !stored->name.empty() && !address) instance.name = stored->name;
         instance.current.observed = stored->observed;
-        LastKnown known{.state = stored->state,
-                        .was_eligible = stored->was_eligible,
-                        .reason = verdict::parse_reason(stored->reason).value_or(verdict::Reason::never_checked),
-                        .text = stored->text,
-                        .since = stored->since,
-                        .observed = stored->observed,
-                        .age = std::max(Duration{0}, Duration{at.utc - stored->observed})};
-        last_known = std::move(known);
+        last_known = last_known_of(*stored, at);
         // Route where it was verified, until a look-up says otherwise.
         if (!address && needs_lookup(*instance.spec) && service.routed) address = SocketAddress::parse(stored->resolved);
     } else {
@@ -295,16 +297,30 @@ void Membership::add_scope(Service& service, Moment at, Effects& effects) {
     Instance& scope = *service.scope;
     scope.service = &service;
     scope.scope_only = true;
-    scope.name = service.name;
-    scope.id = make_instance_id(random_);
+    scope.id = scope.name = scope_id(service.name);
     scope.slot = ~Slot{0};
     scope.spec = service.spec->instances.empty() ? std::make_shared<const config::InstanceSpec>() : within(service.spec, 0);
     scope.current.number = 1;
     scope.current.started = at.now;
     scope.current.address = scope.spec->target.literal;
+    std::optional<LastKnown> last_known;
+    if (const auto found = restored_.find(claim_key(service.name, fmt::format("name {}", scope.name))); found != restored_.end()) {
+        last_known = last_known_of(found->second, at);
+        scope.current.number = found->second.generation;
+        scope.current.observed = found->second.observed;
+        restored_.erase(found);
+    }
+    scope.newest = scope.current.number;
     by_id_.put(&scope, id_of);
     open(scope.current, scope);
-    assign(scope, scope.current, at, effects);
+    assign(scope, scope.current, at, effects, std::move(last_known));
+}
+
+void Membership::end_scope(Service& service, Effects& effects) {
+    close(service.scope->current, effects);
+    effects.remember.emplace_back(config::RemoveVerdict{service.scope->id.str()});
+    by_id_.erase(service.scope.get(), id_of);
+    service.scope.reset();
 }
 
 void Membership::open(Generation& generation, Instance& instance) {
@@ -337,7 +353,7 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     to.name = instance.name;
     to.target = instance.spec->target;
     if (service.routed || generation.address) to.address = generation.address;
-    if (!service.routed && needs_lookup(*instance.spec)) to.address.reset();
+    if (!service.routed && !instance.each && needs_lookup(*instance.spec)) to.address.reset();
     to.host = service.host;
     to.file_owned = instance.spec->owner == config::Owner::file;
     to.checks = carried(instance);
@@ -352,6 +368,22 @@ std::shared_ptr<const config::CheckList> Membership::carried(const Instance& ins
     if (instance.scope_only) return service.scope_checks;
     if (!instance.spec->checks) return service.instance_checks ? service.instance_checks : service.spec->checks;
     return service.instance_checks ? of_scope(*instance.spec->checks, config::CheckScope::instance) : instance.spec->checks;
+}
+
+// Every check is a probe of its own: they are spread as one.
+void Membership::spread_restored(Effects& effects) {
+    std::uint32_t probes = 0;
+    for (const bool count : {true, false}) {
+        std::uint32_t rank = 0;
+        for (auto& command : effects.commands) {
+            auto* to = std::get_if<Assignment>(&command);
+            if (to == nullptr || !to->last_known) continue;
+            to->restored_rank = rank;
+            to->restored_total = probes;
+            rank += static_cast<std::uint32_t>(to->checks->size());
+        }
+        if (count) probes = rank;
+    }
 }
 
 void Membership::leave(Instance& instance, Moment at, Effects& effects) {
@@ -370,22 +402,6 @@ void Membership::bury(Service& service, Instance& instance, Effects& effects) {
     effects.remember.emplace_back(config::RemoveVerdict{instance.id.str()});
     if (instance.override) effects.remember.emplace_back(config::RemoveOverride{service.name.str(), instance.id.str()});
     if (instance.weight || instance.lifecycle == verdict::Lifecycle::draining)
-// Every check is a probe of its own: they are spread as one.
-void Membership::spread_restored(Effects& effects) {
-    std::uint32_t probes = 0;
-    for (const bool count : {true, false}) {
-        std::uint32_t rank = 0;
-        for (auto& command : effects.commands) {
-            auto* to = std::get_if<Assignment>(&command);
-            if (to == nullptr || !to->last_known) continue;
-            to->restored_rank = rank;
-            to->restored_total = probes;
-            rank += static_cast<std::uint32_t>(to->checks->size());
-        }
-        if (count) probes = rank;
-    }
-}
-
         effects.remember.emplace_back(config::PutTraffic{{.key = instance.id.str()}});
     free_instance_slots_.push_back(instance.slot);
     by_id_.erase(&instance, id_of);
@@ -422,6 +438,7 @@ void Membership::replace(Instance& instance, Moment at, Effects& effects) {
     instance.replace_by = never;
     instance.eligible = false;  // Folding decides it anew from the new word,
     instance.rule = 0;          // and tells it whatever it is: the record is another generation's.
+    instance.last_eligible = false;  // Nor was its checker told of this generation that it is the last.
     touch(instance, effects);
 }
 
@@ -429,7 +446,6 @@ void Membership::resolved(std::string_view name, const std::vector<Ip>& addresse
     if (addresses.empty()) return;
     last_answers_.insert_or_assign(std::string{name}, addresses);
     for (const auto& [service_name, service] : services_) {
-        if (!service->routed) continue;
         for (std::size_t i = 0; i < service->spec->instances.size(); ++i) {
             const auto& spec = service->spec->instances[i];
             if (!needs_lookup(spec) || spec.target.host != name) continue;
@@ -449,9 +465,9 @@ void Membership::resolved(std::string_view name, const std::vector<Ip>& addresse
             for (const Ip& ip : addresses)
                 if (at_ip(ip) == service->instances.end())
                     add(*service, within(service->spec, i), fmt::format("{}@{}", base, ip.text()), at, effects,
-                        SocketAddress{ip, spec.target.port, {}})
-                        .each = true;
+                        SocketAddress{ip, spec.target.port, {}});
         }
+        if (!service->routed) continue;  // The others are resolved per connection.
         for (const auto& instance : service->instances) {
             if (instance->each || instance->leaving || !needs_lookup(*instance->spec) || instance->spec->target.host != name) continue;
             auto& current = instance->current;
@@ -578,7 +594,7 @@ Membership::Found Membership::by_row(verdict::RowId row, std::uint16_t generatio
 std::set<std::string> Membership::names() const {
     std::set<std::string> names;
     for (const auto& [name, service] : services_)
-        if (service->routed)
+        if (service->routed || service->spec->resolve == config::Resolve::each)
             for (const auto& spec : service->spec->instances)
                 if (needs_lookup(spec)) names.insert(spec.target.host.str());
     return names;

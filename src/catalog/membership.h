@@ -100,7 +100,9 @@ public:
     };
     Found by_row(verdict::RowId row, std::uint16_t generation);
     std::map<std::string, std::unique_ptr<Service>, std::less<>>& services() { return services_; }
-    // Names that routed instances need resolved now.
+    // The checks that are judged on this instance's own rows.
+    std::shared_ptr<const config::CheckList> carried(const Instance& instance) const;
+    // Names that routed instances, and those made of a name's addresses, need resolved now.
     std::set<std::string> names() const;
 
 private:
@@ -115,6 +117,7 @@ private:
     void keep(Instance& instance, std::shared_ptr<const config::InstanceSpec> next, const Turn& turn, Moment at, Effects& effects);
     void restore_each(Service& service, std::size_t index, Moment at, Effects& effects);
     void add_scope(Service& service, Moment at, Effects& effects);
+    void end_scope(Service& service, Effects& effects);
     void leave(Instance& instance, Moment at, Effects& effects);
     void bury(Service& service, Instance& instance, Effects& effects);  // The caller takes it out of the service.
     void open(Generation& generation, Instance& instance);
@@ -124,7 +127,6 @@ private:
     void move_to(Instance& instance, std::optional<SocketAddress> address, Moment at, Effects& effects);
     std::optional<config::StoredVerdict> claim(const Service& service, const config::InstanceSpec& spec, std::string_view name, bool each);
     bool claimable(const Service& service, const config::InstanceSpec& spec) const;
-    std::shared_ptr<const config::CheckList> carried(const Instance& instance) const;
 
     verdict::Ledger& ledger_;
     Random& random_;

@@ -123,6 +123,52 @@ TEST(Membership, AChangedAddressIsProvenBesideTheOldOne) {
     EXPECT_EQ(bench.membership.by_row(before.row, before.generation).instance, nullptr) << "late reports of it are nobody's";
 }
 
+TEST(Membership, ANewGenerationIsToldThatItIsTheLastEligible) {
+    Bench bench;
+    Folding folding(bench.membership);
+    const auto refold = [&] {
+        Effects effects;
+        folding.refold({"web"}, bench.at, effects);
+        return effects;
+    };
+    bench.put(R"({check: {http: /up}, instances: [{name: a, address: "10.0.0.1:80"}]})");
+    EXPECT_EQ(all<LastEligible>(refold().commands).size(), 1u);
+    EXPECT_TRUE(all<LastEligible>(refold().commands).empty()) << "said once";
+    bench.put(R"({check: {http: /up}, instances: [{name: a, address: "10.0.0.2:80"}]})");
+    Instance& a = bench.named("a");
+    Effects effects;
+    bench.membership.replace(a, bench.at, effects);
+    const auto told = refold();
+    const auto last = all<LastEligible>(told.commands);
+    ASSERT_EQ(last.size(), 1u) << "the row is another: its checker was never told";
+    EXPECT_EQ(last[0]->row, a.current.row);
+    EXPECT_TRUE(last[0]->last);
+}
+
+TEST(Membership, EveryCheckOfWhatIsRestoredHasAPlaceOfItsOwn) {
+    Bench bench;
+    std::vector<config::StoredVerdict> verdicts;
+    for (int i = 0; i < 3; ++i) {
+        config::StoredVerdict one;
+        one.instance = fmt::format("i-{}", i);
+        one.service = "web";
+        one.name = fmt::format("web-{}", i + 1);
+        one.declared = fmt::format("10.0.0.{}:80", i + 1);
+        one.generation = 1;
+        verdicts.push_back(one);
+    }
+    bench.membership.remember(verdicts);
+    auto effects = bench.put(R"({checks: {a: {http: /a}, b: {http: /b}}, instances: ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"]})");
+    Membership::spread_restored(effects);
+    std::vector<std::uint32_t> ranks;
+    for (const auto* one : all<Assignment>(effects.commands)) {
+        if (!one->last_known) continue;
+        EXPECT_EQ(one->restored_total, 6u);
+        ranks.push_back(one->restored_rank);
+    }
+    EXPECT_EQ(ranks, (std::vector<std::uint32_t>{0, 2, 4}));
+}
+
 TEST(Membership, AResolvedNameKeepsItsAddressWhileTheAnswerHoldsIt) {
     Bench bench;
     bench.put(R"({check: {http: /up}, instances: ["db:80"]})");

@@ -1,7 +1,11 @@
 #include "catalog/model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <variant>
+
+#include "config/load.h"
 
 namespace hale::catalog {
 
@@ -19,6 +23,13 @@ const config::CheckList& Instance::checks() const { return service->spec->checks
 std::string identity(const config::InstanceSpec& spec) {
     return spec.named ? "name " + spec.name.str() : "address " + spec.target.declared.str();
 }
+
+bool judged_apart(const config::ServiceSpec& spec) {
+    if (spec.instances.size() == 1 && config::is_implicit(spec.instances.front())) return false;
+    return std::ranges::any_of(*spec.checks, [](const auto& check) { return check->scope == config::CheckScope::service; });
+}
+
+std::string scope_id(std::string_view service) { return fmt::format("{}#scope", service); }
 
 bool needs_lookup(const config::InstanceSpec& spec) {
     return !spec.target.literal && !spec.target.host.empty();

@@ -148,11 +148,10 @@ void Control::apply_traffic(const Change& change, std::uint64_t revision, Moment
                 if (!one.leaving) one.lifecycle = Lifecycle::serving;
                 one.revision = revision;
             },
-            [](Service& whole) {
-                whole.draining = false;
+            [&](Service& whole) {
+                whole.paused_until.reset();
                 if (resume->pause_only) return;
                 whole.draining = false;
-                whole.paused_until.reset();
                 for (const auto& one : whole.instances)
                     if (!one->leaving) one->lifecycle = Lifecycle::serving;
             });
@@ -201,12 +200,15 @@ config::StoredVerdict Control::stored(const Instance& instance) const {
 // few at a time, so that a crash never makes minutes of passing probes look like none.
 void Control::remember_some(Moment at, bool all, io::Task done) {
     std::vector<config::Change> changes;
-    for (const auto& [name, service] : membership_.services())
-        for (const auto& one : service->instances) {
-            if (!one->current.record || (!all && (at.now < one->stored_at + remember_every || changes.size() >= most_remembered_at_once))) continue;
-            one->stored_at = at.now;
-            changes.emplace_back(config::PutVerdict{stored(*one)});
-        }
+    const auto consider = [&](Instance& one) {
+        if (!one.current.record || (!all && (at.now < one.stored_at + remember_every || changes.size() >= most_remembered_at_once))) return;
+        one.stored_at = at.now;
+        changes.emplace_back(config::PutVerdict{stored(one)});
+    };
+    for (const auto& [name, service] : membership_.services()) {
+        for (const auto& one : service->instances) consider(*one);
+        if (service->scope) consider(*service->scope);
+    }
     if (changes.empty()) {
         if (done) done();
         return;

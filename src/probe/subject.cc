@@ -271,7 +271,11 @@ void Subject::settle() {
     next.flags = any_critical ? critical_flags : all_flags;
     next.flags.set(Flag::held, folded.held);
     const bool first = record_->word.version == 0;
-    if (!first && next == word_ && folded.reason == reason_) return;
+    if (!first && next == word_ && folded.reason == reason_) {
+        // The instance stands as it did, but other checks may be to blame. That is told, and is no new version.
+        if (!told(folded)) write(false, folded);
+        return;
+    }
     const State before = first ? record_->word.state : word_.state;
     const bool state_changed = before != next.state;
     word_ = next;
@@ -281,6 +285,16 @@ void Subject::settle() {
     cell_->word.store(word_.pack(), std::memory_order_release);
     epoch_->count.fetch_add(1, std::memory_order_release);
     write(state_changed, folded);
+}
+
+// Does the record say how each check stands, and which one decided?
+bool Subject::told(const verdict::InstanceVerdict& folded) const {
+    if (record_->checks.size() != watches_.size()) return false;
+    for (std::size_t i = 0; i < watches_.size(); ++i)
+        if (record_->checks[i].name != watches_[i]->plan().spec->name || record_->checks[i].state != watches_[i]->judge().state() ||
+            record_->checks[i].reason != watches_[i]->judge().reason() || record_->checks[i].critical != watches_[i]->critical())
+            return false;
+    return !folded.check || record_->decided_by == watches_[*folded.check]->plan().spec->name;
 }
 
 void Subject::write(bool state_changed, const verdict::InstanceVerdict& folded) {
@@ -317,7 +331,8 @@ void Subject::write(bool state_changed, const verdict::InstanceVerdict& folded) 
     }
     record->text = text_for(folded);
     // Nothing was seen yet since the restart: the sentence of before still holds.
-    const bool same_story = !state_changed && folded.reason != Reason::ok && (first || folded.reason == old.reason);
+    const bool same_story = !state_changed && folded.reason != Reason::ok &&
+                            (first || (folded.reason == old.reason && record->decided_by == old.decided_by));
     if (record->text.empty() && same_story) record->text = old.text;
     record_ = record;
     desk_.outbox.changed({.row = row_, .generation = word_.generation, .record = std::move(record)});

@@ -305,14 +305,18 @@ void Watch::beat(const catalog::HeartbeatSeen& seen) {
 
 void Watch::members(const std::vector<catalog::MemberState>& changed) {
     auto& members = extra().members;
+    bool news = false;
     for (const catalog::MemberState& member : changed) {
         const auto at = std::ranges::find(members, member.member, &catalog::MemberState::member);
         if (at == members.end()) {
+            news = true;
             members.push_back(member);
         } else {
+            news = news || at->state != member.state || at->stale != member.stale;
             *at = member;
         }
     }
+    if (!news) return;  // Something else of their services turned.
     // As if somebody had asked: several changes in a row don't make a run.
     look_now(Trigger::on_demand);
 }
@@ -327,10 +331,6 @@ bool Watch::hold(Instant until) {
 
 void Watch::replan(const Plan& plan, bool changed, std::uint8_t index) {
     const bool timing_changed = !(plan_->timing == plan.timing);
-    if (changed && flight_ != nullptr) {
-        subject_.desk().outbox.discarded();
-        subject_.desk().engine.cancel(std::exchange(flight_, nullptr));
-    } else if (flight_ != nullptr) {
     if (plan_->spec->kind() != plan.spec->kind()) {
         // What was kept for the old kind says nothing to the new one.
         if (extra_) extra_->members.clear();
@@ -338,6 +338,10 @@ void Watch::replan(const Plan& plan, bool changed, std::uint8_t index) {
         if (plan.from_memory() && extra_)
             for (Extra::Waiting& waiting : std::exchange(extra_->askers, {})) waiting.asker->answered_one();
     }
+    if (changed && flight_ != nullptr) {
+        subject_.desk().outbox.discarded();
+        subject_.desk().engine.cancel(std::exchange(flight_, nullptr));
+    } else if (flight_ != nullptr) {
         flight_->set_plan(plan);
     }
     plan_ = &plan;
@@ -382,7 +386,8 @@ catalog::CheckStanding Watch::standing() const {
             .run_outcome = run.outcome,
             .run_length = run.length,
             .run_needed = run.needed,
-            .decided = decided_};
+            .decided = decided_,
+            .reason = judge_.reason()};
 }
 
 bool Watch::noted(const verdict::Judgement& judged) {
