@@ -1,8 +1,8 @@
 """Goal: no idempotent request that had an eligible instance is lost while instances flap, die, restart and are drained (V20),
 and under that load all surfaces say the same (V1), and nothing acknowledged is late for the next request or read (V2).
 Method: constant load for HALE_LOAD_SECONDS (60) on three instances, of which one at a time is in trouble: ill, killed without
-a drain, refusing, resetting what it is asked, drained, overridden; beside that pauses and reloads that change thresholds and
-questions. The retry budget is the default. A reader compares list, explain, metrics and events all the time; a
+a drain, refusing, resetting what it is asked, drained, overridden; beside that pauses and reloads that change thresholds,
+questions and checks. The retry budget is the default. A reader compares list, explain, metrics and events all the time; a
 second service is mutated without probes in between, and the request right after each answer must know of it."""
 
 import json
@@ -149,7 +149,12 @@ class LoadAndFaults(Case):
                 reload(configuration("main: {http: /health}"))
                 reload(configuration())
 
-            deeds = [sick, die, refuse, reset, restart, drain, override, pause, retime, question]
+            def another_check(*_):
+                # A check more: what it says first decides nothing that the others had proven.
+                reload(configuration(PLAIN + "\n      also: {http: /health}"))
+                reload(configuration())
+
+            deeds = [sick, die, refuse, reset, restart, drain, override, pause, retime, question, another_check]
             done, blamed = [], {}
             teller = Teller(site)
             with Surfaces(site) as surfaces:
@@ -187,7 +192,7 @@ class LoadAndFaults(Case):
                 self.assertGreater(surfaces.compared.get(pair, 0), SECONDS / 2, pair)
             self.assertGreater(min(teller.told.values()), SECONDS / 4)
             if SECONDS >= 60:
-                self.assertEqual(set(counts), {"sick", "die", "refuse", "reset", "restart", "drain", "override", "pause", "retime", "question"})
+                self.assertEqual(set(counts), {"sick", "die", "refuse", "reset", "restart", "drain", "override", "pause", "retime", "question", "another_check"})
 
 
 if __name__ == "__main__":
