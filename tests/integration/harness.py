@@ -19,7 +19,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 
-from waiting import black_hole_address, on_free_port, refusing_address, silent_address, wait_for  # noqa: E402, F401
+from waiting import black_hole_address, free_port, on_free_port, refusing_address, silent_address, wait_for  # noqa: E402, F401
 
 BUILD = os.environ.get("HALE_BUILD", os.path.join(ROOT, "build", "dev"))
 HALE = os.path.join(BUILD, "src", "main", "hale")

@@ -200,9 +200,12 @@ class CommandLine(Case):
         class Listener(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 heard.append(self.headers.get("Authorization"))
+                problem = json.dumps({"type": "about:blank", "title": "Unauthorized", "status": 401}).encode()
                 self.send_response(401)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Type", "application/problem+json")
+                self.send_header("Content-Length", str(len(problem)))
                 self.end_headers()
+                self.wfile.write(problem)
 
             def log_message(self, *_):
                 pass

@@ -137,8 +137,8 @@ class Ssh(Case):
                     return "unhealthy" in watched.read()
 
             wait_for(told, "the watcher to be told")
-            watching.terminate()
-            watching.wait(20)
+            self.assertEqual(site.end(watching), 130, "interrupted")
+            site.processes.remove(watching)
             wait_for(lambda: not sessions(sshd.port), "every ssh to end")
 
     def test_what_fails_says_so_and_ends(self):
