@@ -58,7 +58,7 @@ int serve(const ServeOptions& options) {
 
     auto loaded = load_to_serve(options.config);
     if (!loaded) {
-        fmt::print(stderr, "{}\nhale: {} has problems; nothing was started. Try: hale config check {}\n", config::text(loaded.error()), options.config,
+        fmt::print(stderr, "{}hale: {} has problems; nothing was started. Try: hale config check {}\n", config::text(loaded.error()), options.config,
                    options.config);
         return 2;
     }
