@@ -33,6 +33,7 @@ namespace {
 
 constexpr Duration start_patience = 60s;   // For everything declared to be in force.
 constexpr Duration backup_look_interval = 1h;  // How often it is asked whether a backup is due.
+constexpr Duration settled_after = 20s;        // What a start takes and needs no more goes back to the machine then.
 constexpr int pool_threads = 2;
 constexpr std::string_view token_file = "admin.token";
 constexpr std::string_view first_token = "admin";
@@ -70,9 +71,6 @@ Result<> Daemon::start() {
         HALE_TRY(put_in_force());
         HALE_TRY(write_admin_token());
         HALE_TRY(open_listeners());
-        // Orders to the checkers and news to the readers of everything at once were made, and have been taken by now.
-        api_thread_->run_and_wait([] {});
-        malloc_trim(0);
         return {};
     };
     auto done = run();
@@ -327,6 +325,8 @@ Result<> Daemon::open_listeners() {
         backup_timer_ = std::make_unique<io::Timer>(control_thread_->loop(), io::member_fire<&Daemon::back_up>, this);
         // Right after the start too: a daemon that is started daily would never see its first day end.
         backup_timer_->arm(control_thread_->loop().now());
+        settled_timer_ = std::make_unique<io::Timer>(control_thread_->loop(), io::member_fire<&Daemon::give_back>, this);
+        settled_timer_->arm(control_thread_->loop().now() + settled_after);
     });
     return {};
 }
@@ -341,6 +341,12 @@ void Daemon::back_up() noexcept {
         },
         [] {});
     if (!queued) log(LogLevel::warning, fmt::format("backing up state.db: {}", queued.error().text));
+}
+
+// A start tells everybody of everything at once, and first probes make much that is soon let go of. Some milliseconds
+// for each hundred megabytes, in which others who allocate may wait: so once, and not on a thread of theirs.
+void Daemon::give_back() noexcept {
+    if (!pool_.run(control_thread_->loop(), [] { malloc_trim(0); }, [] {})) settled_timer_->arm(control_thread_->loop().now() + settled_after);
 }
 
 void Daemon::reload() {
@@ -392,6 +398,7 @@ void Daemon::stop() {
         control_thread_->loop().post([this, &remembered] {
             reloading_->stop();
             backup_timer_.reset();
+            settled_timer_.reset();
             control_->stop([&remembered] { remembered.set_value(); });
         });
         done.wait_for(start_patience);

@@ -51,6 +51,7 @@ private:
     Result<> bind_admin(std::string& content, std::vector<SocketAddress>& own);
     Result<> mutate_and_wait(catalog::Mutation mutation);
     void back_up() noexcept;
+    void give_back() noexcept;
     std::string socket_path() const;
 
     std::shared_ptr<const config::Document> document_;
@@ -74,7 +75,7 @@ private:
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<Reloading> reloading_;
     std::unique_ptr<api::Server> server_;
-    std::unique_ptr<io::Timer> backup_timer_;
+    std::unique_ptr<io::Timer> backup_timer_, settled_timer_;
     bool started_ = false;
 };
 

@@ -384,6 +384,7 @@ void Control::finish() {
     house_.arm(parts_.loop.now());
     // What the checkers said on taking their commands (restored verdicts, `checking`) is with the readers first.
     if (auto report = reports_.pop()) take(std::move(*report));
+    turn_panics();
     if (auto changes = folding_.end_of_restore(); !changes.empty()) remember(std::move(changes));
     if (done.reply) done.reply(MutationDone{done.revision, std::move(done.id)});
     begin_next();
@@ -430,8 +431,11 @@ void Control::take(CheckReport report) {
 
     std::vector<config::Change> remember = std::move(effects.remember);
     for (Instance* instance : changed) {
-        remember.emplace_back(config::PutVerdict{stored(*instance)});
+        const auto now = instance->storable();
+        if (instance->stored == now) continue;  // A flag came or went, or it came back from the journal just now.
+        instance->stored = now;
         instance->stored_at = at.now;
+        remember.emplace_back(config::PutVerdict{stored(*instance)});
     }
     if (!remember.empty()) this->remember(std::move(remember));
     for (const auto& name : folding_.take_doubted()) names_.doubt(name);
@@ -446,7 +450,19 @@ void Control::take(CheckReport report) {
             folding_.refold({more.services.begin(), more.services.end()}, then, more);
         });
     }
+    turn_panics();
     if (folding_.highest_version() > versions_reserved_ - std::min(versions_reserved_, versions_ahead) && versions_reserved_ < last_version) reserve();
+}
+
+// Workers first, as with any mutation: no reader sees a panic by which nobody routes yet.
+void Control::turn_panics() {
+    auto names = folding_.take_panic_turns();
+    if (names.empty()) return;
+    internally([this, names = std::move(names)](Moment at, Effects& effects) {
+        for (const auto& name : names)
+            if (Service* service = membership_.service(name); service != nullptr && folding_.turn_panic(*service, at)) effects.services.insert(service->name);
+        folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
+    });
 }
 
 std::uint16_t Control::generation_of(verdict::RowId row) const {

@@ -126,6 +126,7 @@ private:
 
     void internally(std::move_only_function<void(Moment, Effects&)> change);
     void take(CheckReport report);
+    void turn_panics();
     void tell(Effects& effects, Moment at);
     void tell(std::vector<Delta> deltas);
     std::uint64_t next_revision();
@@ -162,7 +163,8 @@ private:
     std::vector<SocketAddress> own_;
     CheckerSettings settings_;  // As last said.
     std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.
-    std::uint64_t store_dropped_ = 0;     // Last verdicts that the journal did not take.
+    verdict::RowId remembered_to_ = 0;     // Where remember_some() goes on.
+    std::uint64_t store_dropped_ = 0;      // Last verdicts that the journal did not take.
     Instant sweep_at_ = never;
     io::Timer house_;
     io::Timer adoption_;

@@ -57,8 +57,9 @@ std::vector<Delta> DeltaQueue::release() {
 
 void DeltaQueue::coalesce() {
     HALE_REACHED("audience: the readers do not keep up");
-    std::unordered_set<std::uint64_t> met;
+    std::unordered_set<std::uint64_t> met(held_.size());
     std::vector<Delta> kept;
+    kept.reserve(held_.size());
     for (auto it = held_.rbegin(); it != held_.rend(); ++it)
         if (met.insert(key_of(*it)).second) kept.push_back(std::move(*it));
     std::ranges::reverse(kept);

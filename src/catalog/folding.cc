@@ -156,7 +156,11 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
     next.counts = {folded.counts.total,     folded.counts.eligible, folded.counts.healthy, folded.counts.degraded,
                    folded.counts.unhealthy, folded.counts.pending,  folded.counts.unknown, folded.counts.draining};
     const ServiceStanding& last = service.standing;
-    next.panic = in_panic(service, instances, last.panic);
+    next.panic = service.panic;
+    for (const auto& one : service.instances)
+        if (one->eligible) one->good_until = never;
+        else if (one->good_until == never) one->good_until = at.now;
+    if (wants_panic(service) != service.panic) panic_turns_.push_back(service.name.str());
     const bool same_state = service.told && last.state == next.state;
     const auto known = known_.find(service.name.view());
     next.since = same_state ? last.since : known != known_.end() && known->second.state == next.state ? known->second.since : at.utc;
@@ -188,17 +192,26 @@ std::vector<config::Change> Folding::end_of_restore() {
     return changes;
 }
 
-// As every worker decides it, by the same rule from the same words.
-bool Folding::in_panic(const Service& service, const std::vector<verdict::InstanceView>& instances, bool was) {
+// It is control that decides, and workers are told: each deciding for itself would remember another past, and differ
+// from the others and from what readers see between the two thresholds.
+bool Folding::wants_panic(const Service& service) {
     const auto& declared = service.spec->panic;
     if (!declared || !service.routed) return false;
     std::uint32_t covered = 0, eligible = 0;
-    for (const auto& instance : instances) {
-        if (!verdict::covered_by_panic(instance.standing)) continue;
+    for (const auto& instance : service.instances) {
+        const auto standing = standing_of(*instance);
+        if (!verdict::covered_by_panic(standing)) continue;
         ++covered;
-        eligible += verdict::eligibility(instance.standing).eligible;
+        eligible += verdict::eligibility(standing).eligible;
     }
-    return verdict::in_panic({.below_percent = declared->below_percent, .min_instances = declared->min_instances}, covered, eligible, was);
+    return verdict::in_panic({.below_percent = declared->below_percent, .min_instances = declared->min_instances}, covered, eligible, service.panic);
+}
+
+bool Folding::turn_panic(Service& service, Moment at) {
+    if (wants_panic(service) == service.panic) return false;
+    service.panic = !service.panic;
+    service.panicked_at = at.now;
+    return true;
 }
 
 void Folding::tell_panic(const Service& service, const ServiceStanding& now, Effects& effects) {

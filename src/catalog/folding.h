@@ -38,12 +38,16 @@ public:
     std::uint32_t highest_version() const { return highest_version_; }
     // Instances whose next generation became eligible: control replaces them.
     std::vector<Instance*> take_ready() { return std::exchange(ready_, {}); }
+    // Services whose declared fail-open should begin or end: control turns it and publishes them.
+    std::vector<std::string> take_panic_turns() { return std::exchange(panic_turns_, {}); }
+    // Whether it turned. Readers hear of it with the next fold.
+    bool turn_panic(Service& service, Moment at);
     // Names that a connect failure wants resolved again.
     std::unordered_set<std::string> take_doubted() { return std::exchange(doubted_, {}); }
 
 private:
     void fold(Service& service, Moment at, Effects& effects);
-    static bool in_panic(const Service& service, const std::vector<verdict::InstanceView>& instances, bool was);
+    static bool wants_panic(const Service& service);
     static void tell_panic(const Service& service, const ServiceStanding& now, Effects& effects);
     void tell_verdict(Instance& instance, Effects& effects);
     void tell_members(std::string_view service, Effects& effects);
@@ -56,6 +60,7 @@ private:
     std::unordered_map<std::string, config::StoredStanding, TextHash, std::equal_to<>> known_;  // By service; empty but while restoring.
     std::unordered_map<std::string, std::vector<std::string>, TextHash, std::equal_to<>> dependents_;  // Member service → composite instances (ids).
     std::vector<Instance*> ready_;
+    std::vector<std::string> panic_turns_;
     std::unordered_set<std::string> doubted_;
     std::uint64_t discarded_ = 0;
     std::uint32_t highest_version_ = 0;

@@ -14,8 +14,6 @@ namespace hale::catalog {
 
 namespace {
 
-std::string claim_key(std::string_view service, std::string_view identity) { return fmt::format("{}\n{}", service, identity); }
-
 // The same instance spec, with the service's lifetime: specs live inside the ServiceSpec.
 std::shared_ptr<const config::InstanceSpec> within(const std::shared_ptr<const config::ServiceSpec>& service, std::size_t index) {
     return {service, &service->instances[index]};
@@ -43,45 +41,28 @@ LastKnown last_known_of(const config::StoredVerdict& stored, Moment at) {
 
 }  // namespace
 
-void Membership::remember(std::vector<config::StoredVerdict> verdicts) {
-    for (auto& verdict : verdicts) {
-        if (const auto at = verdict.name.find('@'); at != std::string::npos)
-            if (auto address = SocketAddress::parse(verdict.resolved))
-                restored_each_[claim_key(verdict.service, verdict.declared)].emplace_back(verdict.name, *address);
-        // Both ways in: an instance that has a name now may have been listed by its address before.
-        auto by_name = claim_key(verdict.service, "name " + verdict.name);
-        auto by_address = claim_key(verdict.service, "address " + verdict.declared);
-        restored_.emplace(std::move(by_name), verdict);
-        restored_.emplace(std::move(by_address), std::move(verdict));
-    }
-}
+void Membership::remember(std::vector<config::StoredVerdict> verdicts) { unclaimed_.put(std::move(verdicts)); }
 
 std::vector<config::Change> Membership::forget_unclaimed() {
-    std::set<std::string> gone;
-    for (const auto& [key, verdict] : restored_)
-        if (instance(verdict.instance) == nullptr) gone.insert(verdict.instance);
-    restored_.clear();
-    restored_each_.clear();
     std::vector<config::Change> changes;
-    for (const auto& id : gone) changes.emplace_back(config::RemoveVerdict{id});
+    for (auto& id : unclaimed_.give_up())
+        if (instance(id) == nullptr) changes.emplace_back(config::RemoveVerdict{std::move(id)});
     return changes;
 }
 
 bool Membership::claimable(const Service& service, const config::InstanceSpec& spec) const {
-    return !restored_.empty() && restored_.contains(claim_key(service.name, identity(spec)));
+    if (unclaimed_.empty()) return false;
+    return spec.named ? unclaimed_.has_name(service.name, spec.name) : unclaimed_.has_address(service.name, spec.target.declared);
 }
 
 // The addresses of one name (`each`) share what was declared: their own names tell them apart.
 std::optional<config::StoredVerdict> Membership::claim(const Service& service, const config::InstanceSpec& spec, std::string_view name,
                                                        bool each) {
-    if (restored_.empty()) return std::nullopt;
+    if (unclaimed_.empty()) return std::nullopt;
     const bool by_name = each || spec.named || spec.target.declared.empty();
-    const auto found = restored_.find(claim_key(service.name, by_name ? fmt::format("name {}", name) : identity(spec)));
-    if (found == restored_.end()) return std::nullopt;
-    config::StoredVerdict verdict = std::move(found->second);
-    restored_.erase(found);
-    if (instance(verdict.instance) != nullptr) return std::nullopt;
-    return verdict;
+    auto stored = by_name ? unclaimed_.claim_name(service.name, name) : unclaimed_.claim_address(service.name, spec.target.declared);
+    if (stored && instance(stored->instance) != nullptr) return std::nullopt;
+    return stored;
 }
 
 void Membership::put(Put what, Moment at, Effects& effects) {
@@ -141,7 +122,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
                 if (one == nullptr || !one->each || one->spec->target.declared != specs[i].target.declared) continue;
                 keep(*std::exchange(one, nullptr), within(service.spec, i), turn, at, effects);
             }
-            if (!restored_each_.empty()) restore_each(service, i, at, effects);
+            if (!unclaimed_.empty()) restore_each(service, i, at, effects);
             continue;
         }
         matched[i] = take(by_identity, identity(specs[i]));
@@ -203,10 +184,8 @@ void Membership::put(Put what, Moment at, Effects& effects) {
 
 // After a restart the addresses of a name are those that were verified, until the name is asked again.
 void Membership::restore_each(Service& service, std::size_t index, Moment at, Effects& effects) {
-    const auto found = restored_each_.find(claim_key(service.name, service.spec->instances[index].target.declared));
-    if (found == restored_each_.end()) return;
-    for (auto& [name, address] : found->second) add(service, within(service.spec, index), name, at, effects, address);
-    restored_each_.erase(found);
+    for (const auto& [name, address] : unclaimed_.made_of(service.name, service.spec->instances[index].target.declared))
+        add(service, within(service.spec, index), name, at, effects, address);
 }
 
 // An instance that kept its identity: id, row and verdict stay.
@@ -269,6 +248,8 @@ Instance& Membership::add(Service& service, std::shared_ptr<const config::Instan
         if (!instance.spec->named && !stored->name.empty() && !address) instance.name = stored->name;
         instance.current.observed = stored->observed;
         last_known = last_known_of(*stored, at);
+        instance.stored = {stored->generation, stored->state, last_known->reason};
+        instance.stored_at = at.now;
         // Route where it was verified, until a look-up says otherwise.
         if (!address && needs_lookup(*instance.spec) && service.routed) address = SocketAddress::parse(stored->resolved);
     } else {
@@ -303,11 +284,12 @@ void Membership::add_scope(Service& service, Moment at, Effects& effects) {
     scope.current.started = at.now;
     scope.current.address = scope.spec->target.literal;
     std::optional<LastKnown> last_known;
-    if (const auto found = restored_.find(claim_key(service.name, fmt::format("name {}", scope.name))); found != restored_.end()) {
-        last_known = last_known_of(found->second, at);
-        scope.current.number = found->second.generation;
-        scope.current.observed = found->second.observed;
-        restored_.erase(found);
+    if (const auto stored = unclaimed_.claim_name(service.name, scope.name)) {
+        last_known = last_known_of(*stored, at);
+        scope.current.number = stored->generation;
+        scope.current.observed = stored->observed;
+        scope.stored = {stored->generation, stored->state, last_known->reason};
+        scope.stored_at = at.now;
     }
     scope.newest = scope.current.number;
     by_id_.put(&scope, id_of);

@@ -11,12 +11,12 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
 #include "base/text_index.h"
 #include "catalog/model.h"
+#include "catalog/unclaimed.h"
 #include "config/journal.h"
 #include "verdict/ledger.h"
 
@@ -99,6 +99,9 @@ public:
         Generation* generation = nullptr;
     };
     Found by_row(verdict::RowId row, std::uint16_t generation);
+    // Every row below rows(), for walks that go on another time; null: nobody's.
+    std::size_t rows() const { return by_row_.size(); }
+    Instance* at_row(verdict::RowId row) const { return row < by_row_.size() ? by_row_[row] : nullptr; }
     std::map<std::string, std::unique_ptr<Service>, std::less<>>& services() { return services_; }
     // The checks that are judged on this instance's own rows.
     std::shared_ptr<const config::CheckList> carried(const Instance& instance) const;
@@ -136,8 +139,7 @@ private:
     std::vector<Instance*> by_row_;
     std::vector<Slot> free_instance_slots_, free_service_slots_;
     Slot next_instance_slot_ = 0, next_service_slot_ = 0;
-    std::unordered_map<std::string, config::StoredVerdict> restored_;  // By service and identity.
-    std::unordered_map<std::string, std::vector<std::pair<std::string, SocketAddress>>> restored_each_;  // Names and addresses, by service and target.
+    Unclaimed unclaimed_;
     std::map<std::string, std::vector<Ip>, std::less<>> last_answers_;
 };
 

@@ -356,7 +356,6 @@ TEST(Publishing, EveryTrafficKeyReachesTheSnapshot) {
     EXPECT_EQ(service.degraded_weight, 0.5);
     EXPECT_EQ(service.timeouts, (config::Timeouts{.connect = 2s, .first_byte = 3s, .idle = 4s}));
     EXPECT_EQ(service.retry, (config::Retry{.max = 5, .budget_percent = 50}));
-    EXPECT_EQ(service.panic, (config::Panic{.below_percent = 10, .min_instances = 9, .to = config::PanicTarget::last_good}));
     EXPECT_EQ(snapshot->trusted_proxies.size(), 1u);
     EXPECT_EQ(snapshot->errors_detail_for.size(), 1u);
     EXPECT_EQ(snapshot->max_body, 1u << 20);

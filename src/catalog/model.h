@@ -55,8 +55,19 @@ struct Instance {
     std::uint8_t rule = 0;  // 0: not said yet.
     std::uint16_t newest = 0;  // The highest generation number given so far: none is given twice.
     bool last_eligible = false;  // As last told to its checker.
-    Instant stored_at{};         // When its last verdict was last handed to the journal.
+    // What the journal has of its verdict, besides evidence, which grows older there: nothing yet, if never given.
+    struct Stored {
+        std::uint16_t generation = 0;
+        verdict::State state = verdict::State::pending;
+        verdict::Reason reason = verdict::Reason::never_checked;
+        bool operator==(const Stored&) const = default;
+    };
+    std::optional<Stored> stored;
+    Instant stored_at{};  // When it was last given.
+    Instant good_until = Instant::min();  // When it was last eligible, as far as it was folded; never: it is.
 
+    // What the journal should have now.
+    Stored storable() const { return {current.number, current.word().state, current.record ? current.record->reason : verdict::Reason::never_checked}; }
     bool unchecked() const;
     // As the router and the folding see it: an instance that serves is draining with its service.
     verdict::Lifecycle lifecycle_now() const;
@@ -79,6 +90,8 @@ struct Service {
     CheckRevisions check_revisions;
     std::string host;  // What health checks send as Host: the first route's.
     bool routed = false;
+    bool panic = false;   // Declared fail-open, as workers were last told, and
+    Instant panicked_at{};  // when that began.
     ServiceStanding standing;
     std::uint32_t passing_checks = 0;  // Of its instances, healthy or degraded when it was last folded.
     bool told = false;  // Has a standing been told at all?

@@ -200,14 +200,17 @@ config::StoredVerdict Control::stored(const Instance& instance) const {
 // few at a time, so that a crash never makes minutes of passing probes look like none.
 void Control::remember_some(Moment at, bool all, io::Task done) {
     std::vector<config::Change> changes;
-    const auto consider = [&](Instance& one) {
-        if (!one.current.record || (!all && (at.now < one.stored_at + remember_every || changes.size() >= most_remembered_at_once))) return;
-        one.stored_at = at.now;
-        changes.emplace_back(config::PutVerdict{stored(one)});
-    };
-    for (const auto& [name, service] : membership_.services()) {
-        for (const auto& one : service->instances) consider(*one);
-        if (service->scope) consider(*service->scope);
+    const std::size_t rows = membership_.rows();
+    // All of them are looked at twice as often as is needed.
+    const std::size_t looked_at = all ? rows : std::min(rows, 256 + rows * 2 / static_cast<std::size_t>(remember_every / housekeeping_interval));
+    for (std::size_t i = 0; i < looked_at && (all || changes.size() < most_remembered_at_once); ++i) {
+        remembered_to_ = remembered_to_ + 1 < rows ? remembered_to_ + 1 : 0;
+        Instance* one = membership_.at_row(remembered_to_);
+        if (one == nullptr || !one->current.record || one->current.row != remembered_to_) continue;
+        if (!all && at.now < one->stored_at + remember_every) continue;
+        one->stored = one->storable();
+        one->stored_at = at.now;
+        changes.emplace_back(config::PutVerdict{stored(*one)});
     }
     if (changes.empty()) {
         if (done) done();

@@ -1,10 +1,15 @@
 #include "catalog/publishing.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "catalog/folding.h"
 
 namespace hale::catalog {
+
+namespace {
+constexpr Duration good_lately = 60s;  // Before a panic began: so lately eligible, an instance is one of the last good.
+}  // namespace
 
 std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::uint64_t revision, Moment at) {
     auto out = std::make_shared<RoutedService>();
@@ -13,7 +18,12 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
     out->balance = service.spec->balance;
     out->timeouts = service.spec->timeouts;
     out->retry = service.spec->retry;
-    out->panic = service.spec->panic;
+    out->panic = service.panic;
+    // They fail one after the other, so those lost just before the panic are as good as those lost at its beginning.
+    const auto was_good = [&](const auto& instance) { return instance->good_until >= service.panicked_at - good_lately; };
+    // Where nobody was lost lately (a restart amid trouble) nobody is known to be better than the others.
+    const bool last_good = service.panic && service.spec->panic && service.spec->panic->to == config::PanicTarget::last_good &&
+                           std::ranges::any_of(service.instances, [&](const auto& instance) { return !instance->eligible && was_good(instance); });
     out->degraded_weight = service.spec->degraded_weight;
     out->override = service.override ? std::optional{service.override->state} : std::nullopt;
     if (service.paused_until) out->paused_until = at.now + (*service.paused_until - at.utc);
@@ -29,6 +39,7 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
         endpoint.lifecycle = standing.lifecycle;
         endpoint.override = standing.override;
         endpoint.unchecked = standing.unchecked;
+        endpoint.in_panic = service.panic && (!last_good || was_good(instance));
         endpoint.trusted = instance->spec->owner == config::Owner::file;
         endpoint.weight = instance->weight.value_or(instance->spec->weight);
         endpoint.address = *instance->current.address;

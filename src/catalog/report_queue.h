@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -23,6 +24,7 @@ private:
     void coalesce();
 
     CheckReport waiting_;
+    std::size_t coalesce_at_ = most_queued_changes;  // Moves up where there are more rows than that.
     std::uint64_t skipped_ = 0;
 };
 

@@ -32,6 +32,7 @@ struct Endpoint {
     std::optional<verdict::OverrideState> override;  // The instance's and the service's, the stronger.
     bool unchecked = false;
     bool trusted = false;  // Declared in the file: held to `deny` alone.
+    bool in_panic = false;  // Declared fail-open is in force and reaches this one, should it be covered by it.
     std::uint32_t weight = 1;
     SocketAddress address;
     SharedText id;
@@ -47,7 +48,7 @@ struct RoutedService {
     config::Balance balance;
     config::Timeouts timeouts;
     config::Retry retry;
-    std::optional<config::Panic> panic;
+    bool panic = false;  // Declared fail-open is in force: control decides, so that everybody sees the same.
     double degraded_weight = 1.0;
     std::optional<verdict::OverrideState> override;  // The service's own, for the answer's reason.
     std::optional<Instant> paused_until;

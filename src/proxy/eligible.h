@@ -1,6 +1,6 @@
 // Who may receive a service's requests now: the eligibility table over all its endpoints, and declared
-// fail-open on top of it. Pure: words in, list out. A worker asks again only when the service's epoch moved
-// or its part of the snapshot changed.
+// fail-open on top of it, while control says that it is in force. Pure: words in, list out. A worker asks again
+// only when the service's epoch moved or its part of the snapshot changed.
 
 #pragma once
 
@@ -21,16 +21,13 @@ struct Candidate {
 
 class EligibleList {
 public:
-    // Reads every endpoint's word. Whether panic is on depends on whether it was.
+    // Reads every endpoint's word.
     void rebuild(const catalog::RoutedService& service);
 
     std::span<const Candidate> candidates() const { return candidates_; }
-    bool panic() const { return panic_; }
 
 private:
     std::vector<Candidate> candidates_;
-    std::vector<verdict::RowId> last_good_;  // Eligible when panic was last off; sorted.
-    bool panic_ = false;
 };
 
 }  // namespace hale::proxy

@@ -41,7 +41,7 @@ TEST(EligibleList, HoldsExactlyWhomTheTableAdmits) {
                         const bool expected = lifecycle == Lifecycle::serving &&
                                               (override == 0 || (override == -1 && judged_up));
                         EXPECT_EQ(list.candidates().size(), expected ? 1u : 0u);
-                        EXPECT_FALSE(list.panic());
+                        if (expected) EXPECT_FALSE(list.candidates()[0].panicked);
                     }
 }
 
@@ -66,32 +66,27 @@ TEST(EligibleList, WeighsDegradedInstancesLessAndZeroOnlyAsTheLastResort) {
     EXPECT_EQ(list.candidates()[0].weight, 1);
 }
 
-TEST(EligibleList, PanicsAsDeclaredAndLeavesTenPointsAbove) {
-    for (const auto to : {config::PanicTarget::all, config::PanicTarget::last_good}) {
-        Table table;
-        auto& s = table.service("s");
-        for (std::uint16_t i = 0; i < 10; ++i) s.endpoints.push_back(table.endpoint({.port = i}, i < 8 ? State::healthy : State::unhealthy));
-        s.panic = config::Panic{.below_percent = 50, .min_instances = 3, .to = to};
-        EligibleList list;
-        const auto with = [&](int healthy) {
-            for (int i = 0; i < 8; ++i) table.judge(s.endpoints[static_cast<std::size_t>(i)], i < healthy ? State::healthy : State::unhealthy);
-            list.rebuild(s);
-            return list.candidates().size();
-        };
-        const std::size_t panicked = to == config::PanicTarget::all ? 10 : 8;
-        EXPECT_EQ(with(8), 8u);
-        EXPECT_EQ(with(5), 5u);
-        EXPECT_EQ(with(8), 8u);
-        EXPECT_EQ(with(4), panicked);
-        EXPECT_TRUE(list.panic());
-        EXPECT_EQ(with(5), panicked);
-        EXPECT_EQ(with(6), 6u);
-        EXPECT_FALSE(list.panic());
-        s.endpoints[0].override = OverrideState::down;
-        EXPECT_EQ(with(0), to == config::PanicTarget::all ? 9u : 5u);  // last_good: those of the last quiet moment.
-        s.panic->min_instances = 10;
-        EXPECT_EQ(with(0), 0u);
-    }
+// Fail-open as control has it in force, over every state and layer: it adds the covered ones that it reaches, and nobody else.
+TEST(EligibleList, PanicReachesWhatItCoversAndNoMore) {
+    for (const State state : {State::pending, State::healthy, State::degraded, State::unhealthy, State::unknown})
+        for (const auto lifecycle : {Lifecycle::starting, Lifecycle::serving, Lifecycle::draining})
+            for (const bool down : {false, true})
+                for (const bool reached : {false, true}) {
+                    Table table;
+                    auto& s = table.service("s");
+                    s.panic = true;
+                    auto endpoint = table.endpoint({.port = 1}, state);
+                    endpoint.lifecycle = lifecycle;
+                    endpoint.in_panic = reached;
+                    if (down) endpoint.override = OverrideState::down;
+                    s.endpoints = {endpoint};
+                    EligibleList list;
+                    list.rebuild(s);
+                    const bool good = state == State::healthy || state == State::degraded;
+                    const bool serves = lifecycle == Lifecycle::serving && !down;
+                    ASSERT_EQ(list.candidates().size(), serves && (good || (reached && state == State::unhealthy)) ? 1u : 0u);
+                    if (!list.candidates().empty()) EXPECT_EQ(list.candidates()[0].panicked, !good);
+                }
 }
 
 TEST(Strip, LeavesTheOriginalBytesOfTheRest) {

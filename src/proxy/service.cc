@@ -144,7 +144,7 @@ void Service::rebuild() {
     constexpr double weight_scale = 1'000;
     constexpr double most_weight = 4e9;
     list_.rebuild(*routed_);
-    stats.panic = list_.panic();
+    stats.panic = panic();
     for (auto& backend : backends_) backend->wanted = false;
     weighed_.clear();
     for (const auto& candidate : list_.candidates()) {

@@ -70,7 +70,7 @@ public:
 
     // Rebuilds the list when the epoch moved: one load otherwise. Closes idle connections of instances that left it.
     void refresh();
-    bool panic() const { return list_.panic(); }
+    bool panic() const { return routed_ != nullptr && routed_->panic; }
     // Among the candidates but those already tried; null when none is left. `hash` counts where the policy says so.
     Backend* choose(std::uint64_t hash, std::span<Backend* const> tried);
     bool chooses_by_hash() const { return method_ == balance::Method::hash; }

@@ -774,7 +774,8 @@ TEST(Worker, PanicIsLoudAndOnlyWhenDeclared) {
     for (const auto& e : web.endpoints) bed.table.judge(e, verdict::State::unhealthy);
     bed.open();
     EXPECT_TRUE(bed.ask(get()).starts_with("HTTP/1.1 503 "));
-    web.panic = config::Panic{};
+    web.panic = true;
+    for (auto& e : web.endpoints) e.in_panic = true;
     bed.adopt();
     const auto got = bed.ask(get());
     EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK") && has(got, "Hale-Panic: web\r\n")) << got;
@@ -827,7 +828,7 @@ TEST(Worker, V18NoRequestReachesARefusedTargetHoweverItBecameEligible) {
                 } else if (how == "override up") {
                     e.override = verdict::OverrideState::up;
                 } else if (how == "panic") {
-                    web.panic = config::Panic{.below_percent = 100, .min_instances = 1};
+                    web.panic = e.in_panic = true;
                 } else {
                     verdict::Word word{.state = verdict::State::unknown, .was_eligible = true, .generation = 1, .version = 9};
                     word.flags.set(verdict::Flag::held);
@@ -852,7 +853,7 @@ TEST(Worker, V18NoRequestReachesARefusedTargetHoweverItBecameEligible) {
                 auto good = bed.table.endpoint(bed.instance(0).at(), verdict::State::healthy);
                 good.override = verdict::OverrideState::up;
                 web.endpoints.push_back(good);
-                web.panic.reset();
+                web.panic = false;
                 bed.adopt();
                 for (int i = 0; i < 4; ++i) EXPECT_TRUE(has(bed.ask(get()), "HTTP/1.1 200 "));
                 EXPECT_EQ(secret.accepted, 0u);

@@ -12,7 +12,7 @@ namespace hale::verdict {
 
 enum class PanicTo : std::uint8_t {
     all,        // Every covered instance.
-    last_good,  // The covered ones among those that were eligible when the panic began; all where nobody knows.
+    last_good,  // The covered ones among those that were eligible within a minute before the panic; all where nobody knows.
 };
 
 struct PanicPolicy {

@@ -267,7 +267,7 @@ TEST(Traffic, PanicGoesWhereItIsDeclaredToAndIsLoud) {
 
         town.b(0).sick = town.b(1).sick = true;
         ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 1; }, 10s));
-        EXPECT_TRUE(panic());
+        ASSERT_TRUE(town.world.run_until(panic, 1s));
         ASSERT_FALSE(node->notices.empty());
         EXPECT_EQ(node->notices.back().kind, "panic.began");
         EXPECT_EQ(met(), to == "all" ? "abcN" : "abc");
@@ -285,12 +285,12 @@ TEST(Traffic, PanicGoesWhereItIsDeclaredToAndIsLoud) {
         town.world.run_for(1s);
         node = std::make_unique<Node>(town);
         ASSERT_TRUE(node->start(yaml));
-        EXPECT_TRUE(panic());
+        ASSERT_TRUE(town.world.run_until(panic, 1s));
         EXPECT_EQ(met(), "abcN");
 
         town.b(0).sick = town.b(1).sick = false;
         ASSERT_TRUE(town.world.run_until([&] { return count().eligible == 3; }, 10s));
-        EXPECT_FALSE(panic());
+        ASSERT_TRUE(town.world.run_until([&] { return !panic(); }, 1s));
         EXPECT_EQ(node->notices.back().kind, "panic.ended");
         EXPECT_EQ(met(), "abc");
         // Nothing declared, nothing panics.
