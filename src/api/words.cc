@@ -37,6 +37,9 @@ void write_checks(JsonWriter& json, const InstanceView& instance) {
             if (instance.last.any && instance.last.check == i && instance.last.run_length != 0)
                 write_run(json, instance.last.run_outcome, instance.last.run_length, instance.last.run_needed);
             else write_run(json, check.run_outcome, check.run_length, check.run_needed);
+            if (check.decided)
+                json.open("decided", '{').text("rule", verdict::to_text(check.decided->rule)).number("length", check.decided->length)
+                    .number("needed", check.decided->needed).close('}');
             json.close('}');
         }
     } else if (instance.facts->checks) {

@@ -87,16 +87,11 @@ Json seconds_of(const verdict::Timings& timings) {
 Json json_of(const verdict::Observation& seen, const probe::Plan& plan, const probe::Destination& to) {
     Json out = Json::object();
     const std::string question = probe::asked(plan, to, seen.address);
-    std::string text = seen.text;
-    if (text.empty()) {
-        text = seen.status == 0 ? fmt::format("{}: connected in {}", question, human(seen.timings.total))
-                                : fmt::format("{}: status {} in {}", question, seen.status, human(seen.timings.total));
-    }
     out["target"] = question;
     out["outcome"] = verdict::to_text(seen.outcome);
     out["code"] = verdict::code(seen.reason);
     out["phase"] = seen.phase == verdict::Phase::none ? Json(nullptr) : Json(verdict::to_text(seen.phase));
-    out["text"] = text;
+    out["text"] = probe::told(plan, to, seen);
     if (seen.status != 0) out["status"] = seen.status;
     out["seconds"] = seconds_of(seen.timings);
     out["at"] = rfc3339(seen.at);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "base/reached.h"
+#include "probe/words.h"
 
 namespace hale::probe {
 
@@ -209,8 +210,10 @@ bool Subject::gates_take(std::size_t check, std::uint32_t number, const verdict:
     if (std::ranges::find(asked, check) == asked.end()) return false;
     // Evidence for a gate travels on its own connection, where there is one at all.
     if (seen.vehicle == verdict::Vehicle::pooled) return gates_want(check);
+    verdict::Observation whole = seen;
+    whole.text = probe::told(watches_[check]->plan(), to_.for_check(*watches_[check]->plan().spec), seen);
     for (const auto& gate : gates_)
-        if (number > gate->opened_after()) gate->take(check, seen, counted, watches_[check]->plan().timing.rise);
+        if (number > gate->opened_after()) gate->take(check, whole, counted, watches_[check]->plan().timing.rise);
     check_gates();
     return gates_want(check);
 }

@@ -278,7 +278,7 @@ void Watch::ask(std::shared_ptr<Asker> asker, std::optional<Duration> max_age) {
     const bool fresh_enough = max_age && last_.ended != Instant::min() && now - last_.ended <= *max_age;
     if (fresh_enough || extra().askers.size() >= most_askers) {
         if (last_.ended != Instant::min())
-            asker->answers.push_back({.check = plan_->spec->name.str(), .observation = last_observation(), .shared = true});
+            asker->answers.push_back({.check = plan_->spec->name.str(), .observation = told_whole(last_observation()), .shared = true});
         asker->answered_one();
         return;
     }
@@ -286,10 +286,17 @@ void Watch::ask(std::shared_ptr<Asker> asker, std::optional<Duration> max_age) {
     if (flight_ == nullptr) probe_now(Trigger::on_demand);
 }
 
+// For people, with its sentence.
+Observation Watch::told_whole(Observation seen) const {
+    seen.text = told(*plan_, subject_.destination().for_check(*plan_->spec), seen);
+    return seen;
+}
+
 void Watch::answer(const Observation& seen) {
+    const Observation whole = told_whole(seen);
     // Taken out first: an asker may ask again at once.
     for (Extra::Waiting& waiting : std::exchange(extra_->askers, {})) {
-        waiting.asker->answers.push_back({.check = plan_->spec->name.str(), .observation = seen, .shared = waiting.shared});
+        waiting.asker->answers.push_back({.check = plan_->spec->name.str(), .observation = whole, .shared = waiting.shared});
         waiting.asker->answered_one();
     }
 }

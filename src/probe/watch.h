@@ -104,6 +104,7 @@ private:
     void rearm();
     void abandon();
     void answer(const verdict::Observation& seen);
+    verdict::Observation told_whole(verdict::Observation seen) const;
     verdict::Observation last_observation() const;
     Extra& extra();
     // Whether readers see something new of it; keeps what decided.

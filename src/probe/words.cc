@@ -71,6 +71,14 @@ std::string asked(const Plan& plan, const Destination& to, const SocketAddress& 
     return fmt::format("tcp {}", place);
 }
 
+std::string told(const Plan& plan, const Destination& to, const verdict::Observation& seen) {
+    if (!seen.text.empty() || seen.outcome != verdict::Outcome::pass) return seen.text;
+    const std::string question = asked(plan, to, seen.address);
+    if (seen.status != 0) return fmt::format("{}: status {} in {}", question, seen.status, human(seen.timings.total));
+    if (seen.timings.total < Duration{0}) return fmt::format("{}: as it should be", question);
+    return fmt::format("{}: {} in {}", question, plan.exec() ? "passed" : "connected", human(seen.timings.total));
+}
+
 std::string evidence(std::string_view text) {
     // A secret may begin before the cut and end behind it: hide first, cut then.
     std::string out = escaped(without_secrets(text.substr(0, evidence_limit * 4)), evidence_limit);
