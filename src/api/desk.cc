@@ -60,6 +60,7 @@ Problem problem_of(const Error& error) {
         case Code::invalid: return {400, "invalid", error.text};
         case Code::not_found: return {404, "not_found", error.text};
         case Code::conflict: return {409, "conflict", error.text};
+        case Code::outdated: return {412, "precondition_failed", error.text};
         case Code::denied: return {403, "denied", error.text};
         case Code::timed_out: return {504, "timed_out", error.text};
         case Code::unavailable: return {503, "unavailable", error.text};
@@ -313,9 +314,6 @@ void mutate(Desk& desk, const CallPtr& call, catalog::Change change, MutationPla
             problem.status = 500;
             problem.code = "adoption_timeout";
             problem.revision = result.error().adoption_revision;
-        } else if (problem.status == 409 && call->request().head.fields.has(wire::Known::if_match)) {
-            problem.status = 412;
-            problem.code = "precondition_failed";
         }
         answer_problem(call, problem);
     });

@@ -317,7 +317,8 @@ TEST_F(Api, ChecksAreObjectsLikeTheOthers) {
 
 TEST_F(Api, RefusalsHaveTheirStatus) {
     const struct { Error error; std::string_view fields; int status; std::string_view code; } cases[] = {
-        {{Code::conflict, "owned by the file"}, "", 409, "conflict"}, {{Code::conflict, "moved on"}, "If-Match: \"3\"\r\n", 412, "precondition_failed"},
+        {{Code::conflict, "owned by the file"}, "", 409, "conflict"}, {{Code::conflict, "owned by the file"}, "If-Match: \"3\"\r\n", 409, "conflict"},
+        {{Code::outdated, "moved on"}, "If-Match: \"3\"\r\n", 412, "precondition_failed"},
         {{Code::unavailable, "store"}, "", 503, "unavailable"},       {{Code::not_found, "no"}, "", 404, "not_found"},
         {{Code::invalid, "no"}, "", 400, "invalid"}};
     for (const auto& one : cases) {

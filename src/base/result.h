@@ -14,7 +14,8 @@ namespace hale {
 enum class Code : std::uint8_t {
     invalid,       // The caller's input is wrong; the sentence says where and what is allowed.
     not_found,     // No such object.
-    conflict,      // It exists already, is owned by somebody else, or its revision moved on.
+    conflict,      // It exists already, or is owned by somebody else.
+    outdated,      // The caller goes by a revision that is not the object's any more.
     denied,        // Not authenticated or not allowed.
     timed_out,     // A deadline passed.
     unavailable,   // A peer, a store or a resource is not there now; trying later may help.

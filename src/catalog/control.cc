@@ -193,7 +193,7 @@ void Control::commit(Pending pending) {
     if (auto* gone = std::get_if<RemoveApiInstance>(&pending.mutation.change))
         if (const Instance* one = membership_.instance_of(gone->service, gone->name)) gone->name = one->name;
     if (const auto at_revision = revision_of(pending.mutation.change); pending.mutation.if_match.value_or(at_revision) != at_revision)
-        return refuse(pending.reply, {Code::conflict, fmt::format("the object is at revision {}, not {}: somebody changed it in between",
+        return refuse(pending.reply, {Code::outdated, fmt::format("the object is at revision {}, not {}: somebody changed it in between",
                                                                   at_revision, *pending.mutation.if_match)});
     // A number is taken only by what was found valid.
     auto planned = declared_.plan(pending.mutation.change, revision_ + 1);

@@ -232,7 +232,7 @@ TEST(Control, IfMatchHoldsAnOverrideByItsOwnRevision) {
     ASSERT_TRUE(desk.last.has_value()) << "there is none yet";
     const auto revision = desk.last->revision;
     desk.mutate(down(desk.id()), revision - 1);
-    EXPECT_EQ(desk.last.error().error.code, Code::conflict);
+    EXPECT_EQ(desk.last.error().error.code, Code::outdated);
     desk.mutate(down(desk.id()), revision);
     EXPECT_TRUE(desk.last.has_value());
 }
@@ -247,7 +247,7 @@ TEST(Control, IfMatchHoldsAnInstanceByItsLastMutation) {
     for (const Change& change : {Change{SetWeight{id, 3}}, Change{Drain{"", id}}, Change{Resume{"", id}}}) {
         const auto before = shown();
         desk.mutate(change, before + 1);
-        EXPECT_EQ(desk.last.error().error.code, Code::conflict);
+        EXPECT_EQ(desk.last.error().error.code, Code::outdated);
         desk.mutate(change, before);
         ASSERT_TRUE(desk.last.has_value());
         EXPECT_EQ(shown(), desk.last->revision);

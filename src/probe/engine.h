@@ -81,6 +81,7 @@ public:
 
 private:
     friend class Flight;
+    friend class Outbound;
     friend class HttpProbe;
     friend class TcpProbe;
     friend class ExecProbe;

@@ -86,15 +86,10 @@ Phase phase_of(Reason reason) {
 
 }  // namespace
 
-HttpProbe::HttpProbe(Engine& engine) : Flight(engine), exchange_(*engine.scratch_) {}
-
-std::string HttpProbe::sentence(std::string_view what) const {
-    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
-}
+HttpProbe::HttpProbe(Engine& engine) : Outbound(engine), exchange_(*engine.scratch_) {}
 
 void HttpProbe::launch() {
     path_.clear();
-    further_.clear();
     redirects_ = 0;
     reused_ = false;
     if (!plan().fault.empty()) return end_error(Phase::none, plan().fault);
@@ -113,86 +108,7 @@ void HttpProbe::launch() {
     set_out();
 }
 
-void HttpProbe::set_out() {
-    seen_.vehicle = Vehicle::fresh;
-    if (!order_.to.is_name()) {
-        seen_.timings.dns = Duration::zero();
-        return connect_to(order_.to.address());
-    }
-    stage_ = Stage::resolving;
-    question_ = engine_.resolver_.resolve(order_.to.naming->name, due(),
-                                          [this](Result<io::Resolution> result) { resolved(std::move(result)); });
-}
-
-void HttpProbe::resolved(Result<io::Resolution> result) {
-    question_.reset();
-    seen_.timings.dns = since_start();
-    if (!result) {
-        const Error& error = result.error();
-        const std::string what = fmt::format("the name {} did not resolve: {}", order_.to.naming->name, error.text);
-        if (error.code == Code::exhausted || error.code == Code::internal) return end_error(Phase::dns, what);
-        return end(Outcome::fail, Reason::dns_failure, Phase::dns, sentence(what));
-    }
-    std::vector<Ip>& found = result->addresses;
-    if (found.empty())
-        return end(Outcome::fail, Reason::dns_failure, Phase::dns,
-                   sentence(fmt::format("the name {} has no address", order_.to.naming->name)));
-    if (found.size() > most_addresses_tried) found.resize(most_addresses_tried);
-    further_.assign(found.rbegin(), found.rend());
-    const Ip first = further_.back();
-    further_.pop_back();
-    connect_to(SocketAddress{.ip = first, .port = order_.to.port});
-}
-
-void HttpProbe::connect_to(const SocketAddress& address) {
-    seen_.address = address;
-    if (const auto refusal = engine_.options_.targets->refusal(address, order_.to.trusted)) {
-        ++engine_.stats_.refused_targets;
-        return end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
-    }
-    stage_ = Stage::connecting;
-    connecting_since_ = engine_.loop_.fresh_now();
-    ++engine_.stats_.connects;
-    auto stream = engine_.net_.connect(address);
-    if (!stream) {
-        const auto fault = engine_.fault_of(stream.error().system, address);
-        if (fault.ours) return end_error(Phase::connect, stream.error().text);
-        return end(Outcome::fail, fault.reason, Phase::connect, sentence(stream.error().text));
-    }
-    connection_ = engine_.pool_.adopt(std::move(*stream), *this);
-}
-
-void HttpProbe::on_ready(io::Readiness ready) noexcept {
-    if (over()) return;
-    if (stage_ == Stage::connecting) return connected(ready.readable);
-    proceed(exchange_.advance(connection_->stream()));
-}
-
-void HttpProbe::connected(bool unread) {
-    const int error = connection_->stream().connect_error();
-    if (error == 0) {
-        seen_.timings.connect = engine_.loop_.fresh_now() - connecting_since_;
-        return ask(unread);
-    }
-    connection_.reset();
-    const auto fault = engine_.fault_of(error, seen_.address);
-    if (!further_.empty() && !fault.ours) {
-        HALE_REACHED("http probe: the name's next address");
-        const Ip next = further_.back();
-        further_.pop_back();
-        return connect_to(SocketAddress{.ip = next, .port = order_.to.port});
-    }
-    const Duration took = since_start();
-    const std::string what =
-        fmt::format("connect {} after {}",
-                    fault.reason == Reason::connect_refused   ? "refused"
-                    : fault.reason == Reason::connect_reset   ? "reset"
-                    : fault.reason == Reason::connect_timeout ? "timed out"
-                                                              : fmt::format("failed ({})", system_text(error)),
-                    human(took));
-    if (fault.ours) return end_error(Phase::connect, what);
-    end(Outcome::fail, fault.reason, Phase::connect, sentence(what));
-}
+void HttpProbe::moved_on() { proceed(exchange_.advance(connection_->stream())); }
 
 void HttpProbe::ask(bool unread) {
     const bool keep = plan().spec->connection != config::ConnectionMode::fresh;
@@ -249,18 +165,8 @@ bool HttpProbe::last_look() {
     return true;
 }
 
-void HttpProbe::run_out() {
+void HttpProbe::run_out_later() {
     const std::string timeout = human(plan().timing.timeout);
-    switch (stage_) {
-        case Stage::resolving:
-            return end(Outcome::fail, Reason::dns_failure, Phase::dns,
-                       sentence(fmt::format("the name {} did not resolve within {}", order_.to.naming->name, timeout)));
-        case Stage::connecting:
-            return end(Outcome::fail, Reason::connect_timeout, Phase::connect,
-                       sentence(fmt::format("no connection within {}", timeout)));
-        default:
-            break;
-    }
     if (!exchange_.any_byte_came())
         return end(Outcome::fail, Reason::first_byte_timeout, Phase::first_byte,
                    sentence(fmt::format("connected, but no answer within {}", timeout)));
@@ -277,7 +183,6 @@ void HttpProbe::finish_trouble() {
         // The server closed a connection it had kept, at the moment we asked: that says nothing of its health.
         HALE_REACHED("http probe: a kept connection had died");
         ++engine_.stats_.repeated;
-        connection_.reset();
         reused_ = false;
         seen_.timings.dns = seen_.timings.connect = Duration{-1};
         return set_out();
@@ -293,11 +198,7 @@ void HttpProbe::finish_trouble() {
                        sentence(fmt::format("{} after {}", exchange_.why(), took)), evidence(exchange_.raw()));
         case Trouble::early:
         case Trouble::malformed:
-            if (connection_->stream().local() == connection_->stream().peer()) {
-                // A port nobody listens on, that the kernel gave to our own end: we are talking to ourselves.
-                return end(Outcome::fail, Reason::connect_refused, Phase::connect,
-                           sentence(fmt::format("connect refused after {}", took)));
-            }
+            if (met_itself()) return refused();
             return end(Outcome::fail, Reason::protocol_error, phase,
                        sentence(fmt::format("no HTTP/1.1 answer: {}", exchange_.why())), evidence(exchange_.raw()));
         default:
@@ -348,7 +249,6 @@ bool HttpProbe::redirected(std::string_view location) {
         ask(false);
         return true;
     }
-    connection_.reset();
     set_out();
     return true;
 }
@@ -400,8 +300,7 @@ void HttpProbe::let_go_of_connection() {
 }
 
 void HttpProbe::drop() noexcept {
-    question_.reset();
-    connection_.reset();
+    Outbound::drop();
     exchange_.release();
     stage_ = Stage::waiting;
 }

@@ -1,0 +1,130 @@
+#include "probe/outbound.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/reached.h"
+#include "base/text.h"
+#include "probe/engine.h"
+#include "probe/words.h"
+
+namespace hale::probe {
+
+using verdict::Outcome;
+using verdict::Phase;
+using verdict::Reason;
+
+std::string Outbound::sentence(std::string_view what) const {
+    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
+}
+
+void Outbound::set_out() {
+    connection_.reset();
+    further_.clear();
+    seen_.vehicle = verdict::Vehicle::fresh;
+    if (!order_.to.is_name()) {
+        seen_.timings.dns = Duration::zero();
+        return connect_to(order_.to.address());
+    }
+    stage_ = Stage::resolving;
+    question_ = engine_.resolver_.resolve(order_.to.naming->name, due(),
+                                          [this](Result<io::Resolution> result) { resolved(std::move(result)); });
+}
+
+void Outbound::resolved(Result<io::Resolution> result) {
+    question_.reset();
+    seen_.timings.dns = since_start();
+    if (!result) {
+        const Error& error = result.error();
+        const std::string what = fmt::format("the name {} did not resolve: {}", order_.to.naming->name, error.text);
+        if (error.code == Code::exhausted || error.code == Code::internal) return end_error(Phase::dns, what);
+        return end(Outcome::fail, Reason::dns_failure, Phase::dns, sentence(what));
+    }
+    std::vector<Ip>& found = result->addresses;
+    if (found.empty())
+        return end(Outcome::fail, Reason::dns_failure, Phase::dns,
+                   sentence(fmt::format("the name {} has no address", order_.to.naming->name)));
+    if (found.size() > most_addresses_tried) found.resize(most_addresses_tried);
+    further_.assign(found.rbegin(), found.rend());
+    const Ip first = further_.back();
+    further_.pop_back();
+    connect_to(SocketAddress{.ip = first, .port = order_.to.port});
+}
+
+void Outbound::connect_to(const SocketAddress& address) {
+    seen_.address = address;
+    if (const auto refusal = engine_.options_.targets->refusal(address, order_.to.trusted)) {
+        ++engine_.stats_.refused_targets;
+        return end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
+    }
+    stage_ = Stage::connecting;
+    connecting_since_ = engine_.loop_.fresh_now();
+    ++engine_.stats_.connects;
+    auto stream = engine_.net_.connect(address);
+    if (!stream) {
+        const auto fault = engine_.fault_of(stream.error().system, address);
+        if (fault.ours) return end_error(Phase::connect, stream.error().text);
+        return end(Outcome::fail, fault.reason, Phase::connect, sentence(stream.error().text));
+    }
+    connection_ = engine_.pool_.adopt(std::move(*stream), *this);
+}
+
+void Outbound::on_ready(io::Readiness ready) noexcept {
+    if (over()) return;
+    if (stage_ == Stage::connecting) return connected(ready.readable);
+    moved_on();
+}
+
+void Outbound::connected(bool unread) {
+    const int error = connection_->stream().connect_error();
+    if (error == 0) {
+        seen_.timings.connect = engine_.loop_.fresh_now() - connecting_since_;
+        return reached(unread);
+    }
+    connection_.reset();
+    const auto fault = engine_.fault_of(error, seen_.address);
+    if (!further_.empty() && !fault.ours) {
+        HALE_REACHED("probe: the name's next address");
+        const Ip next = further_.back();
+        further_.pop_back();
+        return connect_to(SocketAddress{.ip = next, .port = order_.to.port});
+    }
+    const std::string what =
+        fmt::format("connect {} after {}",
+                    fault.reason == Reason::connect_refused   ? "refused"
+                    : fault.reason == Reason::connect_reset   ? "reset"
+                    : fault.reason == Reason::connect_timeout ? "timed out"
+                                                              : fmt::format("failed ({})", system_text(error)),
+                    human(since_start()));
+    if (fault.ours) return end_error(Phase::connect, what);
+    end(Outcome::fail, fault.reason, Phase::connect, sentence(what));
+}
+
+bool Outbound::met_itself() const {
+    io::Stream& stream = connection_->stream();
+    return !stream.peer().is_unix() && stream.local() == stream.peer();
+}
+
+void Outbound::refused() {
+    end(Outcome::fail, Reason::connect_refused, Phase::connect,
+        sentence(fmt::format("connect refused after {}", human(since_start()))));
+}
+
+void Outbound::run_out() {
+    const std::string timeout = human(plan().timing.timeout);
+    if (stage_ == Stage::resolving)
+        return end(Outcome::fail, Reason::dns_failure, Phase::dns,
+                   sentence(fmt::format("the name {} did not resolve within {}", order_.to.naming->name, timeout)));
+    if (stage_ == Stage::connecting)
+        return end(Outcome::fail, Reason::connect_timeout, Phase::connect,
+                   sentence(fmt::format("no connection within {}", timeout)));
+    run_out_later();
+}
+
+void Outbound::drop() noexcept {
+    question_.reset();
+    connection_.reset();
+}
+
+}  // namespace hale::probe

@@ -1,0 +1,55 @@
+// What every probe over a connection of its own begins with: the name looked up, the policy on targets asked, one
+// address connected to after the other. The kinds go on from there.
+//
+//   resolving ──▶ connecting (the next address of the name) ──▶ reached()
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/resolver.h"
+#include "probe/flight.h"
+#include "probe/pool.h"
+
+namespace hale::probe {
+
+inline constexpr std::size_t most_addresses_tried = 4;
+
+class Outbound : public Flight, protected ConnectionUser {
+protected:
+    explicit Outbound(Engine& engine) : Flight(engine) {}
+
+    // Looks up and connects anew; ends the probe when that fails.
+    void set_out();
+    // The connection stands; `unread`: bytes may be there already.
+    virtual void reached(bool unread) = 0;
+    // More may be read or written, once it stands.
+    virtual void moved_on() = 0;
+    // Time ran out after the connection stood.
+    virtual void run_out_later() = 0;
+
+    void run_out() final;
+    void drop() noexcept override;
+    // A port that nobody listens on, which the kernel gave to our own end: we are talking to ourselves.
+    bool met_itself() const;
+    void refused();
+    // "GET http://10.0.0.4:3000/up: " and what came of it.
+    std::string sentence(std::string_view what) const;
+
+    std::unique_ptr<Connection> connection_;
+
+private:
+    void on_ready(io::Readiness ready) noexcept final;
+    void resolved(Result<io::Resolution> result);
+    void connect_to(const SocketAddress& address);
+    void connected(bool unread);
+
+    std::unique_ptr<io::Resolver::Question> question_;
+    std::vector<Ip> further_;  // Addresses of the name not tried yet, last first.
+    Instant connecting_since_{};
+};
+
+}  // namespace hale::probe
