@@ -87,7 +87,7 @@ Result<> Daemon::create_threads() {
     checkers_.resize(checkers);
     workers_.resize(workers);
     for (unsigned i = 0; i < checkers; ++i) {
-        HALE_ASSIGN(checkers_[i].thread, LoopThread::create(fmt::format("hale-check-{}", i)));
+        HALE_ASSIGN(checkers_[i].thread, LoopThread::create(fmt::format("hale-check-{}", i), true));
         HALE_ASSIGN(checkers_[i].resolver, os::AresResolver::create(checkers_[i].thread->loop(), {}));
     }
     for (unsigned i = 0; i < workers; ++i) {

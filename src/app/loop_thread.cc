@@ -6,13 +6,16 @@
 
 namespace hale::app {
 
-Result<std::unique_ptr<LoopThread>> LoopThread::create(std::string name) {
+Result<std::unique_ptr<LoopThread>> LoopThread::create(std::string name, bool hurried) {
     HALE_ASSIGN(auto loop, os::EpollLoop::create());
-    return std::unique_ptr<LoopThread>(new LoopThread(std::move(name), std::move(loop)));
+    return std::unique_ptr<LoopThread>(new LoopThread(std::move(name), hurried, std::move(loop)));
 }
 
 Result<> LoopThread::start() {
-    return thread_.start(name_, [this] { loop_->run(); });
+    return thread_.start(name_, [this] {
+        if (hurried_) os::ask_for_short_turns();
+        loop_->run();
+    });
 }
 
 void LoopThread::stop_and_join() {

@@ -15,7 +15,8 @@ namespace hale::app {
 
 class LoopThread {
 public:
-    static Result<std::unique_ptr<LoopThread>> create(std::string name);
+    // `hurried`: others wait for what it says, and it says it quickly.
+    static Result<std::unique_ptr<LoopThread>> create(std::string name, bool hurried = false);
     // Needs: joined.
     ~LoopThread() = default;
 
@@ -30,9 +31,11 @@ public:
     const std::string& name() const { return name_; }
 
 private:
-    LoopThread(std::string name, std::unique_ptr<os::EpollLoop> loop) : name_(std::move(name)), loop_(std::move(loop)), net_(*loop_) {}
+    LoopThread(std::string name, bool hurried, std::unique_ptr<os::EpollLoop> loop)
+        : name_(std::move(name)), hurried_(hurried), loop_(std::move(loop)), net_(*loop_) {}
 
     std::string name_;
+    bool hurried_;
     std::unique_ptr<os::EpollLoop> loop_;
     os::EpollNet net_;
     os::Thread thread_;

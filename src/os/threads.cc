@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <system_error>
 
 #include "base/check.h"
@@ -36,6 +41,24 @@ Result<> Thread::start(std::string name, std::move_only_function<void()> body) {
 
 void Thread::join() {
     if (thread_.joinable()) thread_.join();
+}
+
+void ask_for_short_turns() {
+    constexpr std::uint64_t shortest_turn_ns = 100'000;  // What the kernel allows at least.
+    // As in linux/sched/types.h, which does not go together with sched.h of this C library.
+    struct {
+        std::uint32_t size = 48, policy = 0;
+        std::uint64_t flags = 0;
+        std::int32_t nice = 0;
+        std::uint32_t priority = 0;
+        std::uint64_t runtime = shortest_turn_ns, deadline = 0, period = 0;
+    } wanted;
+    static_assert(sizeof wanted == 48);
+    errno = 0;
+    const int nice = getpriority(PRIO_PROCESS, 0);  // As it was started: of the calling thread.
+    if (errno == 0) wanted.nice = nice;
+    if (sched_getscheduler(0) != SCHED_OTHER) return;  // Somebody decided otherwise.
+    syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
 int usable_cores() {

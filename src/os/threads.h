@@ -29,6 +29,11 @@ private:
     std::thread thread_;
 };
 
+// Asks the kernel for short turns of the calling thread: Linux 6.12 and later let it then go before threads with longer
+// ones as soon as it has something to do, and in return take the processor from it sooner (EEVDF; sched_setattr(2),
+// sched_runtime). For one that does little at a time and whom others wait for. Older kernels take no notice.
+void ask_for_short_turns();
+
 // Cores this process may use (sched_getaffinity, so that container and taskset limits count); at least 1.
 int usable_cores();
 
