@@ -118,13 +118,17 @@ int main(int argc, char** argv) {
                 std::string& kept = partial[place];
                 if (!kept.empty()) kept += bytes, bytes = kept;
                 answers.clear();
+                bool last = false;  // As every server does: asked to, or by a client of HTTP/1.0, it closes after its answer.
                 for (std::size_t end; (end = bytes.find("\r\n\r\n")) != std::string_view::npos;) {
+                    const std::string_view head = bytes.substr(0, end + 2);
+                    last = last || head.find("Connection: close\r\n") != std::string_view::npos || head.find(" HTTP/1.0\r\n") != std::string_view::npos;
                     answers += answer;
                     bytes.remove_prefix(end + 4);
                 }
                 const std::string rest(bytes);
                 kept = rest;
-                if (!answers.empty() && send(fd, answers.data(), answers.size(), MSG_NOSIGNAL) < 0) {
+                if (!answers.empty() && send(fd, answers.data(), answers.size(), MSG_NOSIGNAL) < 0) last = true;
+                if (last) {
                     close(fd);
                     break;
                 }

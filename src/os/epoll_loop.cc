@@ -60,6 +60,19 @@ void Watcher::unwatch() {
     put_off_events_ = 0;
 }
 
+std::uint32_t Watcher::leave_place() {
+    HALE_CHECK(place_ != nowhere);
+    put_off_events_ = 0;
+    loop_.places_[place_].watcher = nullptr;
+    return std::exchange(place_, nowhere);
+}
+
+void Watcher::take_place(std::uint32_t place) {
+    HALE_CHECK(place_ == nowhere && loop_.places_[place].watcher == nullptr);
+    loop_.places_[place].watcher = this;
+    place_ = place;
+}
+
 void Watcher::put_off(std::uint32_t events) {
     put_off_events_ |= events;
     if (next_ != nullptr) return;
@@ -191,6 +204,7 @@ void EpollLoop::turn(Duration at_most) {
     timers_.advance(now_);
     run_put_off();
     run_events(count);
+    if (count < events_per_turn) ++settled_;
     run_posted();
 }
 

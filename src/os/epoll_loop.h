@@ -20,6 +20,7 @@
 #include "base/time.h"
 #include "io/loop.h"
 #include "os/descriptor.h"
+#include "os/spare_sockets.h"
 #include "os/timer_wheel.h"
 
 namespace hale::os {
@@ -46,6 +47,10 @@ protected:
     void change(int fd, std::uint32_t events);
     // Needs: before the descriptor is closed. Closing it takes it out of epoll; no system call is made.
     void unwatch();
+    // The descriptor stays in epoll without anybody to be told; whoever gets the place goes on watching it.
+    std::uint32_t leave_place();
+    void take_place(std::uint32_t place);
+    bool watches() const { return place_ != nowhere; }
     // on_events(events) comes again in the next turn, together with what else was put off until then.
     void put_off(std::uint32_t events);
 
@@ -87,6 +92,12 @@ public:
     Instant fresh_now() const override;
     Utc utc() const override;
     void post(io::Task work) override;
+    // Grows with each turn that told of all there was: see SpareSockets.
+    std::uint64_t settled() const { return settled_; }
+    SpareSockets& spares() { return spares_; }
+    // Of a descriptor that is closed right after.
+    void give_place_back(std::uint32_t place) { remove(place); }
+
     bool here() const override { return owner_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
 
 protected:
@@ -148,10 +159,12 @@ private:
     mutable bool utc_read_ = false;
     TimerWheel timers_;
 
+    std::uint64_t settled_ = 0;
     std::vector<Place> places_;
     std::uint32_t free_place_ = Watcher::nowhere;
     Ring put_off_;
     std::unique_ptr<Events> events_;
+    SpareSockets spares_{*this, *this};
 
     // Posted by the loop's own thread: no lock.
     std::vector<io::Task> own_;

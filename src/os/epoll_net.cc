@@ -43,11 +43,10 @@ Result<std::unique_ptr<io::Stream>> EpollNet::connect(const SocketAddress& to) {
     const RawAddress raw = raw_address(to);
     if (raw.size == 0)
         return fail(Code::invalid, fmt::format("the path of {} is too long for a socket", to.text()), ENAMETOOLONG);
-    Descriptor socket{::socket(raw.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    auto spare = to.is_unix() ? std::nullopt : loop_.spares().take(raw.family());
+    Descriptor socket = spare ? std::move(spare->socket) : Descriptor{::socket(raw.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (!socket) return cannot_connect(to, errno);
     if (!to.is_unix()) {
-        const int one = 1;
-        setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         // Whoever connects speaks first, so the handshake's last acknowledgement may ride on its first bytes: one
         // packet less per connection. A peer that speaks first is heard up to a delayed ACK (40 ms) later.
         const int zero = 0;
@@ -56,14 +55,24 @@ Result<std::unique_ptr<io::Stream>> EpollNet::connect(const SocketAddress& to) {
     auto begin = EpollStream::Begin::connected;
     if (::connect(socket.get(), &raw.address.any, raw.size) != 0) {
         const int error = errno;
-        if (our_own(error, to.is_unix())) return cannot_connect(to, error);
+        const bool ours = our_own(error, to.is_unix());
+        if (spare && (ours || error != EINPROGRESS)) loop_.give_place_back(spare->place);
+        if (ours) return cannot_connect(to, error);
         if (error != EINPROGRESS) return EpollStream::failed(loop_, std::move(socket), to, error);
         begin = EpollStream::Begin::connecting;
     }
-    // Watched only now: epoll calls a socket that has not begun to connect hung up.
-    auto stream = EpollStream::open(loop_, std::move(socket), to, begin);
-    if (!stream) return std::unexpected(std::move(stream.error()));
-    return std::move(*stream);
+    std::unique_ptr<EpollStream> stream;
+    if (spare) {
+        stream = EpollStream::reopen(loop_, std::move(socket), spare->place, to, begin);
+    } else {
+        // Watched only now: epoll calls a socket that has not begun to connect hung up.
+        HALE_ASSIGN(stream, EpollStream::open(loop_, std::move(socket), to, begin));
+    }
+    if (!to.is_unix()) {
+        stream->no_delay_from_second_write();
+        stream->spare_after_reset();
+    }
+    return std::unique_ptr<io::Stream>(std::move(stream));
 }
 
 Result<std::unique_ptr<io::Listener>> EpollNet::listen(const io::ListenOptions& options, io::AcceptHandler& handler) {

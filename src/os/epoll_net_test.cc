@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -196,6 +197,129 @@ TEST_F(Net, ConnectTellsWritableWithoutAnError) {
     EXPECT_EQ((*stream)->local(), accepted.streams[0]->peer());
     EXPECT_EQ(accepted.streams[0]->local(), (*listener)->local());
     EXPECT_FALSE((*stream)->credentials());
+}
+
+// A reset gives the socket back for the next connect: whatever its last connection came to, and whatever the next one
+// does, nothing of the one is told to the other.
+TEST_F(Net, AConnectionBegunOnASpareSocketIsAsNew) {
+    Accepted first, second;
+    auto good = std::move(*net.listen({.address = loopback()}, first));
+    auto other = std::move(*net.listen({.address = loopback()}, second));
+    auto gone = std::move(*net.listen({.address = loopback()}, second));
+    const SocketAddress refused = gone->local();
+    gone.reset();
+    const std::uint64_t seed = 11;
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const int before = static_cast<int>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+    for (int round = 0; round < 300; ++round) {
+        SCOPED_TRACE(round);
+        std::vector<std::unique_ptr<io::Stream>> ends;
+        // Several at once, so that spare ones of all ages are there.
+        for (std::uint64_t n = 1 + random.below(5); n > 0; --n) {
+            const bool refuses = random.one_in(3);
+            Accepted& met = random.one_in(2) ? first : second;
+            met.streams.clear();
+            Ready ready;
+            const auto where = refuses ? refused : (&met == &first ? good : other)->local();
+            auto stream = std::move(*net.connect(where));
+            stream->set_handler(&ready);
+            ASSERT_EQ(stream->peer(), where);
+            ASSERT_TRUE(until([&] { return ready.writable > 0; }));
+            if (refuses) {
+                ASSERT_EQ(stream->connect_error(), ECONNREFUSED);
+            } else {
+                ASSERT_EQ(stream->connect_error(), 0);
+                char got[8];
+                ASSERT_EQ(stream->read(got).status, IoStatus::would_block) << "bytes of another connection";
+                ASSERT_EQ(stream->write("hello").bytes, 5u);  // The handshake's last acknowledgement rides on it.
+                ASSERT_TRUE(until([&] { return met.streams.size() == 1; }));
+                Ready heard;
+                met.streams[0]->set_handler(&heard);
+                ASSERT_TRUE(until([&] { return heard.readable > 0; }));
+                ASSERT_EQ(met.streams[0]->read(got).bytes, 5u);
+                // Closed by the peer, with bytes unread, or still standing.
+                const auto manner = random.below(3);
+                if (manner == 1) ASSERT_EQ(met.streams[0]->write("late").bytes, 4u);
+                if (manner != 0) {
+                    met.streams.clear();
+                    settle();
+                    stream->reset();
+                } else {
+                    heard.readable = 0;
+                    stream->reset();
+                    ASSERT_TRUE(until([&] { return heard.readable > 0; }));
+                    ASSERT_EQ(met.streams[0]->read(got).status, IoStatus::failed) << "the peer was not told";
+                    met.streams.clear();
+                }
+                ASSERT_EQ(stream->write("x").status, IoStatus::failed);
+            }
+            if (random.one_in(2)) stream->reset();
+            else ends.push_back(std::move(stream));
+        }
+        for (auto& one : ends) one->reset();
+        if (random.one_in(2)) settle();
+    }
+    EXPECT_LE(static_cast<int>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {})), before + static_cast<int>(SpareSockets::most_spare));
+}
+
+// What epoll still has to say of the last connection must not be taken for the next one's: that one waits for a
+// listener whose queue is full, so nothing at all is to be told of it.
+TEST_F(Net, NothingOfALastConnectionIsToldOfTheNextOnTheSameSocket) {
+    const Descriptor full{socket(AF_INET, SOCK_STREAM, 0)};
+    RawAddress raw = raw_address(loopback());
+    ASSERT_EQ(bind(full.get(), &raw.address.any, raw.size), 0);
+    ASSERT_EQ(listen(full.get(), 0), 0);
+    ASSERT_EQ(getsockname(full.get(), &raw.address.any, &raw.size), 0);
+    const SocketAddress silent = socket_address(raw);
+    const Descriptor filling{socket(AF_INET, SOCK_STREAM, 0)};
+    ASSERT_EQ(connect(filling.get(), &raw.address.any, raw.size), 0);
+    // One of two whose events are collected together ends the other. The next connection is begun at once, with the
+    // other's event still to be run; by a timer of the next turn, with what its end brought still to be run; or later.
+    for (int later = 0; later < 4; ++later)
+        for (int round = 0; round < 10; ++round) {
+            SCOPED_TRACE(later);
+            // A loop of its own: no other spare socket is there.
+            const auto loop = make_loop();
+            EpollNet net(*loop);
+            const auto until = [&](const std::function<bool()>& done) { return loop->run_until(done, patience); };
+            const auto settle = [&] { for (int i = 0; i < 3; ++i) loop->run_once(2ms); };
+            Accepted accepted;
+            auto listener = std::move(*net.listen({.address = loopback()}, accepted));
+            std::unique_ptr<io::Stream> two[2], next;
+            Ready ready[2], waiting;
+            for (int i = 0; i < 2; ++i) {
+                two[i] = std::move(*net.connect(listener->local()));
+                two[i]->set_handler(&ready[i]);
+            }
+            ASSERT_TRUE(until([&] { return ready[0].writable > 0 && ready[1].writable > 0; }));
+            for (auto& one : two) ASSERT_EQ(one->write("hello").bytes, 5u);
+            ASSERT_TRUE(until([&] { return accepted.streams.size() == 2; }));
+            struct Begin {
+                std::move_only_function<void()> now;
+                void fire() noexcept { now(); }
+            } begin{[&] {
+                next = std::move(*net.connect(silent));
+                next->set_handler(&waiting);
+            }};
+            io::Timer timer(*loop, io::member_fire<&Begin::fire>, &begin);
+            bool over = false;
+            for (int i = 0; i < 2; ++i)
+                ready[i].then = [&, i](io::Stream&, io::Readiness) {
+                    if (std::exchange(over, true)) return;
+                    two[1 - i]->reset();
+                    if (later == 0) begin.now();
+                    else timer.arm(loop->now());
+                };
+            for (auto& one : accepted.streams) ASSERT_EQ(one->write("both").bytes, 4u);
+            for (int i = 0; i < later; ++i) settle();
+            ASSERT_TRUE(until([&] { return next != nullptr; }));
+            settle();
+            ASSERT_EQ(waiting.notices, 0);
+            next->reset();
+            for (auto& one : two) one->reset();
+            settle();
+        }
 }
 
 TEST_F(Net, Ipv6AndMappedIpv4MeetOnOneListener) {

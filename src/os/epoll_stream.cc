@@ -1,11 +1,13 @@
 #include "os/epoll_stream.h"
 
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "os/socket_address.h"
@@ -19,6 +21,8 @@ constexpr std::uint32_t reading = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t writing = EPOLLOUT | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t ending = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::size_t slices_per_write = 1024;  // IOV_MAX of Linux.
+constexpr std::size_t surely_one_segment = 1'200;  // What fits the smallest packet of IPv6.
+constexpr std::size_t cheaper_copied = 512;        // So few bytes are put together sooner than the kernel gathers them.
 
 static_assert(sizeof(io::Slice) == sizeof(iovec));
 static_assert(offsetof(io::Slice, data) == offsetof(iovec, iov_base));
@@ -33,6 +37,13 @@ Result<std::unique_ptr<EpollStream>> EpollStream::open(EpollLoop& loop, Descript
     std::unique_ptr<EpollStream> stream(new EpollStream(loop, std::move(socket), std::move(peer)));
     stream->ask_connect_error_ = begin == Begin::connecting;
     HALE_TRY(stream->watch(stream->socket_.get(), everything));
+    return stream;
+}
+
+std::unique_ptr<EpollStream> EpollStream::reopen(EpollLoop& loop, Descriptor socket, std::uint32_t place, SocketAddress peer, Begin begin) {
+    std::unique_ptr<EpollStream> stream(new EpollStream(loop, std::move(socket), std::move(peer)));
+    stream->ask_connect_error_ = begin == Begin::connecting;
+    stream->take_place(place);
     return stream;
 }
 
@@ -100,6 +111,17 @@ io::IoResult EpollStream::write(std::span<const io::Slice> slices) {
     std::size_t total = 0;
     for (const io::Slice& slice : slices) total += slice.size;
     if (total == 0) return {};
+    if (delays_ && (wrote_ || total > surely_one_segment)) stop_delaying();
+    wrote_ = true;
+    char together[cheaper_copied];
+    io::Slice all{together, 0};
+    if (slices.size() > 1 && total <= cheaper_copied) {
+        for (const io::Slice& slice : slices) {
+            if (slice.size != 0) std::memcpy(together + all.size, slice.data, slice.size);
+            all.size += slice.size;
+        }
+        slices = std::span<const io::Slice>(&all, 1);
+    }
     for (;;) {
         ssize_t sent = 0;
         if (slices.size() == 1) {
@@ -123,6 +145,12 @@ io::IoResult EpollStream::write(std::span<const io::Slice> slices) {
     }
 }
 
+void EpollStream::stop_delaying() {
+    delays_ = false;
+    const int one = 1;
+    setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
 int EpollStream::connect_error() {
     if (std::exchange(ask_connect_error_, false)) {
         socklen_t size = sizeof connect_error_;
@@ -135,12 +163,17 @@ void EpollStream::shutdown_write() { shutdown(socket_.get(), SHUT_WR); }
 
 void EpollStream::reset() {
     if (!socket_) return;
+    handler_ = nullptr;
+    connect_error_ = EBADF;  // What reads and writes say from here on.
+    if (spared_ && watches()) {
+        const std::uint32_t place = leave_place();
+        if (loop().spares().keep(socket_, place, peer_.ip.is_v4() ? AF_INET : AF_INET6)) return;
+        take_place(place);
+    }
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     unwatch();
     socket_.close();
-    handler_ = nullptr;
-    connect_error_ = EBADF;  // What reads and writes say from here on.
 }
 
 SocketAddress EpollStream::local() const {

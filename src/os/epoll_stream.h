@@ -22,9 +22,17 @@ public:
     // Fails when the descriptor can't be watched.
     static Result<std::unique_ptr<EpollStream>> open(EpollLoop& loop, Descriptor socket, SocketAddress peer,
                                                      Begin begin);
+    // Of a socket that was watched before, as the spare ones are.
+    static std::unique_ptr<EpollStream> reopen(EpollLoop& loop, Descriptor socket, std::uint32_t place, SocketAddress peer, Begin begin);
     // A connection that failed at once for the target's reasons: told like one that failed later.
     static std::unique_ptr<EpollStream> failed(EpollLoop& loop, Descriptor socket, SocketAddress peer, int error);
     ~EpollStream() override;
+
+    // For whoever connected: small writes must not wait for acknowledgements (TCP_NODELAY), but the first one never
+    // does, and a connection that carries one request and no more saves the call.
+    void no_delay_from_second_write() { delays_ = true; }
+    // Ended by reset(), the socket may connect again.
+    void spare_after_reset() { spared_ = true; }
 
     void set_handler(io::StreamHandler* handler) override;
     using io::Stream::write;
@@ -43,10 +51,14 @@ private:
 
     void on_events(std::uint32_t events) noexcept override;
     io::IoResult failure(int error);
+    void stop_delaying();
 
     io::StreamHandler* handler_ = nullptr;
     Descriptor socket_;
     int connect_error_ = 0;
+    bool spared_ = false;
+    bool delays_ = false;  // TCP_NODELAY is still to be set,
+    bool wrote_ = false;   // and the first write is over.
     bool ask_connect_error_ = false;  // The kernel may hold an error that nobody asked for yet.
     bool readable_ = false;
     bool writable_ = false;  // An edge came and no handler has been told.
