@@ -968,7 +968,7 @@ TEST(Checker, FirstProbesAreTenThousandASecondOverAllCheckersAndChecks) {
     constexpr verdict::RowId many = 50;
     const Instant begin = bench.world.now();
     for (verdict::RowId row = 0; row < many; ++row) bench.assign(bench.assignment(row, web, {three[0], three[1], three[2]}));
-    // This one of four may begin a probe each 400 us; beats round that up by 5 ms at most.
+    // This one of four may begin a probe each 400 us; beats round that up by 8 ms at most.
     for (Duration later{0}; later < 70ms; later += 1ms) {
         bench.world.run_for(begin + later - bench.world.now());
         const auto started = bench.checker->stats().engine.started;

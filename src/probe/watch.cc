@@ -22,7 +22,7 @@ namespace {
 
 // A judge that has nothing more to say at its horizon is not asked again in the same instant.
 constexpr Duration least_rest = 1ms;
-constexpr Duration common_beat = 5ms;  // Far below any interval (100 ms at least).
+constexpr Duration common_beat = 8ms;  // Far below any interval (100 ms at least).
 
 float to_float(Duration d) { return d < Duration::zero() ? -1.0f : static_cast<float>(seconds(d)); }
 Duration from_float(float s) { return s < 0 ? Duration{-1} : Duration{std::llround(double{s} * 1e9)}; }
