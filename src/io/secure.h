@@ -1,0 +1,58 @@
+// TLS as those see it who speak over it: a stream that also says how it was secured, and the doors that make one over
+// another stream. No type of any TLS library; `tls` implements them, `app` hands them in.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "io/loop.h"
+#include "io/stream.h"
+
+namespace hale::io {
+
+// Of the other side's certificate, whether or not it was believed.
+struct PeerCertificate {
+    std::vector<std::string> names;  // Subject alternative names, in lower case: "www.example", "*.example", "10.0.0.7".
+    std::string subject, issuer;
+    std::string fingerprint;  // SHA-256 of the certificate, in hex.
+    std::string key_pin;      // SHA-256 of its public key (RFC 7469), in hex.
+    Utc not_before{}, not_after{};
+};
+
+// As stream.h has it for a connect, the first notice says writable, and then connect_error() is 0 or not: here, after
+// the handshake. It is EPROTO where TLS failed, else the connection's own errno.
+class SecureStream : public Stream {
+public:
+    virtual bool established() const = 0;
+    // In words: "certificate verify failed: certificate has expired". Empty while nothing failed.
+    virtual const std::string& failure() const = 0;
+    // After the handshake.
+    virtual std::string_view alpn() const = 0;
+    virtual std::string_view version() const = 0;      // "TLSv1.3"
+    virtual std::string_view server_name() const = 0;  // What the client asked for.
+    virtual bool resumed() const = 0;
+    virtual std::optional<PeerCertificate> peer_certificate() const = 0;
+};
+
+// How to connect: whom to believe, as whom to come, what to speak.
+class ClientTls {
+public:
+    virtual ~ClientTls() = default;
+    // `name`: sent as SNI unless it is an address, and what the certificate must be for. Null when memory is out.
+    virtual std::unique_ptr<SecureStream> secure(Loop& loop, std::unique_ptr<Stream> inner, const std::string& name) const = 0;
+};
+
+// How to be connected to.
+class ServerTls {
+public:
+    virtual ~ServerTls() = default;
+    // Null when memory is out.
+    virtual std::unique_ptr<SecureStream> accept(Loop& loop, std::unique_ptr<Stream> inner) = 0;
+};
+
+}  // namespace hale::io
