@@ -14,6 +14,7 @@
 
 #include "base/shared_text.h"
 #include "base/time.h"
+#include "io/secure.h"
 #include "verdict/policy.h"
 
 namespace hale::expect {
@@ -90,6 +91,7 @@ struct CheckSpec {
     std::optional<std::uint16_t> port;  // Default: the routed port, computed in one place (probe_address).
     bool critical = true;
     CheckScope scope = CheckScope::instance;
+    std::shared_ptr<const io::TlsSpec> tls;  // Of targets over TLS; null: verified against what this machine believes.
     // Compiled; never null for http (2xx when nothing else was said), may be null for other kinds.
     std::shared_ptr<const expect::Conditions> expect;
     std::vector<std::string> expect_text;  // As declared, for showing and comparing: "warn: [RESPONSE_TIME] < 500".

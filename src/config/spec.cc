@@ -145,7 +145,8 @@ std::string CheckSpec::question() const {
 
 bool same(const CheckSpec& a, const CheckSpec& b) {
     return a.name == b.name && a.what == b.what && a.timing == b.timing && a.connection == b.connection &&
-           a.port == b.port && a.critical == b.critical && a.scope == b.scope && a.expect_text == b.expect_text;
+           a.port == b.port && a.critical == b.critical && a.scope == b.scope && a.expect_text == b.expect_text &&
+           (a.tls == b.tls || (a.tls && b.tls && *a.tls == *b.tls));
 }
 
 bool same(const CheckList& a, const CheckList& b) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "io/loop.h"
 #include "io/stream.h"
@@ -45,6 +46,25 @@ public:
     virtual ~ClientTls() = default;
     // `name`: sent as SNI unless it is an address, and what the certificate must be for. Null when memory is out.
     virtual std::unique_ptr<SecureStream> secure(Loop& loop, std::unique_ptr<Stream> inner, const std::string& name) const = 0;
+};
+
+// What a check or a service says of connecting over TLS. A value; files have been read.
+struct TlsSpec {
+    bool verify = true;
+    std::string ca_pem;             // Whom to believe; empty: those whom this machine believes.
+    std::string name;               // Asked for and looked for in the certificate; empty: the target's own.
+    std::vector<std::string> alpn;  // Empty: none is offered.
+    std::string certificate_pem, key_pem;  // As whom to come; empty: as nobody.
+    std::string key_pin;            // The certificate's key must have this SHA-256 (hex); empty: any.
+    bool operator==(const TlsSpec&) const = default;
+};
+
+// Makes doors and keeps those in use. Belongs to one thread.
+class TlsDoors {
+public:
+    virtual ~TlsDoors() = default;
+    // Null: verified against what this machine believes. Fails when what the spec names can't be used.
+    virtual Result<std::shared_ptr<const ClientTls>> client(const std::shared_ptr<const TlsSpec>& spec) = 0;
 };
 
 // How to be connected to.

@@ -8,6 +8,7 @@ namespace hale::probe {
 
 namespace {
 constexpr std::uint16_t usual_port = 80;
+constexpr std::uint16_t usual_tls_port = 443;
 }
 
 SocketAddress Destination::address() const {
@@ -43,7 +44,7 @@ void Destination::append_host(std::string& out, const config::HttpCheck& check) 
         out += ip.text();
         out += ']';
     }
-    if (port != usual_port || !naming || !naming->usual_port_hidden)
+    if (port != (tls ? usual_tls_port : usual_port) || !naming || !naming->usual_port_hidden)
         fmt::format_to(std::back_inserter(out), ":{}", port);
 }
 
@@ -78,6 +79,7 @@ Destination destination_of(const config::Target& target, const std::optional<Soc
         out.port = target.port;
     }
     naming.usual_port_hidden = target.url;
+    if (target.tls) naming.tls_name = target.host.view();
     if (naming != Naming{}) out.naming = std::make_shared<const Naming>(std::move(naming));
     return out;
 }

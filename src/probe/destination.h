@@ -19,8 +19,9 @@ namespace hale::probe {
 struct Naming {
     std::string name;  // To be resolved on each fresh connection, or the path of a unix socket; empty: a literal.
     std::string host;  // What Host says unless the check says its own; empty: name or address with the port.
+    std::string tls_name;  // Over TLS: who is asked for, and whom the certificate must name; empty: the address.
     bool is_unix = false;
-    bool usual_port_hidden = false;  // Declared as http://…: Host leaves port 80 out.
+    bool usual_port_hidden = false;  // Declared as a URL: Host leaves its scheme's port out.
     bool operator==(const Naming&) const = default;
 };
 
@@ -38,6 +39,8 @@ struct Destination {
 
     // The same place as seen by this check, which may have a port of its own.
     Destination for_check(const config::CheckSpec& spec) const;
+    // Whom to ask for over TLS.
+    std::string tls_name() const { return naming && !naming->tls_name.empty() ? naming->tls_name : ip.text(); }
     // What goes into Host, appended to `out`.
     void append_host(std::string& out, const config::HttpCheck& check) const;
     // "10.0.0.4:3000", "web:3000", "unix:/path": for sentences.

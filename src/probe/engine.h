@@ -20,6 +20,7 @@
 #include "io/blocking.h"
 #include "io/loop.h"
 #include "io/resolver.h"
+#include "io/secure.h"
 #include "io/stream.h"
 #include "probe/flight.h"
 #include "probe/pool.h"
@@ -32,6 +33,7 @@ struct EngineOptions {
     std::size_t in_flight = 4096;  // In all; more wait in order.
     std::size_t exec_in_flight = 16;
     std::shared_ptr<const catalog::TargetPolicy> targets = std::make_shared<const catalog::TargetPolicy>();
+    io::TlsDoors* tls = nullptr;  // Without it probes over TLS end as errors.
     std::string exec_user;  // For exec checks that name none; empty: the daemon's own.
 };
 

@@ -55,7 +55,7 @@ protected:
     friend class Engine;
     friend class FlightQueue;
     // Where it stands when time runs out.
-    enum class Stage : std::uint8_t { waiting, resolving, connecting, sending, receiving, running };
+    enum class Stage : std::uint8_t { waiting, resolving, connecting, securing, sending, receiving, running };
 
     // Begins for real: room was found. seen_.started is set and the deadline is armed.
     virtual void launch() = 0;

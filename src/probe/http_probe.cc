@@ -33,15 +33,16 @@ bool is_redirect(int status) {
 struct Place {
     std::string host;  // Empty: the same.
     std::string path;
-    bool plain_http = true;
+    bool tls = false;
 };
 
-Place place_of(std::string_view location, std::string_view base) {
-    Place place;
+Place place_of(std::string_view location, std::string_view base, bool tls) {
+    Place place{.host = {}, .path = {}, .tls = tls};
     location = location.substr(0, location.find('#'));
     std::string_view rest = location;
     if (const auto scheme = location.find("://"); scheme != std::string_view::npos && scheme < location.find('/')) {
-        place.plain_http = equal_ignoring_case(location.substr(0, scheme), "http");
+        place.tls = equal_ignoring_case(location.substr(0, scheme), "https");
+        if (!place.tls && !equal_ignoring_case(location.substr(0, scheme), "http")) place.tls = !tls;  // Some other scheme: away.
         rest = location.substr(scheme + 1);
     }
     if (rest.starts_with("//")) {
@@ -69,8 +70,9 @@ Place place_of(std::string_view location, std::string_view base) {
     return place;
 }
 
-std::string_view without_usual_port(std::string_view host) {
-    if (host.ends_with(":80")) host.remove_suffix(3);
+std::string_view without_usual_port(std::string_view host, bool tls) {
+    const std::string_view usual = tls ? ":443" : ":80";
+    if (host.ends_with(usual)) host.remove_suffix(usual.size());
     return host;
 }
 
@@ -93,7 +95,6 @@ void HttpProbe::launch() {
     redirects_ = 0;
     reused_ = false;
     if (!plan().fault.empty()) return end_error(Phase::none, plan().fault);
-    if (order_.to.tls) return end_error(Phase::tls, "https is not supported by this version");
     if (Lane* pooled = lane(); pooled != nullptr && !order_.fresh) {
         connection_ = engine_.pool_.take(*pooled, *this);
         if (connection_) {
@@ -102,6 +103,7 @@ void HttpProbe::launch() {
             seen_.vehicle = Vehicle::pooled;
             seen_.address = connection_->stream().peer();
             seen_.timings.dns = seen_.timings.connect = Duration::zero();
+            if (order_.to.tls) seen_.timings.tls = Duration::zero();
             return ask(false);
         }
     }
@@ -184,7 +186,7 @@ void HttpProbe::finish_trouble() {
         HALE_REACHED("http probe: a kept connection had died");
         ++engine_.stats_.repeated;
         reused_ = false;
-        seen_.timings.dns = seen_.timings.connect = Duration{-1};
+        seen_.timings.dns = seen_.timings.connect = seen_.timings.tls = Duration{-1};
         return set_out();
     }
     const std::string took = human(since_start());
@@ -235,11 +237,11 @@ bool HttpProbe::redirected(std::string_view location) {
         return refuse(fmt::format("more than {} redirects", check().max_redirects));
     if (plan().method != wire::Method::get && plan().method != wire::Method::head)
         return refuse("only GET and HEAD are followed");
-    Place place = place_of(location, path_.empty() ? std::string_view(check().path) : std::string_view(path_));
+    Place place = place_of(location, path_.empty() ? std::string_view(check().path) : std::string_view(path_), order_.to.tls);
     std::string host;
     order_.to.append_host(host, check());
-    if (!place.plain_http) return refuse("it leads away from plain http");
-    if (!place.host.empty() && !equal_ignoring_case(without_usual_port(place.host), without_usual_port(host)))
+    if (place.tls != order_.to.tls) return refuse(order_.to.tls ? "it leads away from https" : "it leads away from plain http");
+    if (!place.host.empty() && !equal_ignoring_case(without_usual_port(place.host, place.tls), without_usual_port(host, order_.to.tls)))
         return refuse("it leads to another host");
     ++redirects_;
     path_ = std::move(place.path);

@@ -73,6 +73,7 @@ void Outbound::connect_to(const SocketAddress& address) {
 void Outbound::on_ready(io::Readiness ready) noexcept {
     if (over()) return;
     if (stage_ == Stage::connecting) return connected(ready.readable);
+    if (stage_ == Stage::securing) return secured();
     moved_on();
 }
 
@@ -80,6 +81,7 @@ void Outbound::connected(bool unread) {
     const int error = connection_->stream().connect_error();
     if (error == 0) {
         seen_.timings.connect = engine_.loop_.fresh_now() - connecting_since_;
+        if (order_.to.tls) return met_itself() ? refused() : secure();
         return reached(unread);
     }
     connection_.reset();
@@ -101,6 +103,41 @@ void Outbound::connected(bool unread) {
     end(Outcome::fail, fault.reason, Phase::connect, sentence(what));
 }
 
+void Outbound::secure() {
+    if (engine_.options_.tls == nullptr) return end_error(Phase::tls, "there is no TLS here");
+    const auto& spec = plan().spec->tls;
+    const auto client = engine_.options_.tls->client(spec);
+    if (!client) return end_error(Phase::tls, client.error().text);
+    // By the name that was meant, also where the address is known: a certificate is a name's.
+    std::string name = spec ? spec->name : std::string{};
+    if (name.empty()) name = order_.to.tls_name();
+    stage_ = Stage::securing;
+    securing_since_ = engine_.loop_.fresh_now();
+    if (!connection_->secure(engine_.loop_, **client, name)) return end_error(Phase::tls, "no memory for a TLS session");
+}
+
+void Outbound::secured() {
+    io::SecureStream& stream = *connection_->secured();
+    const int error = stream.connect_error();
+    if (error == 0 && !stream.established()) return;
+    seen_.timings.tls = engine_.loop_.fresh_now() - securing_since_;
+    if (error == 0) {
+        const auto& spec = plan().spec->tls;
+        if (spec && !spec->key_pin.empty()) {
+            const auto shown = stream.peer_certificate();
+            if (!shown || shown->key_pin != spec->key_pin)
+                return end(Outcome::fail, Reason::tls_failure, Phase::tls,
+                           sentence(fmt::format("TLS failed after {}: the certificate's key is {}, not the pinned one", human(seen_.timings.tls),
+                                                shown ? shown->key_pin : "missing")));
+        }
+        return reached(true);
+    }
+    const auto fault = engine_.fault_of(error, seen_.address);
+    const std::string what = fmt::format("TLS failed after {}: {}", human(seen_.timings.tls), stream.failure());
+    if (fault.ours) return end_error(Phase::tls, what);
+    end(Outcome::fail, Reason::tls_failure, Phase::tls, sentence(what));
+}
+
 bool Outbound::met_itself() const {
     io::Stream& stream = connection_->stream();
     return !stream.peer().is_unix() && stream.local() == stream.peer();
@@ -119,6 +156,9 @@ void Outbound::run_out() {
     if (stage_ == Stage::connecting)
         return end(Outcome::fail, Reason::connect_timeout, Phase::connect,
                    sentence(fmt::format("no connection within {}", timeout)));
+    if (stage_ == Stage::securing)
+        return end(Outcome::fail, Reason::tls_timeout, Phase::tls,
+                   sentence(fmt::format("connected, but the TLS handshake was not over within {}", timeout)));
     run_out_later();
 }
 

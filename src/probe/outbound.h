@@ -1,7 +1,7 @@
 // What every probe over a connection of its own begins with: the name looked up, the policy on targets asked, one
 // address connected to after the other. The kinds go on from there.
 //
-//   resolving ──▶ connecting (the next address of the name) ──▶ reached()
+//   resolving ──▶ connecting (the next address of the name) ──▶ securing (over TLS) ──▶ reached()
 
 #pragma once
 
@@ -46,10 +46,12 @@ private:
     void resolved(Result<io::Resolution> result);
     void connect_to(const SocketAddress& address);
     void connected(bool unread);
+    void secure();
+    void secured();
 
     std::unique_ptr<io::Resolver::Question> question_;
     std::vector<Ip> further_;  // Addresses of the name not tried yet, last first.
-    Instant connecting_since_{};
+    Instant connecting_since_{}, securing_since_{};
 };
 
 }  // namespace hale::probe

@@ -17,7 +17,17 @@ Connection::Connection(Pool& pool, std::unique_ptr<io::Stream> stream, Instant o
 
 Connection::~Connection() {
     --pool_.open_;
-    stream_->reset();
+    if (stream_) stream_->reset();
+}
+
+bool Connection::secure(io::Loop& loop, const io::ClientTls& tls, const std::string& name) {
+    stream_->set_handler(nullptr);
+    auto secured = tls.secure(loop, std::move(stream_), name);
+    if (!secured) return false;
+    secured_ = secured.get();
+    stream_ = std::move(secured);
+    stream_->set_handler(this);
+    return true;
 }
 
 void Connection::on_ready(io::Stream&, io::Readiness ready) noexcept {
@@ -46,6 +56,7 @@ std::size_t Pool::KeyHash::operator()(const Key& key) const {
 Pool::Key Pool::key_of(const Destination& to) {
     Key key{to.ip, to.port, {}};
     if (to.is_name() || to.is_unix()) key.name = to.naming->name;
+    if (to.tls) key.name += "#tls";  // '#' is in no name and no path of ours.
     return key;
 }
 

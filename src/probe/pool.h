@@ -15,7 +15,7 @@
 
 #include "base/time.h"
 #include "io/loop.h"
-#include "io/stream.h"
+#include "io/secure.h"
 #include "probe/destination.h"
 #include "probe/flight_queue.h"
 
@@ -49,6 +49,10 @@ public:
     void on_ready(io::Stream& stream, io::Readiness ready) noexcept override;
 
     io::Stream& stream() { return *stream_; }
+    // Puts TLS over the stream, or nothing changes and false.
+    bool secure(io::Loop& loop, const io::ClientTls& tls, const std::string& name);
+    // Null for what is not over TLS.
+    io::SecureStream* secured() { return secured_; }
     std::uint32_t requests() const { return requests_; }
     void count_request() { ++requests_; }
 
@@ -56,6 +60,7 @@ private:
     friend class Pool;
     Pool& pool_;
     std::unique_ptr<io::Stream> stream_;
+    io::SecureStream* secured_ = nullptr;  // The same, when it is one.
     ConnectionUser* user_ = nullptr;
     Lane* lane_ = nullptr;  // While idle.
     Instant opened_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -60,7 +61,7 @@ void TcpProbe::receive() {
             return end(Outcome::fail, reason, Phase::total, sentence(what), evidence(received_));
         }
         if (seen_.timings.first_byte < Duration::zero())
-            seen_.timings.first_byte = since_start() - seen_.timings.dns - seen_.timings.connect;
+            seen_.timings.first_byte = since_start() - seen_.timings.dns - seen_.timings.connect - std::max(seen_.timings.tls, Duration::zero());
         const std::size_t from = received_.size() < wanted.size() ? 0 : received_.size() - wanted.size();
         received_.append(bytes.data(), result.bytes);
         if (received_.find(wanted, from) != std::string::npos) return judge_answer();

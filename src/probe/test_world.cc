@@ -148,6 +148,7 @@ void Server::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
     ++accepted;
     std::erase_if(sessions_, [](const auto& one) { return one->gone(); });
     if (!decide && manner == Manner::reset_at_accept) return stream->reset();
+    if (tls != nullptr) stream = tls->accept(loop_, std::move(stream));
     sessions_.push_back(std::make_unique<Session>(*this, std::move(stream)));
 }
 

@@ -49,6 +49,7 @@ public:
     void close_all();
     std::size_t open() const;
 
+    io::ServerTls* tls = nullptr;  // Set: speaks TLS.
     Manner manner = Manner::answer;
     // Asked for each request, when set; overrides `manner`.
     std::function<Manner(const std::string& request, int nth)> decide;
