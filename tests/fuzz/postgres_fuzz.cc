@@ -1,0 +1,58 @@
+// Any bytes as what PostgreSQL might say: messages read the same in two pieces as at once, and so do SCRAM's challenges;
+// every body is tried as everything it might be.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/check.h"
+#include "wire/postgres.h"
+#include "wire/scram.h"
+
+using namespace hale::wire;
+
+namespace {
+
+struct Read {
+    std::vector<PostgresMessage> messages;
+    std::string_view why;
+    bool operator==(const Read&) const = default;
+};
+
+Read read(std::string_view text, std::size_t cut) {
+    PostgresReader reader({.max_body = 512});
+    Read out;
+    for (std::string_view piece : {text.substr(0, cut), text.substr(cut)}) {
+        while (!piece.empty()) {
+            const auto step = reader.read(piece);
+            HALE_CHECK(step.consumed > 0 && step.consumed <= piece.size());
+            piece.remove_prefix(step.consumed);
+            if (step.status == PostgresStatus::bad) return out.why = step.why, out;
+            if (step.status == PostgresStatus::more) break;
+            out.messages.push_back(reader.take());
+        }
+    }
+    return out;
+}
+
+void read_body(std::string_view body) {
+    (void)postgres_authentication(body);
+    if (const auto error = postgres_error(body)) HALE_CHECK(!error->text().empty());
+    if (const auto row = postgres_row(body)) HALE_CHECK(row->size() <= most_postgres_columns);
+    (void)postgres_columns(body);
+    (void)postgres_parameter(body);
+    Scram scram("u", "abcdefgh");
+    if (const auto challenge = scram.challenge(body)) HALE_CHECK(challenge->iterations <= Scram::most_iterations && !challenge->salt.empty());
+    HALE_CHECK(!scram.confirm(body));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size < 2) return 0;
+    const std::string_view text{reinterpret_cast<const char*>(data) + 1, size - 1};
+    const Read whole = read(text, text.size());
+    HALE_CHECK(read(text, data[0] % text.size()) == whole);
+    for (const PostgresMessage& message : whole.messages) read_body(message.body);
+    read_body(text);
+    return 0;
+}
