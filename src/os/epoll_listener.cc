@@ -1,5 +1,6 @@
 #include "os/epoll_listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "os/epoll_net.h"
 #include "os/epoll_stream.h"
+#include "os/listening.h"
 #include "os/socket_address.h"
 
 namespace hale::os {
@@ -51,6 +53,27 @@ Result<std::unique_ptr<EpollListener>> EpollListener::open(EpollLoop& loop, cons
     if (::listen(listener->socket_.get(), options.backlog) != 0) return cannot_listen(options, errno);
     HALE_TRY(listener->watch(listener->socket_.get(), EPOLLIN | EPOLLET));
     return listener;
+}
+
+Result<std::unique_ptr<EpollListener>> EpollListener::adopt(EpollLoop& loop, Descriptor socket, bool ours, io::AcceptHandler& handler) {
+    HALE_ASSIGN(const SocketAddress local, listening_at(socket.get()));
+    std::unique_ptr<EpollListener> listener(new EpollListener(loop, handler));
+    listener->local_ = local;
+    // Whoever opened it may have left it blocking, or kept it for its children.
+    fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
+    fcntl(socket.get(), F_SETFD, FD_CLOEXEC);
+    if (!local.is_unix()) switch_on(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+    struct stat there{};
+    if (ours && local.is_unix() && lstat(local.path.c_str(), &there) == 0) listener->file_ = there.st_ino;
+    listener->socket_ = std::move(socket);
+    // Connections that wait already are an edge of their own.
+    HALE_TRY(listener->watch(listener->socket_.get(), EPOLLIN | EPOLLET));
+    return listener;
+}
+
+void EpollListener::enter(OpenListeners all) {
+    all_ = std::move(all);
+    all_->push_back(this);
 }
 
 Result<> EpollListener::bind(const io::ListenOptions& options) {
@@ -97,6 +120,7 @@ Result<> EpollListener::bind_unix(const io::ListenOptions& options) {
 }
 
 EpollListener::~EpollListener() {
+    if (all_) std::erase(*all_, this);
     if (gone_ != nullptr) *gone_ = true;
     unwatch();
     struct stat there{};

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "os/epoll_listener.h"
@@ -76,9 +77,28 @@ Result<std::unique_ptr<io::Stream>> EpollNet::connect(const SocketAddress& to) {
 }
 
 Result<std::unique_ptr<io::Listener>> EpollNet::listen(const io::ListenOptions& options, io::AcceptHandler& handler) {
-    auto listener = EpollListener::open(loop_, options, handler);
+    const auto inherited = std::ranges::find(inherited_, options.address, [](const Inherited& one) { return one.socket.local; });
+    auto listener = inherited == inherited_.end() ? EpollListener::open(loop_, options, handler)
+                                                  : EpollListener::adopt(loop_, std::move(inherited->socket.socket), inherited->ours, handler);
+    if (inherited != inherited_.end()) inherited_.erase(inherited);
     if (!listener) return std::unexpected(std::move(listener.error()));
+    (*listener)->enter(open_);
     return std::move(*listener);
+}
+
+void EpollNet::inherit(Listening socket, bool ours) { inherited_.push_back({std::move(socket), ours}); }
+
+Result<std::vector<Listening>> EpollNet::listening() const {
+    std::vector<Listening> all;
+    for (const EpollListener* one : *open_) {
+        HALE_ASSIGN(Descriptor copy, duplicate(one->descriptor()));
+        all.push_back({std::move(copy), one->local()});
+    }
+    return all;
+}
+
+void EpollNet::leave_files() {
+    for (EpollListener* one : *open_) one->leave_file();
 }
 
 bool EpollNet::has_default_route(const Ip& to) {

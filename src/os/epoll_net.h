@@ -3,13 +3,18 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/result.h"
 #include "io/stream.h"
 #include "os/default_route.h"
 #include "os/epoll_loop.h"
+#include "os/listening.h"
 
 namespace hale::os {
+
+class EpollListener;
+using OpenListeners = std::shared_ptr<std::vector<EpollListener*>>;
 
 class EpollNet final : public io::Net {
 public:
@@ -26,9 +31,24 @@ public:
 
     bool has_default_route(const Ip& to) override;
 
+    // The next listen() on its address goes on with this socket instead of opening one. `ours`: its file, if it has
+    // one, is removed when it is closed.
+    void inherit(Listening socket, bool ours);
+    // Copies of all that listen here, to be handed to another process.
+    Result<std::vector<Listening>> listening() const;
+    // Another process listens on them now: files of unix sockets stay when they are closed here.
+    void leave_files();
+
 private:
+    struct Inherited {
+        Listening socket;
+        bool ours;
+    };
+
     EpollLoop& loop_;
     DefaultRouteReader routes_;
+    std::vector<Inherited> inherited_;
+    OpenListeners open_ = std::make_shared<std::vector<EpollListener*>>();
 };
 
 }  // namespace hale::os
