@@ -32,10 +32,18 @@ struct Listening {
     bool said_out_of_descriptors = false;
 };
 
+// One socket that answers datagrams.
+struct Answerer {
+    Loop* loop;
+    SocketAddress address;
+    Net::Answering answering;
+};
+
 struct Host {
     std::string name;
     std::vector<Ip> addresses;
     std::vector<std::shared_ptr<Listening>> listening;
+    std::vector<std::shared_ptr<Answerer>> answering;
     std::map<SocketAddress, std::uint64_t> outgoing;  // Open connections by destination.
     std::uint64_t descriptors = 0;
     std::uint64_t descriptor_limit = no_limit;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ class World;
 struct Fabric;
 struct Host;
 
-enum class Operation : std::uint8_t { connect, listen, accept, read, write };
+enum class Operation : std::uint8_t { connect, listen, accept, read, write };  // connect: datagrams() too.
 
 // io::Net of one host on one loop. Own faults (V9) are set here; those of the way at Network.
 class Net final : public io::Net {
@@ -42,7 +43,17 @@ public:
 
     Result<std::unique_ptr<io::Stream>> connect(const SocketAddress& to) override;
     Result<std::unique_ptr<io::Listener>> listen(const io::ListenOptions& options, io::AcceptHandler& handler) override;
+    Result<std::unique_ptr<io::Datagrams>> datagrams(const SocketAddress& with, io::DatagramHandler& handler) override;
     bool has_default_route(const Ip& to) override;
+
+    // A server of datagrams at that address until the returned handle dies. Asked for each one that arrives, with who
+    // sent it; what it returns goes back, each as a datagram that may be delayed or lost.
+    using Answering = std::move_only_function<std::vector<std::string>(const SocketAddress& from, std::string_view bytes)>;
+    class DatagramServer {
+    public:
+        virtual ~DatagramServer() = default;
+    };
+    [[nodiscard]] std::unique_ptr<DatagramServer> serve_datagrams(const SocketAddress& at, Answering answering);
 
     // The next `count` operations of that kind fail with this errno: EMFILE, EADDRNOTAVAIL, ENOBUFS ...
     void fail_next(Operation operation, int error, std::uint64_t count = 1);

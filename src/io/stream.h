@@ -19,6 +19,7 @@
 
 #include "base/address.h"
 #include "base/result.h"
+#include "io/datagrams.h"
 
 namespace hale::io {
 
@@ -112,6 +113,10 @@ public:
     // Begins to connect; fails at once only for our own reasons (no descriptors, no local port, no route),
     // whose errno is in Error::system. See Stream::connect_error for the rest.
     virtual Result<std::unique_ptr<Stream>> connect(const SocketAddress& to) = 0;
+
+    // For datagrams with that peer alone, from a port of its own. Fails at once for our own reasons, as connect() does.
+    // Needs: no unix socket.
+    virtual Result<std::unique_ptr<Datagrams>> datagrams(const SocketAddress& with, DatagramHandler& handler) = 0;
 
     // Does this machine know a way out to addresses of that family? Asked after ENETUNREACH, to say whose fault it is.
     virtual bool has_default_route(const Ip&) { return true; }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "os/epoll_datagrams.h"
 #include "os/epoll_listener.h"
 #include "os/epoll_stream.h"
 #include "os/socket_address.h"
@@ -99,6 +100,19 @@ Result<std::vector<Listening>> EpollNet::listening() const {
 
 void EpollNet::leave_files() {
     for (EpollListener* one : *open_) one->leave_file();
+}
+
+Result<std::unique_ptr<io::Datagrams>> EpollNet::datagrams(const SocketAddress& with, io::DatagramHandler& handler) {
+    const RawAddress raw = raw_address(with);
+    Descriptor socket{::socket(raw.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    // Connecting sends nothing: it only says whom to hear.
+    if (!socket || ::connect(socket.get(), &raw.address.any, raw.size) != 0) {
+        const int error = errno;
+        return fail(our_own(error, false) ? Code::exhausted : Code::unavailable, fmt::format("can't send to {}: {}", with.text(), system_text(error)), error);
+    }
+    auto made = EpollDatagrams::open(loop_, std::move(socket), with, handler);
+    if (!made) return std::unexpected(std::move(made.error()));
+    return std::move(*made);
 }
 
 bool EpollNet::has_default_route(const Ip& to) {

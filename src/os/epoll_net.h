@@ -29,6 +29,8 @@ public:
     // "[::]:port" listens on IPv4 as well.
     Result<std::unique_ptr<io::Listener>> listen(const io::ListenOptions& options, io::AcceptHandler& handler) override;
 
+    Result<std::unique_ptr<io::Datagrams>> datagrams(const SocketAddress& with, io::DatagramHandler& handler) override;
+
     bool has_default_route(const Ip& to) override;
 
     // The next listen() on its address goes on with this socket instead of opening one. `ours`: its file, if it has

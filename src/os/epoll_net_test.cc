@@ -554,5 +554,79 @@ TEST_F(Net, UnixSocketIsReplacedOnlyWhenNobodyAnswers) {
     EXPECT_FALSE(net.listen({.address = {.path = std::string(200, 'x')}}, accepted));
 }
 
+// ---- Datagrams ----
+
+struct HeardDatagrams final : io::DatagramHandler {
+    std::vector<std::string> bytes;
+    int refused = 0;
+    std::unique_ptr<io::Datagrams> socket;
+    bool close_at_first = false;
+    void on_datagram(std::string_view one) noexcept override {
+        bytes.emplace_back(one);
+        if (close_at_first) socket.reset();
+    }
+    void on_refused(int error) noexcept override { refused = error; }
+};
+
+// A plain socket of the other side, on a port of the kernel's choice.
+struct UdpPeer {
+    UdpPeer() {
+        RawAddress raw = raw_address(loopback());
+        HALE_CHECK(socket && bind(socket.get(), &raw.address.any, raw.size) == 0);
+        raw.size = sizeof raw.address;
+        HALE_CHECK(getsockname(socket.get(), &raw.address.any, &raw.size) == 0);
+        address = socket_address(raw);
+    }
+    std::string receive() {
+        char bytes[1000];
+        from.size = sizeof from.address;
+        const auto got = recvfrom(socket.get(), bytes, sizeof bytes, MSG_DONTWAIT, &from.address.any, &from.size);
+        return got < 0 ? "nothing" : std::string(bytes, static_cast<std::size_t>(got));
+    }
+    void answer(std::string_view bytes) {
+        HALE_CHECK(sendto(socket.get(), bytes.data(), bytes.size(), 0, &from.address.any, from.size) == static_cast<ssize_t>(bytes.size()));
+    }
+    Descriptor socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    SocketAddress address;
+    RawAddress from;
+};
+
+TEST_F(Net, DatagramsComeWholeAndOnlyFromThePeer) {
+    UdpPeer peer, stranger;
+    HeardDatagrams heard;
+    heard.socket = *net.datagrams(peer.address, heard);
+    EXPECT_EQ(heard.socket->send("ask"), 0);
+    std::string got;
+    ASSERT_TRUE(until([&] { return (got = peer.receive()) != "nothing"; }));
+    EXPECT_EQ(got, "ask");
+    stranger.from = peer.from;
+    stranger.answer("from a stranger");
+    peer.answer("one");
+    peer.answer("");
+    peer.answer(std::string(3000, 'x'));
+    ASSERT_TRUE(until([&] { return heard.bytes.size() == 3; }));
+    settle();
+    EXPECT_EQ(heard.bytes, (std::vector<std::string>{"one", "", std::string(3000, 'x')}));
+    // More than one turn takes, then closed within its own notice.
+    heard.bytes.clear();
+    for (int i = 0; i < 100; ++i) peer.answer("many");
+    ASSERT_TRUE(until([&] { return heard.bytes.size() == 100; }));
+    heard.close_at_first = true;
+    for (int i = 0; i < 3; ++i) peer.answer("last");
+    ASSERT_TRUE(until([&] { return heard.socket == nullptr; }));
+    EXPECT_EQ(heard.bytes.size(), 101u);
+}
+
+TEST_F(Net, DatagramsToNobodyAreRefused) {
+    auto peer = std::make_unique<UdpPeer>();
+    const SocketAddress nobody = peer->address;
+    peer.reset();
+    HeardDatagrams heard;
+    heard.socket = *net.datagrams(nobody, heard);
+    EXPECT_EQ(heard.socket->send("ask"), 0);
+    ASSERT_TRUE(until([&] { return heard.refused != 0; }));
+    EXPECT_EQ(heard.refused, ECONNREFUSED);
+}
+
 }  // namespace
 }  // namespace hale::os
