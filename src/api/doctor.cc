@@ -98,8 +98,11 @@ private:
         if (settings.admin_insecure) say("warning", "admin_insecure", "admin.insecure", "the admin listener may be reached off loopback without TLS: tokens travel in the clear");
         if (settings.admin && !settings.admin->is_unix() && settings.admin->ip.is_unspecified())
             say("warning", "admin_everywhere", "listen.admin", "the admin listener is open on every address of this machine");
-        if (!settings.http && std::ranges::any_of(desk_.view.routes(), [](const auto&) { return true; }))
+        if (!settings.http && !settings.https && std::ranges::any_of(desk_.view.routes(), [](const auto&) { return true; }))
             say("warning", "no_traffic_listener", "listen.http", "there are routes, but no traffic listener is opened");
+        const bool any_tls = std::ranges::any_of(document->services, [](const auto& service) { return service.tls != nullptr; });
+        if (any_tls && !settings.https)
+            say("warning", "no_https_listener", "listen.https", "services ask for tls, but no listener with TLS is opened: they are served without, as if a proxy before Hale had it");
         for (const auto& layer : settings.targets_allow)
             if (layer.bits == 0) say("warning", "targets_allow_all", "targets.allow", "operators may add any target");
     }

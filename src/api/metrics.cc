@@ -167,6 +167,11 @@ private:
         };
         of_workers("hale_upstream_connections", "gauge", "Open connections to instances.", [](const auto& w) { return w.upstream_connections; });
         of_workers("hale_client_connections", "gauge", "Open connections of clients.", [](const auto& w) { return w.clients; });
+        head(out, form_, "hale_tls_handshakes_total", "counter", "TLS handshakes with clients, by how they went.");
+        for (const auto& worker : measured_.workers) {
+            const std::pair<std::string_view, std::uint64_t> results[] = {{"full", worker.handshakes}, {"resumed", worker.handshakes_resumed}, {"failed", worker.handshakes_failed}};
+            for (const auto& [result, count] : results) series(out, "hale_tls_handshakes_total", {{"worker", fmt::format("{}", worker.worker)}, {"result", result}}, count);
+        }
         of_workers("hale_requests_in_flight", "gauge", "Requests under way.", [](const auto& w) { return w.exchanges; });
         of_workers("hale_requests_parked", "gauge", "Requests that wait for a paused service.", [](const auto& w) { return w.parked; });
         of_workers("hale_access_log_dropped_total", "counter", "Access log lines dropped.", [](const auto& w) { return w.log_dropped; });
@@ -212,9 +217,10 @@ private:
         if (!last.any) return;
         phase("resolve", last.dns_us);
         phase("connect", last.connect_us);
+        phase("tls", last.tls_us);
         phase("processing", last.first_byte_us);
         if (last.total_us >= 0 && last.first_byte_us >= 0)
-            phase("transfer", std::max<std::int64_t>(0, std::int64_t{last.total_us} - last.first_byte_us - std::max(0, last.connect_us) - std::max(0, last.dns_us)));
+            phase("transfer", std::max<std::int64_t>(0, std::int64_t{last.total_us} - last.first_byte_us - std::max(0, last.connect_us) - std::max(0, last.tls_us) - std::max(0, last.dns_us)));
     }
     static void service_states(std::string& out, std::string_view name, const catalog::ServiceView& service) {
         for (const State state : all_states)
@@ -233,7 +239,7 @@ private:
         if (service.facts->override) series(out, name, {{"service", service.facts->name}, {"state", verdict::to_text(service.facts->override->state)}}, std::uint64_t{1});
     }
 
-    static const std::array<Family, 21> families;
+    static const std::array<Family, 22> families;
 
     Desk& desk_;
     const Measurements measured_;
@@ -247,7 +253,7 @@ private:
 };
 
 using M = MetricsBody;
-const std::array<MetricsBody::Family, 21> MetricsBody::families{{
+const std::array<MetricsBody::Family, 22> MetricsBody::families{{
     {"daemon", "", "", false, &M::daemon},
     {"hale_service_verdict", "gauge", "1 for the state that the service has.", false, &M::services, nullptr, &M::service_states},
     {"hale_service_instances", "gauge", "Instances of the service, by kind.", false, &M::services, nullptr, &M::service_counts},
@@ -267,6 +273,11 @@ const std::array<MetricsBody::Family, 21> MetricsBody::families{{
     {"probe_dns_lookup_time_seconds", "gauge", "How long the look-up of the last probe took.", true, &M::instances, &M::value_of<&M::dns_of>},
     {"probe_http_status_code", "gauge", "Status of the last probe's answer.", true, &M::instances, &M::value_of<&M::status_of>},
     {"probe_http_duration_seconds", "gauge", "How long each phase of the last probe took.", true, &M::instances, &M::phases_of},
+    {"probe_ssl_earliest_cert_expiry", "gauge", "When the certificate that the last probe was shown ends.", true, &M::instances,
+     &M::value_of<[](const catalog::InstanceView& i) -> std::optional<double> {
+         if (i.last.certificate_until == 0) return std::nullopt;
+         return static_cast<double>(i.last.certificate_until);
+     }>},
     {"hale_next_probe_timestamp_seconds", "gauge", "When the next probe is due.", true, &M::instances,
      &M::value_of<[](const catalog::InstanceView& i) -> std::optional<double> {
          if (i.next_probe == Utc{}) return std::nullopt;

@@ -118,15 +118,16 @@ void delete_route(Desk& desk, const CallPtr& call) {
     mutate(desk, call, catalog::RemoveApiRoute{id}, made(id, "{}", 200, "route"));
 }
 
-// {host, targets, service?, path?, health_path?, project?, strip?}: what is missing of service, instances and route
+// {host, targets, service?, path?, health_path?, project?, strip?, tls?}: what is missing of service, instances and route
 // is made in one mutation.
 void add_route(Desk& desk, const CallPtr& call) {
-    Body body(call->request().body, "host targets service path health_path project strip");
+    Body body(call->request().body, "host targets service path health_path project strip tls");
     const std::string host = body.text("host", true);
     const auto targets = body.texts("targets", true);
     std::string name = body.text("service"), path = body.text("path"), health_path = body.text("health_path");
     std::string project = body.text("project");
     bool strip = body.boolean("strip");
+    const bool tls = body.boolean("tls");
     if (path.empty()) path = "/";
     if (name.empty()) name = lower(host);
     if (health_path.empty()) health_path = "/up";
@@ -138,12 +139,14 @@ void add_route(Desk& desk, const CallPtr& call) {
     config::ServiceSpec fresh;
     const auto* present = desk.view.service(std::string_view(name));
     if (present == nullptr) {
-        std::string json = fmt::format(R"({{"check":{{"http":{}}}}})", json_quoted(health_path));
+        std::string json = fmt::format(R"({{"check":{{"http":{}}}{}}})", json_quoted(health_path), tls ? R"(,"tls":true)" : "");
         auto service = config::load_service(name, json, document(desk));
         if (!service) return answer_problems(call, service.error());
         fresh = service->service;
         change.service = catalog::PutApiService{std::move(service->service), std::move(service->routes), std::move(json)};
     }
+    if (tls && present != nullptr && (!present->facts->spec || !present->facts->spec->tls))
+        return answer_error(call, Error{Code::conflict, fmt::format("service \"{}\" is there and says nothing of tls: its owner says it, in the file or by PUT /api/v1/services/{}", name, name)});
     config::ServiceSpec grown = present != nullptr && present->facts->spec ? *present->facts->spec : fresh;
     for (const auto& target : targets) {
         const bool listed = std::ranges::any_of(grown.instances, [&](const auto& instance) { return instance.target.declared == target; });

@@ -35,7 +35,7 @@ constexpr Schema schemas[] = {
     {"Service", R"({"type":"object","description":"As under services: in the configuration; see hale config schema"})"},
     {"Instance", R"({"description":"An address, or an object with address, name, weight, check","type":["string","object"]})"},
     {"Route", R"({"type":"object","required":["host","service"],"properties":{"host":{"type":"string"},"path":{"type":"string"},"strip":{"type":"boolean"},"service":{"type":"string"},"project":{"type":"string"}}})"},
-    {"RouteAdd", R"({"type":"object","required":["host","targets"],"properties":{"host":{"type":"string"},"targets":{"type":"array","items":{"type":"string"}},"service":{"type":"string"},"path":{"type":"string"},"health_path":{"type":"string","default":"/up"},"project":{"type":"string"},"strip":{"type":"boolean"}}})"},
+    {"RouteAdd", R"({"type":"object","required":["host","targets"],"properties":{"host":{"type":"string"},"targets":{"type":"array","items":{"type":"string"}},"service":{"type":"string"},"path":{"type":"string"},"health_path":{"type":"string","default":"/up"},"project":{"type":"string"},"strip":{"type":"boolean"},"tls":{"type":"boolean"}}})"},
     {"RouteList", HALE_LIST(HALE_REF("Route"))},
     {"Check", R"({"type":"object","description":"As under checks: in the configuration; see hale config schema"})"},
     {"CheckDeclared", R"({"type":"object","required":["service","check","owner","revision","spec"],"properties":{"service":{"type":"string"},"check":{"type":"string"},"owner":{"enum":["file","api"]},"revision":{"type":"integer"},"spec":{"$ref":"#/components/schemas/Check"}}})"},

@@ -42,11 +42,11 @@ public:
 
     void set_tokens(std::vector<config::StoredToken> tokens) { desk_.tokens.set(std::move(tokens)); }
 
-    Result<SocketAddress> listen(const io::ListenOptions& options, bool health) {
+    Result<SocketAddress> listen(const io::ListenOptions& options, bool health, io::ServerTls* tls = nullptr) {
         auto port = std::make_unique<http::ServerPort>(
             desk_.loop, http::ServerLimits{}, [this, health](std::shared_ptr<http::ServerExchange> exchange) { desk_.take(exchange, health); },
             [](int status, std::string_view why) { return to_json(Problem{status, status == 413 ? "body_too_large" : status == 408 ? "request_timeout" : "bad_request", std::string(why)}); });
-        HALE_ASSIGN(auto address, port->open(net_, options));
+        HALE_ASSIGN(auto address, port->open(net_, options, tls));
         ports_.push_back(std::move(port));
         return address;
     }
@@ -76,12 +76,12 @@ void Server::tell(std::vector<catalog::Delta> deltas) { core_->tell(std::move(de
 
 void Server::set_tokens(std::vector<config::StoredToken> tokens) { core_->set_tokens(std::move(tokens)); }
 
-Result<SocketAddress> Server::listen_admin(const SocketAddress& address) {
-    if (!address.is_unix() && !address.ip.is_loopback() && !core_->insecure())
+Result<SocketAddress> Server::listen_admin(const SocketAddress& address, io::ServerTls* tls) {
+    if (tls == nullptr && !address.is_unix() && !address.ip.is_loopback() && !core_->insecure())
         return fail(Code::invalid, fmt::format("admin listener {}: not opened off loopback without TLS, since tokens would travel in the clear; "
-                                               "listen on 127.0.0.1 and use ssh, or set admin.insecure: true",
+                                               "set admin.certificate, or listen on 127.0.0.1 and use ssh, or set admin.insecure: true",
                                                address.text()));
-    return core_->listen({.address = address}, false);
+    return core_->listen({.address = address}, false, tls);
 }
 
 Result<> Server::listen_socket(const std::string& path, int mode) {

@@ -44,7 +44,7 @@ public:
     void set_tokens(std::vector<config::StoredToken> tokens);
 
     // Opens the admin listener. Refuses an address off loopback without `insecure`.
-    Result<SocketAddress> listen_admin(const SocketAddress& address);
+    Result<SocketAddress> listen_admin(const SocketAddress& address, io::ServerTls* tls = nullptr);
     Result<> listen_socket(const std::string& path, int mode);
     // Health only, without credentials.
     Result<SocketAddress> listen_health(const SocketAddress& address);

@@ -70,10 +70,12 @@ void write_last_probe(JsonWriter& json, const InstanceView& instance, std::strin
     json.open("seconds", '{');
     write_seconds(json, "dns", last.dns_us);
     write_seconds(json, "connect", last.connect_us);
-    if (instance.detail && instance.detail->timings.tls >= Duration{0}) json.decimal("tls", seconds(instance.detail->timings.tls));
+    write_seconds(json, "tls", last.tls_us);
     write_seconds(json, "first_byte", last.first_byte_us);
     write_seconds(json, "total", last.total_us);
-    json.close('}').text("from", looked_from(instance, node)).text("connection", verdict::to_text(last.vehicle));
+    json.close('}');
+    if (last.certificate_until != 0) json.time("certificate_until", Utc{std::chrono::seconds(last.certificate_until)});
+    json.text("from", looked_from(instance, node)).text("connection", verdict::to_text(last.vehicle));
     json.text("trigger", verdict::to_text(last.trigger));
     if (instance.detail && !instance.detail->evidence.empty()) json.text("evidence", instance.detail->evidence);
     json.close('}');

@@ -14,11 +14,11 @@ namespace {
 // Owns itself until the probe ended and its engine is closed.
 class OneProbe final : public probe::ProbeSink {
 public:
-    OneProbe(io::Loop& loop, io::Net& net, io::Resolver& resolver, std::shared_ptr<const catalog::TargetPolicy> targets,
+    OneProbe(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::TlsDoors* tls, std::shared_ptr<const catalog::TargetPolicy> targets,
              std::shared_ptr<const config::CheckSpec> check, AdHoc::Reply reply)
         : loop_(loop),
           plan_(probe::make_plan(std::move(check))),
-          engine_(loop, net, resolver, nullptr, probe::EngineOptions{.targets = std::move(targets)}),
+          engine_(loop, net, resolver, nullptr, probe::EngineOptions{.targets = std::move(targets), .tls = tls}),
           reply_(std::move(reply)) {}
 
     void start(std::unique_ptr<OneProbe> self, probe::Destination to) {
@@ -45,11 +45,11 @@ private:
 
 }  // namespace
 
-void AdHoc::probe(io::Loop& loop, io::Net& net, io::Resolver& resolver, std::shared_ptr<const catalog::TargetPolicy> targets, const std::string& target,
+void AdHoc::probe(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::TlsDoors* tls, std::shared_ptr<const catalog::TargetPolicy> targets, const std::string& target,
                   std::shared_ptr<const config::CheckSpec> check, Reply reply) {
     const auto parsed = config::Target::parse(target);
     if (!parsed) return reply(std::unexpected(parsed.error()));
-    auto one = std::make_unique<OneProbe>(loop, net, resolver, std::move(targets), std::move(check), std::move(reply));
+    auto one = std::make_unique<OneProbe>(loop, net, resolver, tls, std::move(targets), std::move(check), std::move(reply));
     OneProbe& probe = *one;
     probe.start(std::move(one), hale::probe::destination_of(*parsed, parsed->literal, "", true));
 }

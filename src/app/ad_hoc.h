@@ -20,7 +20,7 @@ namespace hale::app {
 struct AdHoc {
     using Reply = std::move_only_function<void(Result<verdict::Observation>)>;
     // `target` as an instance's address would be declared. The reply comes on the loop.
-    static void probe(io::Loop& loop, io::Net& net, io::Resolver& resolver, std::shared_ptr<const catalog::TargetPolicy> targets, const std::string& target,
+    static void probe(io::Loop& loop, io::Net& net, io::Resolver& resolver, io::TlsDoors* tls, std::shared_ptr<const catalog::TargetPolicy> targets, const std::string& target,
                       std::shared_ptr<const config::CheckSpec> check, Reply reply);
 };
 

@@ -60,7 +60,7 @@ void Backend::probe_target(api::AdHocProbe probe, std::move_only_function<void(R
     CheckerThread& lender = parts_.checkers.front();
     lender.thread->loop().post([&lender, probe = std::move(probe), reply = home(std::move(reply))]() mutable {
         if (!lender.checker) return reply(fail(Code::unavailable, "the daemon is stopping"));
-        AdHoc::probe(lender.thread->loop(), lender.thread->net(), *lender.resolver, lender.checker->targets(), probe.target, probe.check, std::move(reply));
+        AdHoc::probe(lender.thread->loop(), lender.thread->net(), *lender.resolver, lender.tls.get(), lender.checker->targets(), probe.target, probe.check, std::move(reply));
     });
 }
 

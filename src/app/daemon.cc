@@ -26,6 +26,7 @@
 #include "os/secret_bytes.h"
 #include "os/socket_address.h"
 #include "os/threads.h"
+#include "tls/doors.h"
 
 namespace hale::app {
 
@@ -96,9 +97,34 @@ Result<> Daemon::create_threads() {
             HALE_ASSIGN(workers_[i].log, LogFile::open(settings_.access_log));
         }
     }
+    HALE_TRY(create_tls());
     HALE_ASSIGN(control_resolver_, os::AresResolver::create(control_thread_->loop(), {}));
     HALE_ASSIGN(spawner_, os::Spawner::attach(control_thread_->loop(), spawn_helper_));
     return {};
+}
+
+Result<> Daemon::create_tls() {
+    for (auto& one : workers_) {
+        one.client_tls = std::make_unique<tls::Doors>(one.thread->loop());
+        if (settings_.https) {
+            HALE_ASSIGN(one.server_tls, tls::ServerContext::create({.tls12 = settings_.tls12}));
+        }
+    }
+    if (settings_.admin_certificate) {
+        const auto& file = *settings_.admin_certificate;
+        HALE_ASSIGN(admin_tls_, tls::ServerContext::create({}));
+        HALE_ASSIGN(auto credentials, tls::Credentials::parse(file.chain_pem, file.key_pem, file.chain, os::wall_now()));
+        admin_tls_->set_credentials({std::move(credentials)});
+    }
+    return {};
+}
+
+// On control's thread, whenever a document came into force.
+void Daemon::show_certificates(const config::Document& document) {
+    certificates_->set_files(document.settings.certificates);
+    std::vector<std::string> paths;
+    for (const auto& file : document.settings.certificates) paths.push_back(file.chain), paths.push_back(file.key);
+    reloading_->watch_too(paths);
 }
 
 Result<> Daemon::open_state() {
@@ -135,6 +161,8 @@ Result<> Daemon::start_threads() {
                                                         .pool = pool_});
     reloading_ = std::make_unique<Reloading>(control_thread_->loop(), pool_, *control_, document_->source);
     backend_->set_reloading(*reloading_);
+    certificates_ = std::make_unique<Certificates>(control_loop, workers_);
+    reloading_->when_applied([this](const config::Document& document) { show_certificates(document); });
     started_ = true;
     HALE_TRY(control_thread_->start());
     HALE_TRY(api_thread_->start());
@@ -162,6 +190,8 @@ Result<> Daemon::start_threads() {
             options.node = node;
             options.of = static_cast<unsigned>(checkers_.size());
             options.engine.pool.most_kept = descriptor_limit() / 2 / checkers_.size();
+            one.tls = std::make_unique<tls::Doors>(one.thread->loop());
+            options.engine.tls = one.tls.get();
             options.engine.exec_user = settings_.exec_user;
             options.last_known_max_age = settings_.last_known_max_age;
             one.checker = std::make_unique<probe::Checker>(one.thread->loop(), one.thread->net(), *one.resolver, spawner_.get(), std::move(options),
@@ -180,7 +210,9 @@ Result<> Daemon::start_threads() {
             options.index = i;
             options.seed = os::secret_seed();
             one.worker = std::make_unique<proxy::Worker>(one.thread->loop(), one.thread->net(), options,
-                                                         proxy::WorkerDoors{.passive = [this](std::vector<catalog::Passive> signals) {
+                                                         proxy::WorkerDoors{.server_tls = one.server_tls.get(),
+                                                                            .client_tls = one.client_tls.get(),
+                                                                            .passive = [this](std::vector<catalog::Passive> signals) {
                                                                                 checker_wires_->passive(std::move(signals));
                                                                             },
                                                                             .log = one.log.get(),
@@ -201,6 +233,10 @@ Result<> Daemon::put_in_force() {
         hale::check_failed("the stored state was not in force within a minute: the disk does not answer");
     const auto result = future.get();
     if (!result) return std::unexpected(result.error().error);
+    control_thread_->run_and_wait([this] {
+        certificates_->start();
+        show_certificates(*document_);
+    });
     return {};
 }
 
@@ -240,7 +276,7 @@ std::string Daemon::socket_path() const {
 Result<> Daemon::bind_admin(std::string& content, std::vector<SocketAddress>& own) {
     const auto note = [&](std::string_view key, const SocketAddress& address) { content += fmt::format(",\"{}\":\"{}\"", key, address.text()); };
     if (settings_.admin) {
-        HALE_ASSIGN(const auto where, server_->listen_admin(*settings_.admin));
+        HALE_ASSIGN(const auto where, server_->listen_admin(*settings_.admin, admin_tls_.get()));
         note("admin", where);
         own.push_back(where);
         if (where.ip.is_unspecified())
@@ -264,10 +300,37 @@ Result<> Daemon::bind_admin(std::string& content, std::vector<SocketAddress>& ow
     return {};
 }
 
+// Each worker binds all traffic listeners in one turn, and waits in it until `opened`.
+Result<> Daemon::bind_workers(std::shared_future<void> opened, std::string& content) {
+    std::optional<SocketAddress> http = settings_.http, https = settings_.https;
+    if (!http && !https) return {};
+    for (auto& one : workers_) {
+        std::promise<Result<>> bound;
+        auto result = bound.get_future();
+        one.thread->loop().post([&one, &bound, &http, &https, opened] {
+            const auto bind = [&]() -> Result<> {
+                // Port 0: the first worker's choice is everybody's. Over TLS first: who comes without is sent there.
+                if (https) {
+                    HALE_ASSIGN(*https, one.worker->listen_secure(*https));
+                }
+                if (http) {
+                    HALE_ASSIGN(*http, one.worker->listen(*http));
+                }
+                return {};
+            };
+            bound.set_value(bind());
+            opened.wait();
+        });
+        HALE_TRY(result.get());
+    }
+    if (http) content += fmt::format(",\"http\":\"{}\"", http->text());
+    if (https) content += fmt::format(",\"https\":\"{}\"", https->text());
+    return {};
+}
+
 Result<> Daemon::open_listeners() {
     Result<> failed;
     std::string content = fmt::format("{{\"pid\":{}", getpid());
-    const auto note = [&](std::string_view key, const SocketAddress& address) { content += fmt::format(",\"{}\":\"{}\"", key, address.text()); };
 
     // The admin listeners wait at their gate until everything else is done.
     std::promise<void> admin_gate;
@@ -295,24 +358,7 @@ Result<> Daemon::open_listeners() {
     // Every worker binds and then waits at the gate, inside its own turn, until listen.json is there.
     std::promise<void> gate;
     const std::shared_future<void> opened = gate.get_future().share();
-    if (failed && settings_.http) {
-        SocketAddress address = *settings_.http;
-        for (auto& one : workers_) {
-            std::promise<Result<SocketAddress>> bound;
-            auto result = bound.get_future();
-            one.thread->loop().post([&one, &bound, address, opened] {
-                bound.set_value(one.worker->listen(address));
-                opened.wait();
-            });
-            const auto where = result.get();
-            if (!where) {
-                failed = std::unexpected(where.error());
-                break;
-            }
-            address = *where;  // Port 0: the first worker's choice is everybody's.
-        }
-        if (failed) note("http", address);
-    }
+    if (failed) failed = bind_workers(opened, content);
     if (failed) failed = os::write_file_durably(settings_.state + "/listen.json", content + admin_content + "}\n", 0600);
     gate.set_value();
     // Traffic first, admin last.
@@ -414,10 +460,12 @@ void Daemon::stop() {
     // Each organ ends on its own thread, then the threads end.
     for (auto& one : checkers_) one.thread->run_and_wait([&one] {
         one.checker.reset();
+        one.tls.reset();
         one.resolver.reset();
     });
     api_thread_->run_and_wait([this] { server_.reset(); });
     control_thread_->run_and_wait([this] {
+        certificates_.reset();
         control_.reset();
         spawner_.reset();
         control_resolver_.reset();

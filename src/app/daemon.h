@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "api/server.h"
 #include "app/backend.h"
+#include "app/certificates.h"
 #include "app/loop_thread.h"
 #include "app/reloading.h"
 #include "app/wiring.h"
@@ -47,7 +49,10 @@ private:
     Result<> start_threads();
     Result<> put_in_force();
     Result<> write_admin_token();
+    Result<> create_tls();
+    void show_certificates(const config::Document& document);
     Result<> open_listeners();
+    Result<> bind_workers(std::shared_future<void> opened, std::string& content);
     Result<> bind_admin(std::string& content, std::vector<SocketAddress>& own);
     Result<> mutate_and_wait(catalog::Mutation mutation);
     void back_up() noexcept;
@@ -74,6 +79,8 @@ private:
     std::unique_ptr<catalog::Control> control_;
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<Reloading> reloading_;
+    std::unique_ptr<Certificates> certificates_;
+    std::shared_ptr<tls::ServerContext> admin_tls_;  // Null: the admin listener speaks plain HTTP.
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<io::Timer> backup_timer_, settled_timer_;
     bool started_ = false;

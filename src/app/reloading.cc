@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "app/certificates.h"
 #include "base/log.h"
 
 namespace hale::app {
@@ -17,11 +19,11 @@ void answer_all(std::vector<catalog::MutationReply>& replies, const catalog::Mut
 }  // namespace
 
 std::expected<config::Document, config::Problems> load_to_serve(const std::string& source) {
-    auto plain = config::load_path(source);
+    auto plain = config::load_path(source, {}, false, certificate_sense());
     if (!plain) return plain;
     std::size_t instances = 0;
     for (const auto& service : plain->services) instances += service.instances.size();
-    return instances <= most_instances_with_origins ? config::load_path(source, {}, true) : std::move(plain);
+    return instances <= most_instances_with_origins ? config::load_path(source, {}, true, certificate_sense()) : std::move(plain);
 }
 
 void Reloading::watch() {
@@ -30,6 +32,32 @@ void Reloading::watch() {
         return log(LogLevel::warning, fmt::format("{} is not watched for changes ({}); use `hale config reload` or SIGHUP", source_,
                                                   watcher.error().text));
     watcher_ = std::move(*watcher);
+}
+
+void Reloading::stop() {
+    watcher_.reset();
+    folders_.clear();
+}
+
+void Reloading::watch_too(const std::vector<std::string>& paths) {
+    std::map<std::string, std::unique_ptr<os::FileWatcher>> wanted;
+    for (const std::string& path : paths) {
+        const std::string folder = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+        if (wanted.contains(folder)) continue;
+        if (wanted.size() >= most_watched_folders) {
+            log(LogLevel::warning, fmt::format("certificates lie in more than {} folders: {} and further ones are not watched for changes; use `hale config reload` or SIGHUP",
+                                               most_watched_folders, folder));
+            break;
+        }
+        if (const auto known = folders_.find(folder); known != folders_.end()) {
+            wanted[folder] = std::move(known->second);
+            continue;
+        }
+        auto watcher = os::FileWatcher::watch_path(loop_, folder, [this] { reload("file", {}); });
+        if (watcher) wanted[folder] = std::move(*watcher);
+        else log(LogLevel::warning, fmt::format("{} is not watched for changes ({}); use `hale config reload` or SIGHUP", folder, watcher.error().text));
+    }
+    folders_ = std::move(wanted);
 }
 
 void Reloading::reload(std::string actor, catalog::MutationReply reply, std::optional<catalog::KeptAnswer> kept) {
@@ -58,9 +86,13 @@ void Reloading::read(Asked asked) {
         if (*loaded && **loaded) {
             auto document = std::make_shared<const config::Document>(std::move(***loaded));
             for (const auto& warning : document->warnings) log(LogLevel::warning, warning);
-            control_.mutate({.change = catalog::ApplyDocument{std::move(document)}, .actor = shared->actor, .action = "reload", .object = source_,
+            const auto applied = [this, document, finish](catalog::MutationResult result) {
+                if (result && applied_) applied_(*document);
+                finish(std::move(result));
+            };
+            control_.mutate({.change = catalog::ApplyDocument{document}, .actor = shared->actor, .action = "reload", .object = source_,
                              .idempotent = std::move(shared->kept)},
-                            finish);
+                            applied);
         } else {
             std::vector<std::string> lines;
             if (*loaded)

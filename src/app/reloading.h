@@ -3,8 +3,11 @@
 
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "catalog/control.h"
 #include "config/document.h"
@@ -27,7 +30,11 @@ public:
 
     // Watches the file or directory; a failure is logged, SIGHUP still works.
     void watch();
-    void stop() { watcher_.reset(); }
+    void stop();
+    // Runs after a document came into force.
+    void when_applied(std::function<void(const config::Document&)> applied) { applied_ = std::move(applied); }
+    // Files that the document in force was read from besides its source: certificates. One that changes is read anew.
+    void watch_too(const std::vector<std::string>& paths);
     // `reply` may be empty. Several that come while one is being read are answered by one more reading.
     // Of those, one `kept` is stored: who repeats another reads once more, which changes nothing.
     void reload(std::string actor, catalog::MutationReply reply, std::optional<catalog::KeptAnswer> kept = {});
@@ -40,11 +47,16 @@ private:
     };
     void read(Asked asked);
 
+    // Each costs an inotify instance, of which a machine usually gives a user 128.
+    static constexpr std::size_t most_watched_folders = 16;
+
     os::EpollLoop& loop_;
     os::BlockingPool& pool_;
     catalog::Control& control_;
     std::string source_;
     std::unique_ptr<os::FileWatcher> watcher_;
+    std::map<std::string, std::unique_ptr<os::FileWatcher>> folders_;
+    std::function<void(const config::Document&)> applied_;
     bool reading_ = false;
     Asked next_;
     bool again_ = false;

@@ -14,9 +14,11 @@
 #include "catalog/facts.h"
 #include "catalog/routing.h"
 #include "io/loop.h"
+#include "io/secure.h"
 #include "probe/checker.h"
 #include "proxy/access_log.h"
 #include "proxy/worker.h"
+#include "tls/server_context.h"
 
 namespace hale::app {
 
@@ -24,12 +26,15 @@ namespace hale::app {
 struct CheckerThread {
     std::unique_ptr<LoopThread> thread;
     std::unique_ptr<io::Resolver> resolver;
+    std::unique_ptr<io::TlsDoors> tls;
     std::unique_ptr<probe::Checker> checker;  // Made, used and destroyed on its thread.
 };
 
 struct WorkerThread {
     std::unique_ptr<LoopThread> thread;
     std::unique_ptr<proxy::LogSink> log;
+    std::shared_ptr<tls::ServerContext> server_tls;  // Null: there is no listener with TLS.
+    std::unique_ptr<io::TlsDoors> client_tls;
     std::unique_ptr<proxy::Worker> worker;  // Likewise.
 };
 

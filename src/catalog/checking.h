@@ -190,6 +190,7 @@ struct Seen {
     std::uint16_t run_needed = 0;
     verdict::Outcome run_outcome = verdict::Outcome::error;
     verdict::State check_state = verdict::State::pending;
+    std::uint32_t certificate_until = 0;  // Seconds since 1970, UTC; 0: none was shown.
     Utc at{};
     Utc next_probe{};
     verdict::Timings timings;

@@ -18,6 +18,8 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
     out->balance = service.spec->balance;
     out->timeouts = service.spec->timeouts;
     out->retry = service.spec->retry;
+    out->tls = service.spec->tls;
+    out->upstream_tls = service.spec->upstream_tls;
     out->panic = service.panic;
     // They fail one after the other, so those lost just before the panic are as good as those lost at its beginning.
     const auto was_good = [&](const auto& instance) { return instance->good_until >= service.panicked_at - good_lately; };
@@ -41,6 +43,8 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
         endpoint.unchecked = standing.unchecked;
         endpoint.in_panic = service.panic && (!last_good || was_good(instance));
         endpoint.trusted = instance->spec->owner == config::Owner::file;
+        endpoint.tls = instance->spec->target.tls;
+        if (endpoint.tls) endpoint.tls_name = instance->spec->target.tls_name();
         endpoint.weight = instance->weight.value_or(instance->spec->weight);
         endpoint.address = *instance->current.address;
         endpoint.id = instance->id;

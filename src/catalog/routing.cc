@@ -25,6 +25,14 @@ RouteTable::RouteTable(std::vector<Route> routes) : routes_(std::move(routes)) {
     longest_first(any_);
 }
 
+std::array<const RouteTable::Longest*, 3> RouteTable::lists_of(std::string_view host) const {
+    std::array<const Longest*, 3> lists{nullptr, nullptr, &any_};
+    if (const auto found = exact_.find(host); found != exact_.end()) lists[0] = &found->second;
+    if (const auto dot = host.find('.'); dot != std::string_view::npos && dot > 0)
+        if (const auto found = wildcard_.find(host.substr(dot + 1)); found != wildcard_.end()) lists[1] = &found->second;
+    return lists;
+}
+
 const Route* RouteTable::find(std::string_view host, std::string_view path) const {
     const auto first_in = [&](const Longest& list) -> const Route* {
         for (const auto index : list)

@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,11 +34,13 @@ struct Endpoint {
     bool unchecked = false;
     bool trusted = false;  // Declared in the file: held to `deny` alone.
     bool in_panic = false;  // Declared fail-open is in force and reaches this one, should it be covered by it.
+    bool tls = false;  // Spoken to over TLS, by its service's upstream_tls,
     std::uint32_t weight = 1;
     SocketAddress address;
     SharedText id;
     SharedText name;
     SharedText address_text;  // For logs and X-headers, spelled once.
+    SharedText tls_name;      // and by this name where that says none.
     SharedText authority;     // Upstream's own Host, for targets declared as URLs.
 };
 
@@ -48,6 +51,8 @@ struct RoutedService {
     config::Balance balance;
     config::Timeouts timeouts;
     config::Retry retry;
+    std::shared_ptr<const config::ServiceTls> tls;    // How clients reach it over TLS; null: nobody asks for that.
+    std::shared_ptr<const io::TlsSpec> upstream_tls;  // Null: verified against what this machine believes.
     bool panic = false;  // Declared fail-open is in force: control decides, so that everybody sees the same.
     double degraded_weight = 1.0;
     std::optional<verdict::OverrideState> override;  // The service's own, for the answer's reason.
@@ -83,6 +88,16 @@ public:
 
     // `host` in lower case without port and trailing dot; `path` normalised for matching. No allocation.
     const Route* find(std::string_view host, std::string_view path) const;
+    // Fn(const Route&) -> bool, for each route that requests for this host may meet, until one says true.
+    template <class Fn>
+    bool any_of_host(std::string_view host, Fn fn) const {
+        for (const Longest* list : lists_of(host)) {
+            if (list == nullptr) continue;
+            for (const std::uint32_t index : *list)
+                if (fn(routes_[index])) return true;
+        }
+        return false;
+    }
     const std::vector<Route>& all() const { return routes_; }
 
 private:
@@ -91,6 +106,9 @@ private:
         std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
     };
     using Longest = std::vector<std::uint32_t>;  // Indices into routes_, longest path first.
+
+    // Exact, wildcard, any; null: there is none.
+    std::array<const Longest*, 3> lists_of(std::string_view host) const;
 
     std::vector<Route> routes_;
     std::unordered_map<std::string, Longest, Hash, std::equal_to<>> exact_;

@@ -27,8 +27,10 @@ void see(InstanceView& instance, const Seen& seen) {
                               .run_length = seen.run_length,
                               .run_needed = seen.run_needed,
                               .run_outcome = seen.run_outcome,
+                              .certificate_until = seen.certificate_until,
                               .dns_us = microseconds(seen.timings.dns),
                               .connect_us = microseconds(seen.timings.connect),
+                              .tls_us = microseconds(seen.timings.tls),
                               .first_byte_us = microseconds(seen.timings.first_byte),
                               .total_us = microseconds(seen.timings.total),
                               .at = seen.at};

@@ -28,7 +28,8 @@ struct LastProbe {
     std::uint16_t run_length = 0;  // Of that check now; the record's is as of its last change.
     std::uint16_t run_needed = 0;
     verdict::Outcome run_outcome = verdict::Outcome::error;
-    std::int32_t dns_us = -1, connect_us = -1, first_byte_us = -1, total_us = -1;
+    std::uint32_t certificate_until = 0;  // Seconds since 1970, UTC; 0: none was shown.
+    std::int32_t dns_us = -1, connect_us = -1, tls_us = -1, first_byte_us = -1, total_us = -1;
     Utc at{};
 };
 

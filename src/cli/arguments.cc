@@ -168,6 +168,7 @@ private:
         add->add_option("--path", asked().path, "Only paths that begin so (/)");
         add->add_option("--health-path", asked().health_path, "What its check asks for (/up)");
         add->add_option("--project", asked().project, "A label");
+        add->add_flag("--tls", asked().tls, "Reached over TLS: without it clients are sent to https (listen.https)");
         add->add_flag("--strip", asked().strip, "Take the path off before forwarding");
         target(verb(*route, "remove", "Remove a route of the API", "hale route remove a.example/api", run_route_remove),
                "ROUTE", "HOST, HOST/PATH or ID");

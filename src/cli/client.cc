@@ -10,6 +10,7 @@
 #include "os/child_stream.h"
 #include "os/epoll_loop.h"
 #include "os/epoll_net.h"
+#include "tls/client_context.h"
 #include "wire/http1.h"
 #include "wire/http1_body.h"
 #include "wire/http1_write.h"
@@ -196,6 +197,23 @@ Result<SocketAddress> Client::resolve(const Place& place, Duration within) {
     return SocketAddress{.ip = (*answer)->addresses.front(), .port = place.port};
 }
 
+Result<std::unique_ptr<io::Stream>> Client::shaken_hands(const Place& place, std::unique_ptr<io::SecureStream> stream, Instant began) {
+    struct Over final : io::StreamHandler {
+        bool told = false;
+        void on_ready(io::Stream&, io::Readiness) noexcept override { told = true; }
+    } over;
+    stream->set_handler(&over);
+    const Duration left = std::max(connect_limit - (loop_->fresh_now() - began), Duration(1ms));
+    if (!loop_->run_until([&] { return over.told; }, left))
+        return fail(Code::unavailable, fmt::format("{}: no TLS connection within {}", place.shown, human(connect_limit)), ETIMEDOUT);
+    if (const int error = stream->connect_error(); error != 0) {
+        const bool stranger = stream->failure().starts_with("certificate verify failed");
+        return fail(Code::unavailable, fmt::format("{}: {}{}", place.shown, stream->failure(), stranger ? "; HALE_CA=FILE names whom to believe" : ""), error);
+    }
+    stream->set_handler(nullptr);
+    return stream;
+}
+
 Result<std::unique_ptr<io::Stream>> Client::connect(const Place& place) {
     if (!place.command.empty()) return os::connect_child(*loop_, place.command);
     SocketAddress to;
@@ -210,6 +228,12 @@ Result<std::unique_ptr<io::Stream>> Client::connect(const Place& place) {
     if (!stream)
         return fail(Code::unavailable, fmt::format("{}: {}", place.shown, stream.error().text), stream.error().system);
 
+    if (place.tls) {
+        HALE_ASSIGN(const auto tls, tls::ClientContext::create({.alpn = {}, .ca_pem = place.ca_pem, .own = nullptr}));
+        auto secure = tls->secure(*loop_, std::move(*stream), place.address ? place.address->ip.text() : place.name);
+        if (!secure) return fail(Code::exhausted, "no memory for a TLS session");
+        return shaken_hands(place, std::move(secure), began);
+    }
     struct Connected final : io::StreamHandler {
         bool told = false;
         void on_ready(io::Stream&, io::Readiness) noexcept override { told = true; }

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "cli/place.h"
+#include "io/secure.h"
 #include "io/stream.h"
 
 namespace hale::os {
@@ -78,6 +79,7 @@ private:
     class Conversation;
     explicit Client(std::unique_ptr<os::EpollLoop> loop);
 
+    Result<std::unique_ptr<io::Stream>> shaken_hands(const Place& place, std::unique_ptr<io::SecureStream> stream, Instant began);
     Result<std::unique_ptr<io::Stream>> connect(const Place& place);
     Result<SocketAddress> resolve(const Place& place, Duration within);
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "cli/configured.h"
 #include "cli/daemon.h"
 #include "cli/exits.h"
 #include "cli/json.h"
@@ -126,7 +127,7 @@ int run_config_check(const Invocation& asked, Surroundings& around) {
         around.err(fmt::format("hale: {}\n", path.error().text));
         return exits::usage;
     }
-    const auto document = config::load_path(*path);
+    const auto document = load_configuration(*path);
     const bool people = asked.format == Format::table || asked.format == Format::wide;
     if (!document) {
         complain(document.error(), around);
@@ -166,7 +167,7 @@ int run_config_show(const Invocation& asked, Surroundings& around) {
         const auto values = running(daemon);
         return values ? show(*values, asked, around) : daemon.fail(values.error());
     }
-    const auto document = config::load_path(asked.target, {}, true);
+    const auto document = load_configuration(asked.target, true);
     if (document) return show(document->effective, asked, around);
     complain(document.error(), around);
     return exits::usage;
@@ -176,7 +177,7 @@ int run_config_diff(const Invocation& asked, Surroundings& around) {
     Daemon daemon(asked, around);
     const auto path = meant(asked, around);
     if (!path) return daemon.fail(exits::usage, path.error().text);
-    const auto document = config::load_path(*path, {}, true);
+    const auto document = load_configuration(*path, true);
     if (!document) {
         complain(document.error(), around);
         return exits::usage;

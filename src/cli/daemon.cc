@@ -88,6 +88,13 @@ std::string config_path(const Invocation& asked, const Surroundings& around) {
     return access(default_config, F_OK) == 0 ? default_config : "";
 }
 
+Result<> believe(Place& place, const Surroundings& around) {
+    const std::string file = set_or_empty(around, "HALE_CA");
+    if (!place.tls || file.empty()) return {};
+    HALE_ASSIGN(place.ca_pem, config::read_certificate_file(file));
+    return {};
+}
+
 Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& around) {
     Whereabouts out;
     out.config = config_path(asked, around);
@@ -103,6 +110,7 @@ Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& aro
     std::string server = asked.server.empty() ? set_or_empty(around, "HALE_SERVER") : asked.server;
     if (!server.empty()) {
         HALE_ASSIGN(Place place, parse_place(server));
+        HALE_TRY(believe(place, around));
         out.places = {std::move(place)};
         out.named = true;
         return out;
@@ -181,7 +189,10 @@ Failure Daemon::refused(const Reply& reply) const {
     for (const std::string_view line : split(detail, '\n'))
         if (std::ranges::find(known, line) == known.end()) text += (text.empty() ? "" : "\n") + std::string(line);
     for (const std::string& error : errors) text += (text.empty() ? "" : "\n") + error;
-    if (reply.status == 401 && token_for(*place_).empty()) text += '\n' + why_no_token(*place_);
+    if (reply.status == 401)
+        text += '\n' + (token_for(*place_).empty() ? why_no_token(*place_)
+                                                   : fmt::format("the token came from {}; `hale token list` beside the daemon shows those that are valid",
+                                                                 told_token_.empty() ? where_.state + "/admin.token" : std::string("HALE_TOKEN")));
     return {exit_for(reply.status), text};
 }
 

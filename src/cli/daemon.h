@@ -39,6 +39,8 @@ struct Whereabouts {
     std::optional<std::string> trouble;  // Why the configuration could not be read.
     bool named = false;                  // By --server or HALE_SERVER.
 };
+// Whom HALE_CA says to believe over TLS; a file that can't be read is an error.
+Result<> believe(Place& place, const Surroundings& around);
 std::string config_path(const Invocation& asked,
                         const Surroundings& around);  // "" when none is named and there is no default one.
 Result<Whereabouts> find_daemon(const Invocation& asked, const Surroundings& around);

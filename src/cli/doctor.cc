@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cli/configured.h"
 #include "cli/daemon.h"
 #include "cli/exits.h"
 #include "cli/json.h"
@@ -87,7 +88,7 @@ config::Settings look_at_config(Findings& out, const std::string& path) {
         out.add("warn", "configuration", "none named: --config, HALE_CONFIG, /etc/hale/hale.yml");
         return {};
     }
-    const auto document = config::load_path(path);
+    const auto document = load_configuration(path);
     if (!document) {
         for (const auto& problem : document.error()) out.add("fail", "configuration", problem.text());
         return config::load_place(path).settings;

@@ -43,7 +43,7 @@ struct Invocation {
     // route add
     std::string host, service, path = "/", health_path, project;
     std::vector<std::string> targets;
-    bool strip = false;
+    bool strip = false, tls = false;
 
     // Verbs that speak as Nagios plugins do end with 3 wherever others have a code for it.
     bool nagios_codes = false;

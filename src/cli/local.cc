@@ -45,10 +45,11 @@ int run_healthcheck(const Invocation& asked, Surroundings& around) {
     };
     const auto url = wire::parse_url(asked.target);
     if (!url) return sick(url.error().text);
-    if (url->scheme != "http")
-        return sick(fmt::format("{}: only http is supported by this version", redacted_url(asked.target)));
-    const auto place = parse_place(fmt::format("http://{}:{}", url->host, url->effective_port()));
+    if (url->scheme != "http" && url->scheme != "https")
+        return sick(fmt::format("{}: only http and https are supported by this version", redacted_url(asked.target)));
+    auto place = parse_place(fmt::format("{}://{}:{}", url->scheme, url->host, url->effective_port()));
     if (!place) return sick(place.error().text);
+    if (const auto believed = believe(*place, around); !believed) return sick(believed.error().text);
     const auto client = Client::create();
     if (!client) return sick(client.error().text);
     const Duration within = asked.timeout.value_or(usual_healthcheck);

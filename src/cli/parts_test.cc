@@ -89,7 +89,7 @@ TEST(Place, IsWrittenInFourWays) {
     EXPECT_EQ(parse_place("ssh://me@host:2222")->command,
               (std::vector<std::string>{"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-p",
                                         "2222", "me@host", "hale", "stdio"}));
-    for (const char* bad : {"", "http://", "http://h/path", "http://u:p@h:1", "https://h:1", "ftp://h", "ssh://",
+    for (const char* bad : {"", "http://", "http://h/path", "http://u:p@h:1", "https://h/path", "ftp://h", "ssh://",
                             "ssh://-oX", "ssh://a b", "ssh://h;ls", "unix:", "ssh://-l@h"}) {
         EXPECT_FALSE(parse_place(bad)) << bad;
     }

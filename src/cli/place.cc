@@ -9,7 +9,7 @@ namespace hale::cli {
 
 namespace {
 
-constexpr std::string_view allowed = "allowed: http://HOST:PORT, HOST:PORT, unix:/PATH, ssh://USER@HOST";
+constexpr std::string_view allowed = "allowed: http(s)://HOST:PORT, HOST:PORT, unix:/PATH, ssh://USER@HOST";
 
 // What ssh would take for an option is no host; and nothing here reaches a shell.
 bool plain_host(std::string_view text) {
@@ -65,11 +65,8 @@ Result<Place> parse_place(std::string_view text) {
         if (address && address->is_unix()) return place_of(*address);
         return fail(Code::invalid, fmt::format("{}: not the path of a unix socket; {}", escaped(text), allowed));
     }
-    if (text.starts_with("https://")) {
-        return fail(Code::invalid,
-                    fmt::format("{}: https is not supported by this version; {}", escaped(text), allowed));
-    }
-    const bool url = text.starts_with("http://");
+    const bool tls = text.starts_with("https://");
+    const bool url = tls || text.starts_with("http://");
     if (auto parsed = wire::parse_url(url ? std::string(text) : fmt::format("http://{}", text)); parsed) {
         const bool bare = parsed->path.empty() || parsed->path == "/";
         if (bare && !parsed->query && parsed->userinfo.empty()) {
@@ -78,6 +75,7 @@ Result<Place> parse_place(std::string_view text) {
             out.shown = std::string(text);
             out.authority = fmt::format("{}:{}", parsed->host, port);
             out.port = port;
+            out.tls = tls;
             if (const auto ip = Ip::parse(parsed->bare_host())) {
                 out.address = SocketAddress{.ip = *ip, .port = port};
             } else {

@@ -1,4 +1,4 @@
-// Where a daemon may be spoken to, as an operator writes it: "http://10.0.0.5:4253", "10.0.0.5:4253", "unix:/path",
+// Where a daemon may be spoken to, as an operator writes it: "http(s)://10.0.0.5:4253", "10.0.0.5:4253", "unix:/path",
 // "ssh://user@host".
 
 #pragma once
@@ -22,6 +22,8 @@ struct Place {
     std::string name;
     std::uint16_t port = 0;
     std::string authority;             // For the Host field.
+    bool tls = false;
+    std::string ca_pem;                // Whom to believe over TLS; empty: whom this machine believes.
     std::vector<std::string> command;  // Not empty: its stdin and stdout are the connection.
 };
 

@@ -16,6 +16,7 @@
 #include "os/epoll_net.h"
 #include "probe/engine.h"
 #include "probe/words.h"
+#include "tls/doors.h"
 #include "wire/url.h"
 
 namespace hale::cli {
@@ -31,8 +32,6 @@ struct Subject {
 };
 
 Result<Subject> subject_of(std::string_view text) {
-    if (text.starts_with("https://"))
-        return fail(Code::invalid, fmt::format("{}: https is not supported by this version", redacted_url(text)));
     if (text.starts_with("tcp://")) {
         HALE_ASSIGN(auto target, config::Target::parse(text.substr(6)));
         return Subject{std::move(target), config::TcpCheck{}};
@@ -42,13 +41,13 @@ Result<Subject> subject_of(std::string_view text) {
         return Subject{std::move(target), config::HttpCheck{}};
     }
     HALE_ASSIGN(const wire::Url url,
-                wire::parse_url(text.starts_with("http://") ? std::string(text) : fmt::format("http://{}", text)));
-    if (url.scheme != "http")
+                wire::parse_url(text.contains("://") ? std::string(text) : fmt::format("http://{}", text)));
+    if (url.scheme != "http" && url.scheme != "https")
         return fail(Code::invalid,
-                    fmt::format("{}: only http and tcp targets are supported by this version", redacted_url(text)));
+                    fmt::format("{}: only http, https and tcp targets are supported by this version", redacted_url(text)));
     if (!url.userinfo.empty())
         return fail(Code::invalid, "user and password in a URL are not supported by this version");
-    HALE_ASSIGN(auto target, config::Target::parse(fmt::format("http://{}", url.authority())));
+    HALE_ASSIGN(auto target, config::Target::parse(fmt::format("{}://{}", url.scheme, url.authority())));
     return Subject{std::move(target), config::HttpCheck{.path = url.origin_form()}};
 }
 
@@ -129,7 +128,8 @@ Result<std::string> probe_here(const Invocation& asked) {
     HALE_ASSIGN(const auto loop, os::EpollLoop::create());
     os::EpollNet net(*loop);
     HALE_ASSIGN(const auto resolver, os::AresResolver::create(*loop, {}));
-    probe::Engine engine(*loop, net, *resolver, nullptr, {});
+    tls::Doors doors(*loop);
+    probe::Engine engine(*loop, net, *resolver, nullptr, {.tls = &doors});
     const probe::Plan plan = probe::make_plan(spec);
     const probe::Destination to = probe::destination_of(subject.target, subject.target.literal, "", true);
 

@@ -33,6 +33,7 @@ int run_route_add(const Invocation& asked, Surroundings& around) {
     if (!asked.health_path.empty()) body["health_path"] = asked.health_path;
     if (!asked.project.empty()) body["project"] = asked.project;
     if (asked.strip) body["strip"] = true;
+    if (asked.tls) body["tls"] = true;
     const auto answer = daemon.post("/api/v1/routes:add", body);
     if (!answer) return daemon.fail(answer.error());
     const std::string service = tame(text_at(*answer, "service"));

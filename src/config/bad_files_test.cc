@@ -32,14 +32,13 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"access_logs: none\n",
             "f:1:1: access_logs: unknown key; did you mean access_log?; allowed: listen, state, workers, checkers, access_log, trusted_proxies, "
-            "errors, limits, targets, probe_endpoint, exec, admin, last_known_max_age, probes_in_flight, probes_in_flight_per_host, override_max, "
+            "tls, errors, limits, targets, probe_endpoint, exec, admin, last_known_max_age, probes_in_flight, probes_in_flight_per_host, override_max, "
             "drain_timeout, defaults, services, aliases"},
         Bad{"limits: {max_body: 0}\n", "f:1:20: limits.max_body: 0 is out of range; allowed: none, or 1B to 1024GiB"},
         Bad{"limits: {max_body: 1025GiB}\n", "f:1:20: limits.max_body: 1025GiB is out of range; allowed: none, or 1B to 1024GiB"},
         Bad{"errors: {zzz: 1}\n", "f:1:10: errors.zzz: unknown key; allowed: detail_for"},
         Bad{"state: /a\nstate: /b\n", "f:2:1: state: defined twice, first in line 1"},
         Bad{"services:\n  a: {}\n  a: {}\n", "f:3:3: services.a: defined twice, first in line 2"},
-        Bad{"listen: {https: \":443\"}\n", "f:1:10: listen.https: not supported by this version"},
         Bad{"history: {}\n", "f:1:1: history: not supported by this version"},
         Bad{"[1, 2]\n", "f:1:1: a configuration is a map; allowed: keys such as services:"},
         Bad{"listen: 5\n", "f:1:9: listen: a plain value where a map is wanted; allowed: a map"},
@@ -68,10 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
             "f:2:8: services.Web: \"Web\" is no service name; allowed: lower case letters, digits, . _ -, at most 63, first and last a letter or digit"},
         Bad{"services:\n  web:\n    instances: [\"10.0.0.1:99999\"]\n",
             "f:3:17: services.web.instances[0]: address \"10.0.0.1:99999\": not a host with a port from 1 to 65535; allowed: ip:port, [v6]:port, "
-            "name:port, http://name[:port], unix:/path"},
-        Bad{"services:\n  web:\n    instances: [\"https://a.example\"]\n",
-            "f:3:17: services.web.instances[0]: address \"https://a.example\": https:// targets are not supported by this version; allowed: ip:port, "
-            "[v6]:port, name:port, http://name[:port], unix:/path"},
+            "name:port, http(s)://name[:port], unix:/path"},
         Bad{web + "    hosts: [a.example]\n",
             "f:2:3: services.web: service web is routed and has no check; allowed: check: {http: /up}, or check: none with reason: a sentence"},
         Bad{web + "    hosts: [\"a.example:80\"]\n    check: {http: /}\n",

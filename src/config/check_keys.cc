@@ -33,7 +33,7 @@ bool is_clean(std::string_view value) {
 void read_path(Reading& reading, const Node& node, std::string& into) {
     std::string path;
     if (!reading.text(node, path, max_path_bytes)) return;
-    if (lower(path).starts_with("https://")) return reading.problem(node, "https:// targets are not supported by this version", "a path; the address belongs to the instance");
+    if (lower(path).starts_with("https://")) return reading.problem(node, "an address where a path is wanted", "a path; the address belongs to the instance");
     const bool clean = std::ranges::all_of(path, [](char c) { return c > ' ' && c < 127; });
     if (!path.starts_with('/') || !clean || path.contains('#'))
         return reading.refuse(node, fmt::format("\"{}\" is no path", escaped(path, 60)));
@@ -231,13 +231,28 @@ constexpr std::array keys_of_check{
     Key{"expect", Type::conditions, "[]", "a list of conditions, {warn: condition} or {fail: condition}",
         "What a good answer is; without a [STATUS] condition an http check gets [STATUS] == 2xx.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_expect(r, n, d); }), Section::none, for_http | for_tcp, false, false, true},
+    Key{"tls_verify", Type::boolean, "true", "true, false", "To https:// instances. False: whatever certificate is shown is taken; its expiry is still told.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tls_verify(r, n, d.tls.tls); }), Section::none, for_http},
+    Key{"tls_ca", Type::text, "\"\"", "an absolute path of a PEM file, or the PEM itself", "Whose certificates are believed; empty: those this machine believes.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_authorities(r, n, d.tls.tls.ca_pem); }), Section::none, for_http},
+    Key{"tls_name", Type::text, "\"\"", "a host name", "Asked for by SNI and looked for in the certificate; empty is the target's own.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tls_name(r, n, d.tls.tls.name); }), Section::none, for_http},
+    Key{"tls_alpn", Type::texts, "[]", "a list of protocol names", "Offered by ALPN; empty: none is.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_alpn(r, n, d.tls.tls.alpn); }), Section::none, for_http},
+    Key{"tls_pin", Type::text, "\"\"", "64 hexadecimal digits", "SHA-256 of the public key that must be shown.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_pin(r, n, d.tls.tls.key_pin); }), Section::none, for_http},
+    Key{"tls_warn_before", Type::duration, "14d", "0 to 366d", "Warns when the certificate that is shown ends sooner, whether it is verified or not.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.duration(n, d.tls.tls.expiry_warning, 0s, longest_period); }), Section::none, for_http},
+    Key{"tls_certificate", Type::text, "\"\"", "an absolute path of a PEM file", "Shown when a client certificate is asked for; with tls_key.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_own_certificate(r, n, d.tls); }), Section::none, for_http},
+    Key{"tls_key", Type::text, "\"\"", "an absolute path of a PEM file", "The private key of tls_certificate, readable by its owner alone.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_own_key(r, n, d.tls); }), Section::none, for_http},
     Key{"send", Type::text, "\"\"", "a text of at most 64KiB", "Sent after connecting.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, tcp(d).send, max_body_bytes); }), Section::none, for_tcp},
     Key{"expect_bytes", Type::text, "\"\"", "a text of at most 64KiB", "Must occur in what comes back.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, tcp(d).expect_bytes, max_body_bytes); }), Section::none, for_tcp},
     Key{"user", Type::text, "\"\"", "a user name", "Runs this command instead of exec.user.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, exec(d).user, 64); }), Section::none, for_exec},
-    unsupported("https", "Kind: a request over TLS."),
     unsupported("tls", "Kind: a TLS handshake and its certificate."),
     unsupported("dns", "Kind: a look-up."),
     unsupported("grpc", "Kind: grpc.health.v1."),

@@ -104,6 +104,12 @@ struct CheckSpec {
 
 using CheckList = std::vector<std::shared_ptr<const CheckSpec>>;
 
+// The same pointer, both null, or equal values.
+template <class T>
+bool same_behind(const std::shared_ptr<const T>& a, const std::shared_ptr<const T>& b) {
+    return a == b || (a && b && *a == *b);
+}
+
 // Two specs with the same effect: same question, timing and flags.
 bool same(const CheckSpec& a, const CheckSpec& b);
 bool same(const CheckList& a, const CheckList& b);

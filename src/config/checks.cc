@@ -291,7 +291,8 @@ std::shared_ptr<const CheckSpec> unchecked(Reading& reading, const ServiceDraft&
 
 }  // namespace
 
-std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, std::string_view name, const Node* defaults) {
+std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, std::string_view name, const Node* defaults,
+                                            const std::shared_ptr<const io::TlsSpec>& usual) {
     if (!is_service_name(name)) {
         reading.problem(node, fmt::format("\"{}\" is no name for a check", escaped(name, 80)), "lower case letters, digits, . _ -, at most 63");
         return nullptr;
@@ -300,11 +301,13 @@ std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, 
     const std::uint8_t bit = kind_of(reading, node);
     if (bit == 0) return nullptr;
     CheckDraft draft = fresh(bit, name);
+    if (usual) draft.tls.tls = *usual;
     Shown shown;
     Shown* collecting = reading.effective ? &shown : nullptr;
     read_default_layers(reading, defaults, bit, draft, collecting);
     read_layer(reading, node, Layer::service, bit, draft, collecting);
     check_draft(reading, node, draft);
+    draft.spec.tls = settled(reading, draft.tls, usual);
     if (bit & (for_http | for_tcp)) compile_expectations(reading, draft);
     if (collecting != nullptr) record_check(reading, draft, shown, bit);
     return std::make_shared<const CheckSpec>(std::move(draft.spec));
@@ -325,7 +328,7 @@ CheckList read_checks(Reading& reading, const ServiceDraft& draft, const Node* d
     const std::string kept = reading.shown;
     const auto one = [&](const Node& node, std::string_view name) {
         if (reading.effective) reading.shown = fmt::format("{}checks.{}.", kept, name);
-        if (auto check = read_check(reading, node, name, defaults)) out.push_back(std::move(check));
+        if (auto check = read_check(reading, node, name, defaults, draft.spec.upstream_tls)) out.push_back(std::move(check));
         reading.shown = kept;
     };
     if (none) {
@@ -364,7 +367,8 @@ std::shared_ptr<const CheckList> overlaid(Reading& reading, const InstanceDraft&
     CheckList out = checks;
     const auto overlay = [&](const Node& node, std::shared_ptr<const CheckSpec>& slot) {
         const std::uint8_t bit = bit_of(*slot);
-        CheckDraft layered{.spec = *slot};
+        CheckDraft layered{.spec = *slot, .tls = {}};
+        if (slot->tls) layered.tls.tls = *slot->tls;
         // What the service said stays satisfied; only the overlay's own contradictions are looked for.
         static const Node said;
         if (bit == for_heartbeat) layered.every = &said;
@@ -372,6 +376,7 @@ std::shared_ptr<const CheckList> overlaid(Reading& reading, const InstanceDraft&
         read_layer(reading, node, Layer::overlay, bit, layered, nullptr);
         if (layered.tcp != nullptr && layered.port == nullptr && layered.tcp->text.empty()) layered.spec.port.reset();
         check_draft(reading, node, layered);
+        layered.spec.tls = settled(reading, layered.tls, slot->tls);
         if (layered.expect != nullptr) compile_expectations(reading, layered);
         else if (const auto* http = std::get_if<HttpCheck>(&layered.spec.what);
                  http != nullptr && http->read != reading_before && http->read == ReadMode::headers && layered.spec.expect && layered.spec.expect->needs_body())

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/random.h"
 #include "base/text.h"
 #include "config/load.h"
 
@@ -23,6 +24,16 @@ std::string blocks_text(const std::vector<Cidr>& blocks) {
     return "[" + out + "]";
 }
 
+// With a fingerprint: a renewed file is a change.
+std::string certificates_text(const std::vector<CertificateFile>& files) {
+    std::string out;
+    for (const CertificateFile& one : files) {
+        const std::uint64_t print = hash64(one.chain_pem + one.key_pem);
+        out += fmt::format("{}{} ({:08x})", out.empty() ? "" : ", ", one.chain, static_cast<std::uint32_t>(print >> 32));
+    }
+    return "[" + out + "]";
+}
+
 std::string texts(const std::vector<std::string>& list) { return fmt::format("[{}]", fmt::join(list, ", ")); }
 
 std::string threads_text(unsigned count) { return count == 0 ? "auto" : fmt::format("{}", count); }
@@ -36,6 +47,7 @@ struct Setting {
 // The order and the restarts are those of the table of keys; a test compares them.
 constexpr Setting all_settings[] = {
     {"listen.http", true, [](const Settings& s) { return listener_text(s.http); }},
+    {"listen.https", true, [](const Settings& s) { return listener_text(s.https); }},
     {"listen.admin", true, [](const Settings& s) { return listener_text(s.admin); }},
     {"listen.health", true, [](const Settings& s) { return listener_text(s.health); }},
     {"listen.socket", true, [](const Settings& s) { return s.socket.empty() ? std::string("auto") : s.socket; }},
@@ -44,6 +56,8 @@ constexpr Setting all_settings[] = {
     {"checkers", true, [](const Settings& s) { return threads_text(s.checkers); }},
     {"access_log", true, [](const Settings& s) { return s.access_log; }},
     {"trusted_proxies", false, [](const Settings& s) { return blocks_text(s.trusted_proxies); }},
+    {"tls.certificates", false, [](const Settings& s) { return certificates_text(s.certificates); }},
+    {"tls.min_version", true, [](const Settings& s) { return std::string(s.tls12 ? "1.2" : "1.3"); }},
     {"errors.detail_for", false, [](const Settings& s) { return blocks_text(s.errors_detail_for); }},
     {"limits.max_body", false, [](const Settings& s) { return s.max_body ? size_text(*s.max_body) : std::string("none"); }},
     {"targets.allow", false, [](const Settings& s) { return blocks_text(s.targets_allow); }},
@@ -51,6 +65,7 @@ constexpr Setting all_settings[] = {
     {"probe_endpoint.allow", false, [](const Settings& s) { return texts(s.probe_endpoint_allow); }},
     {"exec.user", true, [](const Settings& s) { return s.exec_user; }},
     {"admin.insecure", true, [](const Settings& s) { return std::string(s.admin_insecure ? "true" : "false"); }},
+    {"admin.certificate", true, [](const Settings& s) { return s.admin_certificate ? certificates_text({*s.admin_certificate}) : std::string("none"); }},
     {"admin.hosts", false, [](const Settings& s) { return texts(s.admin_hosts); }},
     {"last_known_max_age", true, [](const Settings& s) { return duration_text(s.last_known_max_age); }},
     {"probes_in_flight", false, [](const Settings& s) { return fmt::format("{}", s.probes_in_flight); }},
@@ -221,6 +236,8 @@ std::optional<ServiceChange> diff(const ServiceSpec& before, const ServiceSpec& 
     part(before.timeouts == after.timeouts, "timeouts");
     part(before.retry == after.retry, "retry");
     part(before.panic == after.panic, "panic");
+    part(same_behind(before.tls, after.tls), "tls");
+    part(same_behind(before.upstream_tls, after.upstream_tls), "upstream_tls");
     part(before.resolve == after.resolve, "resolve");
     part(before.degraded_weight == after.degraded_weight, "degraded_weight");
     part(before.replace_timeout == after.replace_timeout, "replace_timeout");

@@ -13,9 +13,20 @@
 
 namespace hale::config {
 
+// A certificate with its key, from files that were read and fit together.
+struct CertificateFile {
+    std::string chain, key;  // Paths.
+    std::string chain_pem, key_pem;
+    Mark mark;
+};
+
 // "auto" is 0.
 struct Settings {
-    std::optional<SocketAddress> http;  // Traffic listener; not opened when absent.
+    std::optional<SocketAddress> http;   // Traffic listener; not opened when absent.
+    std::optional<SocketAddress> https;  // Traffic listener with TLS; likewise.
+    std::vector<CertificateFile> certificates;
+    bool tls12 = true;                             // Else clients speak TLS 1.3.
+    std::optional<CertificateFile> admin_certificate;  // The admin listener speaks TLS with it.
     std::optional<SocketAddress> admin = SocketAddress{Ip::v4(127, 0, 0, 1), 4253, {}};
     std::optional<SocketAddress> health;  // Dedicated health listener without credentials.
     std::string socket;                   // Admin unix socket; empty: <state>/hale.sock (or /run/hale/hale.sock).

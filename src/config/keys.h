@@ -21,6 +21,7 @@ enum class Type : std::uint8_t {
 enum class Section : std::uint8_t {
     none, root, listen, errors, limits, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
     instances, instance, check, heartbeat, composite, m_of_n, alias,
+    tls, certificate, service_tls, upstream_tls,
 };
 
 // Kinds of checks, as a mask.
@@ -49,6 +50,7 @@ std::span<const Key> keys_of(Section section);
 std::span<const Key> settings_keys(Section section);  // By the file that holds them.
 std::span<const Key> service_keys(Section section);
 std::span<const Key> check_keys(Section section);
+std::span<const Key> tls_section_keys(Section section);
 std::string_view path_of(Section section);  // "services.*.timeouts", "" for the root.
 
 const Key* find_key(Section section, std::string_view name);
@@ -102,8 +104,17 @@ struct InstanceDraft {
     const Node* checks = nullptr;
 };
 
+// How targets are spoken to over TLS, and where that was said.
+struct TlsDraft {
+    io::TlsSpec tls;
+    const Node* certificate = nullptr;
+    const Node* key = nullptr;
+    std::string certificate_path, key_path;
+};
+
 struct CheckDraft {
     CheckSpec spec;
+    TlsDraft tls;
     const Node* expect = nullptr;      // The layer's that said it last.
     const Node* port = nullptr;
     const Node* tcp = nullptr;
@@ -123,11 +134,28 @@ struct CheckPlace {
 
 // Reads `checks`/`check` of a service. `defaults` may be null.
 CheckList read_checks(Reading& reading, const ServiceDraft& draft, const Node* defaults);
-std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, std::string_view name, const Node* defaults);
+// `usual`: what the service says of TLS to its instances; may be null.
+std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, std::string_view name, const Node* defaults,
+                                            const std::shared_ptr<const io::TlsSpec>& usual = {});
 // The service's checks with an instance's overlay; null when there is none.
 std::shared_ptr<const CheckList> overlaid(Reading& reading, const InstanceDraft& draft, const CheckList& checks);
 // `defaults:` by itself, so that what is wrong in it is said even when nothing uses it.
 void read_defaults(Reading& reading, const Node& node);
+
+// ---- TLS (tls_keys.cc) ----
+
+bool read_certificate(Reading& reading, const Node& node, CertificateFile& into);
+void read_authorities(Reading& reading, const Node& node, std::string& into);
+void read_tls_verify(Reading& reading, const Node& node, io::TlsSpec& into);
+void read_tls_name(Reading& reading, const Node& node, std::string& into);
+void read_alpn(Reading& reading, const Node& node, std::vector<std::string>& into);
+void read_pin(Reading& reading, const Node& node, std::string& into);
+void read_own_certificate(Reading& reading, const Node& node, TlsDraft& draft);
+void read_own_key(Reading& reading, const Node& node, TlsDraft& draft);
+// Null when it says nothing beyond the usual; `usual` itself when it says the same. May be null.
+std::shared_ptr<const io::TlsSpec> settled(Reading& reading, TlsDraft& draft, const std::shared_ptr<const io::TlsSpec>& usual);
+void read_upstream_tls(Reading& reading, const Node& node, std::shared_ptr<const io::TlsSpec>& into);
+void read_service_tls(Reading& reading, const Node& node, std::shared_ptr<const ServiceTls>& into);
 
 // ---- Services (services.cc) ----
 

@@ -19,16 +19,24 @@ std::expected<Document, Problems> load(std::string text, bool effective = false)
     LoadRequest request;
     request.texts.push_back({"f", std::move(text)});
     request.environment = [](const std::string&) { return std::optional<std::string>("sesame-sesame-sesame"); };
+    // Certificates are files; whether they work is not for this folder to say.
+    request.file = request.key_file = [](const std::string& path) -> Result<std::string> { return "the text of " + path; };
     request.effective = effective;
     return load_document(request);
 }
 
 // A value other than the default for every key, and for keys of checks the kind it belongs to.
 const std::map<std::string, std::string>& others() {
+    static const std::string pin = fmt::format("\"{}\"", std::string(64, 'a'));
     static const std::map<std::string, std::string> values{
         {"state", "/srv/hale"}, {"workers", "3"}, {"checkers", "3"}, {"access_log", "stdout"}, {"trusted_proxies", "[10.0.0.0/8]"},
         {"last_known_max_age", "1m"}, {"probes_in_flight", "7"}, {"probes_in_flight_per_host", "7"}, {"override_max", "1d"}, {"drain_timeout", "1s"},
         {"listen.http", "\":80\""}, {"listen.admin", "none"}, {"listen.health", "\":81\""}, {"listen.socket", "/run/x.sock"},
+        {"listen.https", "\":82\""}, {"tls.certificates", "[{chain: /a.pem, key: /a.key}]"}, {"tls.min_version", "1.3"}, {"admin.certificate", "{chain: /a.pem, key: /a.key}"},
+        {"services.*.tls", "true"}, {"services.*.tls.redirect", "301"}, {"services.*.tls.hsts", "9d"}, {"services.*.upstream_tls", "{verify: false}"},
+        {"services.*.upstream_tls.verify", "false"}, {"services.*.upstream_tls.ca", "/ca.pem"}, {"services.*.upstream_tls.name", "b.example"},
+        {"services.*.upstream_tls.alpn", "[h2]"}, {"services.*.upstream_tls.pin", pin}, {"tls_verify", "false"}, {"tls_ca", "/ca.pem"}, {"tls_name", "b.example"},
+        {"tls_alpn", "[h2]"}, {"tls_pin", pin}, {"tls_warn_before", "9d"},
         {"limits.max_body", "5MiB"}, {"errors.detail_for", "[10.0.0.1]"}, {"targets.allow", "[10.0.0.1]"}, {"targets.deny", "[10.0.0.1]"},
         {"probe_endpoint.allow", "[\"a:1\"]"}, {"exec.user", "watcher"}, {"admin.insecure", "true"}, {"admin.hosts", "[a.example]"},
         {"services.*.hosts", "[a.example]"}, {"services.*.routes", "[{host: a.example}]"}, {"services.*.instances", "[\"10.0.0.9:1\"]"},
@@ -90,6 +98,10 @@ std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std
     if (starts("services.*.checks.*."))
         return Pair{with_check(kind_entry(kind)), with_check(kind == last ? kind_entry(kind, last, value) : fmt::format("{}, {}: {}", kind_entry(kind), last, value))};
     if (starts("services.*.panic.")) return Pair{service + "    panic: {}\n", fmt::format("{}    panic: {{{}: {}}}\n", service, last, value)};
+    if (starts("services.*.tls.") || starts("services.*.upstream_tls.")) {
+        const std::string section = path.substr(11, path.rfind('.') - 11);
+        return Pair{fmt::format("{}    {}: {{}}\n", service, section), fmt::format("{}    {}: {{{}: {}}}\n", service, section, last, value)};
+    }
     if (starts("services.*.timeouts.") || starts("services.*.retry.")) {
         const std::string section = path.substr(11, path.rfind('.') - 11);
         return Pair{service, fmt::format("{}    {}: {{{}: {}}}\n", service, section, last, value)};
@@ -127,7 +139,9 @@ bool is_container(const KeyFacts& key) { return key.type == "map" && key.path !=
 TEST(Keys, EveryKeyHasAnEffectAndEveryDefaultIsOne) {
     // Keys that have an effect only together with another; each is tested beside.
     const std::vector<std::string> together{"services.*.reason", "services.*.checks.*.composite.quorum", "aliases[].service", "aliases[].body",
-                                            "aliases[].content_type", "services.*.check", "aliases"};
+                                            "aliases[].content_type", "services.*.check", "aliases", "tls.certificates[].chain", "tls.certificates[].key",
+                                            "services.*.tls.client_certificates", "services.*.tls.client_ca", "services.*.upstream_tls.certificate", "services.*.upstream_tls.key",
+                                            "services.*.checks.*.tls_certificate", "services.*.checks.*.tls_key"};
     std::size_t tested = 0;
     for (const KeyFacts& key : all_keys()) {
         if (!key.supported || is_container(key) || key.path.starts_with("defaults") || std::ranges::find(together, key.path) != together.end()) continue;
@@ -169,6 +183,18 @@ TEST(Keys, ThoseThatWorkOnlyTogether) {
     EXPECT_FALSE(load("aliases: [{path: /h, action: verdict}]\n"));
     EXPECT_FALSE(load("aliases: [{path: /h, action: health, body: x}]\n"));
     EXPECT_FALSE(load("services:\n  web: {instances: [\"10.0.0.1:1\"], check: {http: /}, reason: r}\n"));
+    for (const auto& [whole, halves] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+             {"tls: {certificates: [{chain: /a, key: /b}]}\n", {"tls: {certificates: [{chain: /a}]}\n", "tls: {certificates: [{key: /b}]}\n"}},
+             {"services:\n  web: {check: {http: /}, tls: {client_certificates: require, client_ca: /a}}\n",
+              {"services:\n  web: {check: {http: /}, tls: {client_certificates: require}}\n", "services:\n  web: {check: {http: /}, tls: {client_ca: /a}}\n"}},
+             {"services:\n  web: {check: {http: /}, upstream_tls: {certificate: /a, key: /b}}\n",
+              {"services:\n  web: {check: {http: /}, upstream_tls: {certificate: /a}}\n", "services:\n  web: {check: {http: /}, upstream_tls: {key: /b}}\n"}},
+             {"services:\n  web: {check: {http: /, tls_certificate: /a, tls_key: /b}}\n",
+              {"services:\n  web: {check: {http: /, tls_certificate: /a}}\n", "services:\n  web: {check: {http: /, tls_key: /b}}\n"}}}) {
+        EXPECT_TRUE(load(whole)) << whole;
+        EXPECT_FALSE(diff(*load("services:\n  web: {check: {http: /}}\n"), *load(whole)).empty()) << whole;
+        for (const auto& half : halves) EXPECT_FALSE(load(half)) << half;
+    }
 }
 
 TEST(Keys, WhatIsNotBuiltYetIsRefusedByThatName) {
@@ -191,7 +217,7 @@ TEST(Keys, EffectiveValuesOfAnEmptyServiceAreTheTable) {
     for (const EffectiveValue& value : document->effective) EXPECT_TRUE(by_key.emplace(value.key, &value).second) << value.key << " is shown twice";
     for (const KeyFacts& key : all_keys()) {
         if (!key.supported || is_container(key) || key.fallback.empty() || key.path.find("[]") != std::string::npos || key.path.starts_with("aliases")) continue;
-        if (key.path.starts_with("services.*.panic.") || key.path.starts_with("services.*.checks.*.")) continue;
+        if (key.path.starts_with("services.*.panic.") || key.path.starts_with("services.*.tls.") || key.path.starts_with("services.*.upstream_tls.") || key.path.starts_with("services.*.checks.*.")) continue;
         if (key.type == "list" || key.path == "services.*.hosts") continue;
         std::string path = key.path;
         if (const auto star = path.find('*'); star != std::string::npos) path.replace(star, 1, "web");

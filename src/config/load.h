@@ -51,6 +51,13 @@ struct SourceText {
     std::string text;
 };
 
+// Whether texts are certificates that work. Handed in, because whoever knows TLS stands above this folder.
+struct CertificateSense {
+    // `what`: names the source in the error. Not set: nothing is looked at.
+    std::function<Result<>(std::string_view chain_pem, std::string_view key_pem, const std::string& what)> pair;
+    std::function<Result<>(std::string_view ca_pem, const std::string& what)> authorities;
+};
+
 struct LoadRequest {
     std::string source;             // What was asked for: the file or the directory.
     std::vector<SourceText> texts;  // Merged in this order; a key in two of them is refused, naming both places.
@@ -58,6 +65,9 @@ struct LoadRequest {
     std::function<std::optional<std::string>(const std::string& name)> environment;
     // `file:/path`. Not set: refused.
     std::function<Result<std::string>(const std::string& path)> secret_file;
+    // Certificates, and their keys, which nobody but their owner may read. Not set: refused.
+    std::function<Result<std::string>(const std::string& path)> file, key_file;
+    CertificateSense certificates;
     Settings defaults;       // What keys that are not given are.
     bool effective = false;  // Fill Document::effective. Costs several lines per instance: only for showing.
 };
@@ -124,9 +134,12 @@ Detection detection(const verdict::JudgePolicy& timing);
 // A file, or the *.yml, *.yaml and *.json of a directory in name order.
 Result<std::vector<SourceText>> read_sources(const std::string& path);
 Result<std::string> read_secret_file(const std::string& path);  // Without a final line break.
+Result<std::string> read_certificate_file(const std::string& path);
+Result<std::string> read_key_file(const std::string& path);  // Refuses one that everybody may read.
 std::optional<std::string> process_environment(const std::string& name);
 // Read, then load, with the process's environment. What cannot be read becomes a problem like any other.
-std::expected<Document, Problems> load_path(const std::string& path, const Settings& defaults = {}, bool effective = false);
+std::expected<Document, Problems> load_path(const std::string& path, const Settings& defaults = {}, bool effective = false,
+                                            const CertificateSense& certificates = {});
 DaemonPlace load_place(const std::string& path);
 
 }  // namespace hale::config

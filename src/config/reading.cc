@@ -302,6 +302,33 @@ bool Reading::secret(const Node& node, std::string& into, std::size_t most) {
     return referenced;
 }
 
+bool Reading::through(const ReadFile& read, const Node& node, const std::string& path, std::string& into) {
+    if (!read) return problem(node, "no files are read here"), false;
+    auto text = read(path);
+    if (!text) return problem(node, text.error().text), false;
+    looked_up += fmt::format("{}={};", path, *text);
+    into = std::move(*text);
+    return true;
+}
+
+bool Reading::file(const Node& node, const std::string& path, std::string& into) {
+    return through(request != nullptr ? request->file : ReadFile{}, node, path, into);
+}
+
+bool Reading::key_file(const Node& node, const std::string& path, std::string& into) {
+    return through(request != nullptr ? request->key_file : ReadFile{}, node, path, into);
+}
+
+Result<> Reading::certificate_works(std::string_view chain_pem, std::string_view key_pem, std::string_view chain, std::string_view of_key) const {
+    if (request == nullptr || !request->certificates.pair) return {};
+    return request->certificates.pair(chain_pem, key_pem, fmt::format("{} with {}", chain, of_key));
+}
+
+Result<> Reading::authorities_work(std::string_view ca_pem, std::string_view what) const {
+    if (request == nullptr || !request->certificates.authorities) return {};
+    return request->certificates.authorities(ca_pem, std::string(what));
+}
+
 void Reading::texts(const Node& node, std::vector<std::string>& into, std::size_t most) {
     if (!list(node)) return;
     if (node.items.size() > most) return problem(node, fmt::format("more than {} entries", most));

@@ -94,6 +94,11 @@ public:
     bool text(const Node& node, std::string& into, std::size_t most = 4096);
     // A secret may come through `file:` or `env:`. Returns whether it did.
     bool secret(const Node& node, std::string& into, std::size_t most);
+    // The text of a file that the node names.
+    bool file(const Node& node, const std::string& path, std::string& into);
+    bool key_file(const Node& node, const std::string& path, std::string& into);
+    Result<> certificate_works(std::string_view chain_pem, std::string_view key_pem, std::string_view chain, std::string_view of_key) const;
+    Result<> authorities_work(std::string_view ca_pem, std::string_view what) const;
     void texts(const Node& node, std::vector<std::string>& into, std::size_t most);
     void blocks(const Node& node, std::vector<Cidr>& into);
     void listener(const Node& node, std::optional<SocketAddress>& into);
@@ -116,6 +121,8 @@ private:
     friend class Elsewhere;
 
     bool scalar(const Node& node, std::string_view wanted);
+    using ReadFile = std::function<Result<std::string>(const std::string& path)>;
+    bool through(const ReadFile& read, const Node& node, const std::string& path, std::string& into);
     std::string replaced(Node& node);
     std::string unreadable(const Node& node, std::string what, std::string allowed = {});
     std::string pointer_text() const;

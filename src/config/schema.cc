@@ -51,8 +51,9 @@ void add_section(std::vector<KeyFacts>& out, Section section) {
         facts.restart = key.restart;
         facts.supported = key.read != nullptr;
         out.push_back(std::move(facts));
-        // Where a check's keys stand more than once, they are listed once.
-        if (key.child != Section::none && key.read != nullptr && !(key.child == Section::check && key.name != "checks") &&
+        // Keys that stand in more than one place, as a check's do, are listed at the first.
+        const bool listed_there = key.child != Section::none && !path_of(key.child).starts_with(out.back().path);
+        if (key.child != Section::none && !listed_there && key.read != nullptr && !(key.child == Section::check && key.name != "checks") &&
             section != Section::defaults && section != Section::instance)
             add_section(out, key.child);
     }

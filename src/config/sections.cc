@@ -22,6 +22,7 @@ std::string kind_names(std::uint8_t mask, std::string_view between) {
 std::span<const Key> keys_of(Section section) {
     if (const auto keys = settings_keys(section); !keys.empty()) return keys;
     if (const auto keys = service_keys(section); !keys.empty()) return keys;
+    if (const auto keys = tls_section_keys(section); !keys.empty()) return keys;
     return check_keys(section);
 }
 
@@ -49,6 +50,10 @@ std::string_view path_of(Section section) {
         case Section::composite: return "services.*.checks.*.composite";
         case Section::m_of_n: return "services.*.checks.*.m_of_n";
         case Section::alias: return "aliases[]";
+        case Section::tls: return "tls";
+        case Section::certificate: return "tls.certificates[]";
+        case Section::service_tls: return "services.*.tls";
+        case Section::upstream_tls: return "services.*.upstream_tls";
     }
     return "";
 }

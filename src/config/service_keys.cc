@@ -84,13 +84,20 @@ constexpr std::array keys_of_service{
             r.effective = kept;
         }),
         Section::panic},
+    Key{"tls", Type::section_or_word, "false", "true, false, or a map", "Whether clients reach its hosts over TLS, and how.",
+        into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_service_tls(r, n, d.spec.tls); }), Section::service_tls},
+    Key{"upstream_tls", Type::section_or_word, "none", "none, or a map", "How its https:// instances are spoken to, by traffic and by checks that say nothing else.",
+        into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) {
+            if (n.is_scalar() && n.text == "none") return d.spec.upstream_tls.reset();
+            read_upstream_tls(r, n, d.spec.upstream_tls);
+        }),
+        Section::upstream_tls},
     Key{"degraded_weight", Type::number, "1", "0.01 to 1", "A degraded instance's share against a healthy one's.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { r.fraction(n, d.spec.degraded_weight, 0.01, 1); })},
     Key{"replace_timeout", Type::duration, "30s", "0 to 1h", "How long an instance's old address serves beside a new one that is not eligible yet.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { r.duration(n, d.spec.replace_timeout, 0s, 1h); })},
     Key{"labels", Type::map, "{}", "a map from names to texts", "For selecting services in lists.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_labels(r, n, d.spec); })},
-    unsupported("tls", "Certificates of the service's hosts."),
     unsupported("image", "The image that is deployed."),
     unsupported("deploy", "How it is deployed."),
     unsupported("docker", "Containers that are its instances."),
@@ -143,7 +150,7 @@ constexpr std::array instance_keys{
             d.spec.name = std::move(name);
             d.spec.named = true;
         })},
-    Key{"address", Type::text, "", "ip:port, [v6]:port, name:port, http://name[:port], unix:/path", "Where it is.",
+    Key{"address", Type::text, "", "ip:port, [v6]:port, name:port, http(s)://name[:port], unix:/path", "Where it is.",
         into<InstanceDraft>([](Reading&, const Node& n, InstanceDraft& d) { d.address = &n; })},
     Key{"weight", Type::integer, "1", "1 to 1000", "Its share of the traffic against the others'.",
         into<InstanceDraft>([](Reading& r, const Node& n, InstanceDraft& d) { r.number(n, d.spec.weight, 1, 1000); })},

@@ -80,6 +80,15 @@ struct Panic {
     bool operator==(const Panic&) const = default;
 };
 
+// How clients reach a service's hosts over TLS.
+struct ServiceTls {
+    std::uint16_t redirect = 308;  // What answers a request without TLS; 0: it is served.
+    Duration hsts{};               // Of Strict-Transport-Security; 0: it is not sent.
+    bool client_required = false;  // Clients show a certificate that client_ca_pem signed.
+    std::string client_ca_pem;
+    bool operator==(const ServiceTls&) const = default;
+};
+
 enum class Resolve : std::uint8_t { first, each };
 
 struct ServiceSpec {
@@ -92,6 +101,8 @@ struct ServiceSpec {
     Timeouts timeouts;
     Retry retry;
     std::optional<Panic> panic;
+    std::shared_ptr<const ServiceTls> tls;           // Null: its hosts ask for no certificate.
+    std::shared_ptr<const io::TlsSpec> upstream_tls;  // To its https:// instances; null: verified against what this machine believes.
     Resolve resolve = Resolve::first;
     double degraded_weight = 1.0;  // A degraded instance's share against a healthy one's.
     Duration replace_timeout = 30s;

@@ -202,13 +202,13 @@ bool read_instance(Reading& reading, const Node& node, const CheckList& checks, 
     if (node.is_map()) {
         read_section(reading, Section::instance, &node, &draft);
         address = draft.address;
-        if (address == nullptr) return reading.problem(node, "the instance has no address", "address: ip:port, [v6]:port, name:port, http://name[:port], unix:/path"), false;
+        if (address == nullptr) return reading.problem(node, "the instance has no address", "address: ip:port, [v6]:port, name:port, http(s)://name[:port], unix:/path"), false;
     } else {
         reading.record("address", node);
         reading.record_default("weight", "1");
     }
     if (!address->is_scalar()) return reading.refuse(*address, "not an address"), false;
-    constexpr std::string_view allowed = "ip:port, [v6]:port, name:port, http://name[:port], unix:/path";
+    constexpr std::string_view allowed = "ip:port, [v6]:port, name:port, http(s)://name[:port], unix:/path";
     auto target = Target::parse(address->text);
     if (!target) {
         // The sentence of Target names the address and what is allowed; the latter has its own place here.
@@ -216,8 +216,6 @@ bool read_instance(Reading& reading, const Node& node, const CheckList& checks, 
         if (const auto end = what.find("; allowed: "); end != std::string::npos) what.resize(end);
         return reading.problem(*address, std::move(what), std::string(allowed)), false;
     }
-    if (target->tls)
-        return reading.problem(*address, fmt::format("address \"{}\": https:// targets are not supported by this version", escaped(address->text)), std::string(allowed)), false;
     draft.spec.target = std::move(*target);
     draft.spec.checks = overlaid(reading, draft, checks);
     instance = std::move(draft.spec);

@@ -58,6 +58,9 @@ constexpr std::array root_keys{
     Key{"trusted_proxies", Type::blocks, "[]", "a list of addresses or blocks (10.0.0.0/8)",
         "Peers whose X-Forwarded-* headers are believed.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { r.blocks(n, d.document.settings.trusted_proxies); })},
+    Key{"tls", Type::section, "", "a map", "What clients that come over TLS are shown.",
+        into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_section(r, Section::tls, &n, &d.document.settings); }),
+        Section::tls},
     Key{"errors", Type::section, "", "a map", "What Hale's own error answers tell.",
         into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_section(r, Section::errors, &n, &d.document.settings); }),
         Section::errors},
@@ -106,7 +109,6 @@ constexpr std::array root_keys{
             }
         }),
         Section::alias, 0, false, false, true},
-    unsupported("tls", "Certificates of the traffic listener."),
     unsupported("acme", "Certificates from an ACME authority."),
     unsupported("history", "Recording of observations."),
     unsupported("alerts", "Rules that tell people."),
@@ -128,7 +130,8 @@ constexpr std::array root_keys{
 constexpr std::array listen_keys{
     Key{"http", Type::address, "none", listener_words, "Traffic listener; :80 is every address of the machine.",
         into<Settings>([](Reading& r, const Node& n, Settings& s) { r.listener(n, s.http); }), Section::none, 0, true},
-    unsupported("https", "Traffic listener with TLS."),
+    Key{"https", Type::address, "none", listener_words, "Traffic listener with TLS; its certificates are those of tls.certificates, or are made up until there is one.",
+        into<Settings>([](Reading& r, const Node& n, Settings& s) { r.listener(n, s.https); }), Section::none, 0, true},
     Key{"admin", Type::address, "127.0.0.1:4253", listener_words, "API and metrics; never on a public listener.",
         into<Settings>([](Reading& r, const Node& n, Settings& s) { r.listener(n, s.admin); }), Section::none, 0, true},
     Key{"health", Type::address, "none", listener_words, "Hale's own health without credentials, for orchestrators.",
@@ -178,7 +181,6 @@ constexpr std::array probe_endpoint_keys{
             for (std::size_t i = 0; i < said.size() && i < n.items.size(); ++i) {
                 const Reading::Step step(r, i);
                 if (said[i].empty()) r.refuse(n.items[i], "an empty target");
-                else if (lower(said[i]).starts_with("https://")) r.problem(n.items[i], "https:// targets are not supported by this version", "http://");
             }
             s.probe_endpoint_allow = std::move(said);
         })},
@@ -192,6 +194,13 @@ constexpr std::array exec_keys{
 constexpr std::array admin_keys{
     Key{"insecure", Type::boolean, "false", "true, false", "Opens the admin listener beyond loopback without TLS.",
         into<Settings>([](Reading& r, const Node& n, Settings& s) { r.boolean(n, s.admin_insecure); }), Section::none, 0, true},
+    Key{"certificate", Type::section_or_word, "none", "none, or a map with chain and key", "The admin listener speaks TLS with it.",
+        into<Settings>([](Reading& r, const Node& n, Settings& s) {
+            if (n.is_scalar() && n.text == "none") return s.admin_certificate.reset();
+            CertificateFile one;
+            if (read_certificate(r, n, one)) s.admin_certificate = std::move(one);
+        }),
+        Section::certificate, 0, true},
     Key{"hosts", Type::texts, "[]", "a list of host names", "Further names by which the admin listener may be addressed.",
         into<Settings>([](Reading& r, const Node& n, Settings& s) {
             r.texts(n, s.admin_hosts, max_list);

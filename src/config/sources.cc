@@ -84,7 +84,18 @@ std::optional<std::string> process_environment(const std::string& name) {
     return std::string(value);
 }
 
-std::expected<Document, Problems> load_path(const std::string& path, const Settings& defaults, bool effective) {
+Result<std::string> read_certificate_file(const std::string& path) { return read_file(path, max_source_bytes, "certificate"); }
+
+Result<std::string> read_key_file(const std::string& path) {
+    std::error_code error;
+    const auto status = fs::status(path, error);
+    const auto all = static_cast<unsigned>(status.permissions());
+    if (!error && fs::exists(status) && (status.permissions() & fs::perms::others_all) != fs::perms::none)
+        return fail(Code::denied, fmt::format("key {}: everybody on this machine may use it (mode {:04o}); try: chmod 600 {}", path, all & 07777, path));
+    return read_file(path, max_secret_bytes, "key");
+}
+
+std::expected<Document, Problems> load_path(const std::string& path, const Settings& defaults, bool effective, const CertificateSense& certificates) {
     auto texts = read_sources(path);
     if (!texts) return std::unexpected(Problems{Problem{{path, 0, 0}, {}, {}, texts.error().text, {}}});
     LoadRequest request;
@@ -92,13 +103,16 @@ std::expected<Document, Problems> load_path(const std::string& path, const Setti
     request.texts = std::move(*texts);
     request.environment = process_environment;
     request.secret_file = read_secret_file;
+    request.file = read_certificate_file;
+    request.key_file = read_key_file;
+    request.certificates = certificates;
     request.defaults = defaults;
     request.effective = effective;
     return load_document(request);
 }
 
 DaemonPlace load_place(const std::string& path) {
-    LoadRequest request{.source = path, .texts = {}, .environment = process_environment, .secret_file = {}, .defaults = {}};
+    LoadRequest request{.source = path, .texts = {}, .environment = process_environment, .secret_file = {}, .file = {}, .key_file = {}, .certificates = {}, .defaults = {}};
     auto texts = read_sources(path);
     if (!texts) return {.settings = {}, .problems = {{{path, 0, 0}, {}, {}, std::move(texts.error().text), {}}}};
     request.texts = std::move(*texts);

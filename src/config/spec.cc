@@ -139,6 +139,11 @@ std::string CheckSpec::question() const {
         for (const auto& member : composite->advisory) add(member);
         add(fmt::format("{} {}", std::to_underlying(composite->need), composite->quorum));
     }
+    if (tls) {
+        add(fmt::format("tls {}", tls->verify));
+        for (const auto& text : {tls->ca_pem, tls->name, tls->certificate_pem, tls->key_pin}) add(text);
+        for (const auto& protocol : tls->alpn) add(protocol);
+    }
     for (const auto& text : expect_text) add(text);
     return out;
 }
@@ -146,7 +151,7 @@ std::string CheckSpec::question() const {
 bool same(const CheckSpec& a, const CheckSpec& b) {
     return a.name == b.name && a.what == b.what && a.timing == b.timing && a.connection == b.connection &&
            a.port == b.port && a.critical == b.critical && a.scope == b.scope && a.expect_text == b.expect_text &&
-           (a.tls == b.tls || (a.tls && b.tls && *a.tls == *b.tls));
+           same_behind(a.tls, b.tls);
 }
 
 bool same(const CheckList& a, const CheckList& b) {

@@ -25,6 +25,8 @@ struct Target {
     static Result<Target> parse(std::string_view text);
     // What to send as Host when nothing else says so: "name", "name:8080", "[::1]:8080", "localhost" for unix.
     std::string authority() const;
+    // Over TLS: who is asked for, and whom the certificate must name.
+    std::string tls_name() const { return literal ? literal->ip.text() : host.str(); }
     bool operator==(const Target&) const = default;
 };
 

@@ -7,7 +7,8 @@
 
 namespace hale::http {
 
-Result<SocketAddress> ServerPort::open(io::Net& net, const io::ListenOptions& options) {
+Result<SocketAddress> ServerPort::open(io::Net& net, const io::ListenOptions& options, io::ServerTls* tls) {
+    tls_ = tls;
     HALE_ASSIGN(listener_, net.listen(options, *this));
     return listener_->local();
 }
@@ -18,6 +19,8 @@ void ServerPort::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
         stream->reset();
         return;
     }
+    if (tls_ != nullptr) stream = tls_->accept(loop_, std::move(stream));
+    if (stream == nullptr) return;
     auto connection = std::make_shared<ServerConnection>(loop_, std::move(stream), limits_, handle_, refusal_,
                                                          [this](ServerConnection& closed) { connections_.erase(&closed); });
     connections_.emplace(connection.get(), connection);

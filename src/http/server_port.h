@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "http/server_connection.h"
 #include "io/loop.h"
+#include "io/secure.h"
 #include "io/stream.h"
 
 namespace hale::http {
@@ -22,7 +23,8 @@ public:
         : loop_(loop), limits_(limits), handle_(std::move(handle)), refusal_(std::move(refusal)) {}
     ~ServerPort() override { close(); }
 
-    Result<SocketAddress> open(io::Net& net, const io::ListenOptions& options);
+    // `tls`: connections speak over it. Outlives the port.
+    Result<SocketAddress> open(io::Net& net, const io::ListenOptions& options, io::ServerTls* tls = nullptr);
     // Accepts nothing more; connections end after the answer under way.
     void close_soon();
     void close();
@@ -35,6 +37,7 @@ private:
     const ServerLimits limits_;
     const ServerConnection::Handle handle_;
     const RefusalBody refusal_;
+    io::ServerTls* tls_ = nullptr;
     std::unique_ptr<io::Listener> listener_;
     std::unordered_map<ServerConnection*, std::shared_ptr<ServerConnection>> connections_;
 };

@@ -270,6 +270,8 @@ void HttpProbe::judge_answer() {
         for (const wire::Field& field : head.fields) engine_.headers_[count++] = {field.name, field.value};
         response.headers = std::span(engine_.headers_).first(count);
     }
+    if (const auto until = connection_->certificate_until())
+        seen_.certificate_until = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(until->time_since_epoch()).count());
     expect::Evaluation found;
     if (conditions != nullptr) {
         found = conditions->evaluate(response);
@@ -279,6 +281,11 @@ void HttpProbe::judge_answer() {
         found.resolved = "a 2xx status was expected";
     }
     if (found.outcome == Outcome::pass) {
+        if (const auto soon = expiry_told(); !soon.empty()) {
+            const auto what = fmt::format("answered {} after {}, but {}", head.status, human(seen_.timings.total), soon);
+            let_go_of_connection();
+            return end(Outcome::warn, Reason::certificate_expiring, Phase::tls, sentence(what));
+        }
         let_go_of_connection();
         return end_pass();
     }

@@ -130,12 +130,24 @@ void Outbound::secured() {
                            sentence(fmt::format("TLS failed after {}: the certificate's key is {}, not the pinned one", human(seen_.timings.tls),
                                                 shown ? shown->key_pin : "missing")));
         }
+        connection_->set_certificate_until(stream.peer_valid_until());
         return reached(true);
     }
     const auto fault = engine_.fault_of(error, seen_.address);
     const std::string what = fmt::format("TLS failed after {}: {}", human(seen_.timings.tls), stream.failure());
     if (fault.ours) return end_error(Phase::tls, what);
     end(Outcome::fail, Reason::tls_failure, Phase::tls, sentence(what));
+}
+
+std::string Outbound::expiry_told() const {
+    const auto until = connection_->certificate_until();
+    if (!until) return {};
+    const auto& spec = plan().spec->tls;
+    const auto left = *until - engine_.loop_.utc();
+    if (left >= (spec ? spec->expiry_warning : io::usual_expiry_warning)) return {};
+    const auto length = human(std::chrono::duration_cast<Duration>(left < left.zero() ? -left : left));
+    return left < left.zero() ? fmt::format("its certificate ended {} ago, at {}", length, rfc3339(*until))
+                              : fmt::format("its certificate ends in {}, at {}", length, rfc3339(*until));
 }
 
 bool Outbound::met_itself() const {

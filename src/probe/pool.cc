@@ -27,6 +27,7 @@ bool Connection::secure(io::Loop& loop, const io::ClientTls& tls, const std::str
     secured_ = secured.get();
     stream_ = std::move(secured);
     stream_->set_handler(this);
+    secured_->begin();
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -53,6 +54,9 @@ public:
     bool secure(io::Loop& loop, const io::ClientTls& tls, const std::string& name);
     // Null for what is not over TLS.
     io::SecureStream* secured() { return secured_; }
+    // When the certificate that was shown ends; nothing: none was.
+    std::optional<Utc> certificate_until() const { return certificate_until_; }
+    void set_certificate_until(std::optional<Utc> until) { certificate_until_ = until; }
     std::uint32_t requests() const { return requests_; }
     void count_request() { ++requests_; }
 
@@ -61,6 +65,7 @@ private:
     Pool& pool_;
     std::unique_ptr<io::Stream> stream_;
     io::SecureStream* secured_ = nullptr;  // The same, when it is one.
+    std::optional<Utc> certificate_until_;
     ConnectionUser* user_ = nullptr;
     Lane* lane_ = nullptr;  // While idle.
     Instant opened_;

@@ -201,6 +201,7 @@ void Watch::finish(Observation&& seen) {
                                  .run_needed = static_cast<std::uint16_t>(std::min<std::uint32_t>(run.needed, 65535)),
                                  .run_outcome = run.outcome,
                                  .check_state = judge_.state(),
+                                 .certificate_until = seen.certificate_until,
                                  .at = seen.at,
                                  .next_probe = subject_.desk().loop.utc() + (next_.at - now),
                                  .timings = seen.timings,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "proxy/forward.h"
 #include "wire/http1_write.h"
 
 namespace hale::proxy {
@@ -57,6 +58,8 @@ void append_message(std::string& out, const OwnAnswer& answer, std::uint16_t sta
                            status, wire::reason_phrase(status), answer.date, type, body.size()));
     if (const auto code = facts(answer.reason).code; !code.empty()) out.append(fmt::format("Hale-Reason: {}\r\n", code));
     if (retry_after != 0) out.append(fmt::format("Retry-After: {}\r\n", retry_after));
+    if (!answer.location.empty()) out.append("Location: ").append(answer.location).append("\r\n");
+    if (answer.hsts != 0) append_hsts(out, answer.hsts);
     out.append("X-Request-ID: ").append(answer.request_id).append("\r\n");
     if (!answer.keep_alive) out.append("Connection: close\r\n");
     else if (answer.client_minor == 0) out.append("Connection: keep-alive\r\n");

@@ -21,6 +21,8 @@ struct OwnAnswer {
     std::string_view request_id;
     std::string_view date;
     std::string_view details;      // JSON members that only the trusted may see, `"service":"web",…`; may be empty.
+    std::string_view location;     // Of a redirect.
+    std::uint32_t hsts = 0;        // Seconds of Strict-Transport-Security; 0: it is not sent.
     bool page = false;             // For a browser.
     bool without_body = false;     // HEAD.
     bool keep_alive = false;

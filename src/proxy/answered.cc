@@ -6,7 +6,7 @@
 namespace hale::proxy {
 
 namespace {
-constexpr std::array<AnsweredFacts, 14> table{{
+constexpr std::array<AnsweredFacts, 18> table{{
     {"", 200, "", 0},
     {"bad_request", 400, "The request is not valid HTTP, or two readers could understand it differently.", 0},
     {"no_route", 404, "No route matches this host and path.", 0},
@@ -20,6 +20,10 @@ constexpr std::array<AnsweredFacts, 14> table{{
     {"no_eligible_instance", 503, "No instance of the service may receive requests now.", 5},
     {"maintenance", 503, "The service is under maintenance.", 30},
     {"paused", 503, "The service is paused and did not resume in time.", 5},
+    {"https_redirect", 308, "This host is reached over HTTPS.", 0},
+    {"client_certificate_missing", 403, "This host asks for a client certificate, and none was shown.", 0},
+    {"misdirected", 421, "The TLS connection was made for another host.", 0},
+    {"plain_http", 400, "A plain HTTP request came to a port that speaks HTTPS.", 0},
     {"", 200, "", 0},
 }};
 }  // namespace

@@ -22,6 +22,10 @@ enum class Answered : std::uint8_t {
     no_eligible_instance,
     maintenance,
     paused,
+    https_redirect,
+    client_certificate_missing,
+    misdirected,
+    plain_http,
     health,  // A public health alias; carries no Hale-Reason, because nothing was refused.
 };
 

@@ -22,15 +22,57 @@ Client::Client(Core& core) : core_(core), timer_(core.loop(), io::member_fire<&C
 
 void Client::start(std::unique_ptr<io::Stream> stream) {
     stream_ = std::move(stream);
+    begin_with(State::idle, Wait::keep_alive);
+}
+
+void Client::start_secure(std::unique_ptr<io::SecureStream> stream) {
+    secure_ = stream.get();
+    stream_ = std::move(stream);
+    begin_with(State::handshake, Wait::handshake);
+}
+
+void Client::begin_with(State state, Wait wait) {
     trusted_by_ = core_.adoptions();
-    peer_ = Peer::of(stream_->peer(), core_.trusted_proxies());
-    state_ = State::idle;
-    wait_for(Wait::keep_alive, core_.now() + core_.options().header_timeout);
+    know_peer();
+    state_ = state;
+    wait_for(wait, core_.now() + core_.options().header_timeout);
     stream_->set_handler(this);
+}
+
+void Client::know_peer() {
+    peer_ = Peer::of(stream_->peer(), core_.trusted_proxies());
+    peer_.tls = secure_ != nullptr;
+}
+
+// Its first notice comes when the handshake has ended, one way or the other.
+void Client::handshake_over() {
+    if (secure_->connect_error() == 0 && !secure_->established()) return;
+    core_.count_handshake(secure_->established(), secure_->established() && secure_->resumed());
+    if (secure_->established()) {
+        state_ = State::idle;
+        wait_for(Wait::keep_alive, core_.now() + core_.options().header_timeout);
+        return;
+    }
+    if (secure_->met_plain_http()) return plain_http_met();
+    close();  // Not by a reset, which may overtake the alert that says why.
+}
+
+// Who forgot the s is told so in the language they speak.
+void Client::plain_http_met() {
+    auto plain = secure_->take_inner();
+    secure_ = nullptr;
+    stream_ = std::move(plain);
+    know_peer();
+    stream_->set_handler(this);
+    core_.request_head = {};
+    state_ = State::exchange;
+    identify();
+    answer(Answered::plain_http, 0, "Try https:// with the same host and port.");
 }
 
 void Client::recycle() {
     stream_.reset();
+    secure_ = nullptr;
     timer_.disarm();
     deadline_ = never;
     may_read_ = half_closed_ = upstream_half_closed_ = close_after_ = unread_request_ = false;
@@ -43,6 +85,7 @@ void Client::recycle() {
 
 void Client::on_ready(io::Stream&, io::Readiness ready) noexcept {
     Core::Turn turn(core_);
+    if (state_ == State::handshake) [[unlikely]] handshake_over();
     if (ready.writable && out_.size() > out_at_) flush_out();
     if (ready.readable && state_ != State::closed) {
         may_read_ = true;
@@ -74,6 +117,7 @@ bool Client::wants_bytes() const {
         case State::parked: return in_.size() < core_.options().max_head_bytes + buffer_bytes;
         case State::exchange: return x_.request_done ? in_.size() < buffer_bytes : x_.unsent() < buffer_bytes;
         case State::tunnel: return x_.unsent() < buffer_bytes;
+        case State::handshake:
         case State::flushing:
         case State::closed: return false;
     }
@@ -138,6 +182,7 @@ std::size_t Client::take(std::string_view bytes) {
                 if (lingered_ > most_lingered_bytes) close();
                 return bytes.size();
             case State::closed: return bytes.size();
+            case State::handshake:
             case State::parked:
             case State::flushing: return at;
         }
@@ -186,6 +231,7 @@ void Client::client_ended() {
             if (!x_.request_done) abort();
             return;
         case State::tunnel: tunnel_half_closed(); return;
+        case State::handshake:
         case State::parked:
         case State::flushing:
         case State::closed: return;
@@ -298,7 +344,7 @@ void Client::abort() {
 }
 
 void Client::drain() {
-    close_after_ = state_ != State::idle;  // An idle one is served once more.
+    close_after_ = state_ != State::idle && state_ != State::handshake;  // An idle one is served once more.
     if (state_ == State::idle) wait_for(Wait::keep_alive, core_.now() + Worker::drain_idle_grace);
 }
 
@@ -317,6 +363,7 @@ void Client::on_deadline() noexcept {
         return;
     }
     switch (wait_) {
+        case Wait::handshake: close(true); return;
         case Wait::keep_alive:
         case Wait::linger: close(); return;
         case Wait::head:

@@ -2,6 +2,7 @@
 //
 //            ┌──────────────────────────────── keep-alive ───────────────────────────────┐
 //            ▼                                                                           │
+//   handshake ─▶ (over TLS)
 //   idle ─▶ head ─▶ (parked ─▶) exchange ─────────▶ flushing ─▶ (close? linger ─▶ closed) ┘
 //                                  │  └─ 101 ─▶ tunnel ─▶ closed
 //                                  └─ retry: another instance, same bytes
@@ -20,6 +21,7 @@
 
 #include "base/time.h"
 #include "io/loop.h"
+#include "io/secure.h"
 #include "io/stream.h"
 #include "proxy/answered.h"
 #include "proxy/chain.h"
@@ -83,6 +85,8 @@ struct Exchange {
     Answered reason = Answered::none;
     std::uint32_t version = 0;
     bool panic = false;
+    std::uint32_t hsts = 0;      // Seconds, for the answer.
+    std::string location;        // Of a redirect.
     std::uint8_t id_size = 0;
     std::array<char, most_request_id_bytes> id{};
     std::string log_request, log_client, route;
@@ -96,6 +100,7 @@ public:
     explicit Client(Core& core);
 
     void start(std::unique_ptr<io::Stream> stream);
+    void start_secure(std::unique_ptr<io::SecureStream> stream);
     void on_ready(io::Stream& stream, io::Readiness ready) noexcept override;
 
     // For Core: more may be done; the paused service goes on; no more requests after this one; the end.
@@ -114,10 +119,14 @@ public:
     Link<Client> in_all, in_ready, in_parked;
 
 private:
-    enum class State : std::uint8_t { idle, head, parked, exchange, tunnel, flushing, linger, closed };
-    enum class Wait : std::uint8_t { keep_alive, head, body, connect, first_byte, idle, paused, linger };
+    enum class State : std::uint8_t { handshake, idle, head, parked, exchange, tunnel, flushing, linger, closed };
+    enum class Wait : std::uint8_t { handshake, keep_alive, head, body, connect, first_byte, idle, paused, linger };
 
     // The connection: client.cc
+    void know_peer();
+    void begin_with(State state, Wait wait);
+    void handshake_over();
+    void plain_http_met();
     bool wants_bytes() const;
     void read_client();
     void given(std::string_view bytes);
@@ -135,6 +144,7 @@ private:
 
     // The request's beginning: request.cc
     bool begin();  // False: parked; the bytes stay.
+    bool answered_for_tls(const catalog::Route& route, std::string_view host);
     bool place(const catalog::Route& route);
     void identify();
     std::uint64_t hash_of(const catalog::RoutedService& service) const;
@@ -165,6 +175,7 @@ private:
 
     Core& core_;
     std::unique_ptr<io::Stream> stream_;
+    io::SecureStream* secure_ = nullptr;  // The same, over TLS.
     Peer peer_;
     std::uint64_t trusted_by_ = 0;  // The adoption that decided peer_.trusted.
     State state_ = State::closed;

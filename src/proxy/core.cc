@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "wire/url.h"
 
 namespace hale::proxy {
 
@@ -85,8 +86,18 @@ catalog::Snapshot Core::adopt(catalog::Snapshot snapshot) {
     return before;
 }
 
-Result<SocketAddress> Core::listen(const SocketAddress& address) {
-    HALE_ASSIGN(auto listener, net_.listen({.address = address, .reuse_port = !address.is_unix(), .unix_mode = 0666}, *this));
+Result<SocketAddress> Core::listen(const SocketAddress& address) { return listen_for(*this, address); }
+
+Result<SocketAddress> Core::listen_secure(const SocketAddress& address) {
+    if (doors_.server_tls == nullptr) return fail(Code::unavailable, "there is no TLS here");
+    doors_.server_tls->set_hosts(this);
+    HALE_ASSIGN(const auto where, listen_for(secure_door_, address));
+    https_port_ = where.port;
+    return where;
+}
+
+Result<SocketAddress> Core::listen_for(io::AcceptHandler& door, const SocketAddress& address) {
+    HALE_ASSIGN(auto listener, net_.listen({.address = address, .reuse_port = !address.is_unix(), .unix_mode = 0666}, door));
     stopped_ = false;
     if (!tick_.armed()) tick_.arm(now() + tick_interval);
     auto local = listener->local();
@@ -191,16 +202,51 @@ std::string_view Core::date() {
 
 // --- Clients ---------------------------------------------------------------------------------------------
 
-void Core::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
-    Turn turn(*this);
+// Null: as many as may be are here.
+Client* Core::room_for_one() {
     if (clients_.size() >= options_.max_clients) {
         ++stats_.refused_clients;
-        return;
+        return nullptr;
     }
     ++stats_.accepted;
     Client* const client = take_spare(spare_clients_, *this).release();
     clients_.push_back(*client);
-    client->start(std::move(stream));
+    return client;
+}
+
+void Core::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
+    Turn turn(*this);
+    if (Client* const client = room_for_one()) client->start(std::move(stream));
+}
+
+void Core::SecureDoor::on_accept(std::unique_ptr<io::Stream> stream) noexcept {
+    Turn turn(core_);
+    auto secure = core_.doors_.server_tls->accept(core_.loop_, std::move(stream));
+    if (secure == nullptr) return;
+    if (Client* const client = core_.room_for_one()) client->start_secure(std::move(secure));
+}
+
+void Core::count_handshake(bool done, bool resumed) {
+    if (!done) ++stats_.handshakes_failed;
+    else if (resumed) ++stats_.handshakes_resumed;
+    else ++stats_.handshakes;
+}
+
+// By the routes in force: a host can be served over TLS from the mutation on that routes it.
+io::TlsHosts::Host Core::host(std::string_view name) const {
+    Host found;
+    if (snapshot_ == nullptr) return found;
+    wire::HostScratch scratch;
+    const auto normal = wire::normal_host(name, scratch);
+    if (!normal) return found;
+    snapshot_->table.any_of_host(*normal, [&](const catalog::Route& route) {
+        const auto& tls = route.service->tls;
+        if (tls == nullptr) return false;
+        found.served = true;
+        if (tls->client_required) found.client_ca_pem = &tls->client_ca_pem;
+        return tls->client_required;
+    });
+    return found;
 }
 
 void Core::ended(Client& client) {
@@ -252,6 +298,17 @@ Upstream* Core::acquire(Backend& backend, Client& client, bool fresh) {
     if (!stream) {
         complain(backend, " could not begin: " + stream.error().text);
         return nullptr;
+    }
+    if (backend.tls) {
+        const auto& spec = backend.service.upstream_tls;
+        const auto client_tls = doors_.client_tls != nullptr ? doors_.client_tls->client(spec)
+                                                             : Result<std::shared_ptr<const io::ClientTls>>(fail(Code::unavailable, "there is no TLS here"));
+        if (!client_tls) {
+            complain(backend, " could not begin: " + client_tls.error().text);
+            return nullptr;
+        }
+        stream = (*client_tls)->secure(loop_, std::move(*stream), spec && !spec->name.empty() ? spec->name : backend.tls_name);
+        if (*stream == nullptr) return nullptr;
     }
     Upstream* const upstream = take_spare(spare_upstreams_, *this).release();
     ++backend.connections;

@@ -24,7 +24,7 @@
 
 namespace hale::proxy {
 
-class Core final : public io::AcceptHandler {
+class Core final : public io::AcceptHandler, private io::TlsHosts {
 public:
     Core(io::Loop& loop, io::Net& net, WorkerOptions options, WorkerDoors doors);
     ~Core() override;
@@ -46,6 +46,7 @@ public:
     // Worker's functions.
     catalog::Snapshot adopt(catalog::Snapshot snapshot);
     Result<SocketAddress> listen(const SocketAddress& address);
+    Result<SocketAddress> listen_secure(const SocketAddress& address);
     void drain(Duration at_most, io::Task drained);
     void stop();
     bool stopped() const { return stopped_; }
@@ -53,6 +54,9 @@ public:
     AccessLog& log() { return log_; }
 
     void on_accept(std::unique_ptr<io::Stream> stream) noexcept override;
+
+    std::uint16_t https_port() const { return https_port_; }  // 0: there is no listener with TLS.
+    void count_handshake(bool done, bool resumed);
 
     // For clients.
     Instant now() const { return loop_.now(); }
@@ -100,6 +104,19 @@ public:
 private:
     friend class Turn;
 
+    // Clients that come over TLS.
+    class SecureDoor final : public io::AcceptHandler {
+    public:
+        explicit SecureDoor(Core& core) : core_(core) {}
+        void on_accept(std::unique_ptr<io::Stream> stream) noexcept override;
+
+    private:
+        Core& core_;
+    };
+
+    Result<SocketAddress> listen_for(io::AcceptHandler& door, const SocketAddress& address);
+    Client* room_for_one();
+    Host host(std::string_view name) const override;
     void end_turn();
     void tick() noexcept;
     void send_passive() noexcept;
@@ -121,6 +138,8 @@ private:
     std::unordered_map<std::uint32_t, std::unique_ptr<Service>> services_;  // By RoutedService::index.
     std::vector<std::unique_ptr<Service>> retired_;
 
+    SecureDoor secure_door_{*this};
+    std::uint16_t https_port_ = 0;
     std::vector<std::unique_ptr<io::Listener>> listeners_;
     Chain<Client, &Client::in_all> clients_;
     Chain<Client, &Client::in_ready> ready_;

@@ -106,7 +106,7 @@ HostPlace append_request(std::string& out, const wire::RequestHead& head, const 
     }
 
     const std::string_view authority = head.authority;
-    std::string_view proto = "http", asked_host = authority;
+    std::string_view proto = peer.tls ? "https" : "http", asked_host = authority;
     out.append("X-Forwarded-For: ");
     if (peer.trusted) {
         append_joined(out, fields, Known::x_forwarded_for);
@@ -141,10 +141,17 @@ void append_response(std::string& out, const wire::ResponseHead& head, const Res
                          (changes.body == ClientBody::as_is && head.framing.kind == wire::BodyKind::chunked);
     if (chunked) out.append("Transfer-Encoding: chunked\r\n");
     if (!fields.has(Known::date)) out.append("Date: ").append(changes.date).append("\r\n");
+    if (changes.hsts != 0 && !fields.has(Known::strict_transport_security)) append_hsts(out, changes.hsts);
     if (!changes.panic.empty()) out.append("Hale-Panic: ").append(changes.panic).append("\r\n");
     if (!changes.keep_alive) out.append("Connection: close\r\n");
     else if (changes.client_minor == 0) out.append("Connection: keep-alive\r\n");
     out.append("\r\n");
+}
+
+void append_hsts(std::string& out, std::uint32_t seconds) {
+    char digits[10];
+    const auto end = std::to_chars(std::begin(digits), std::end(digits), seconds).ptr;
+    out.append("Strict-Transport-Security: max-age=").append(digits, end).append("\r\n");
 }
 
 void append_interim(std::string& out, const wire::ResponseHead& head) {

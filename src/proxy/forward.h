@@ -24,6 +24,7 @@ struct Peer {
     Ip ip{};
     std::string text;         // "10.0.0.1", "2001:db8::1"; "unknown" at a unix socket.
     std::string forwarded;    // As in Forwarded's for=: `10.0.0.1`, `"[2001:db8::1]"`, `unknown`.
+    bool tls = false;         // The connection is over TLS.
     bool trusted = false;     // One of trusted_proxies: what it says about others is believed.
 
     static Peer of(const SocketAddress& address, std::span<const Cidr> trusted_proxies);
@@ -67,8 +68,10 @@ struct ResponseChanges {
     std::uint8_t client_minor = 1;
     std::string_view panic;  // Hale-Panic, when not empty.
     std::string_view date;   // For a response that has none.
+    std::uint32_t hsts = 0;  // Seconds of Strict-Transport-Security, for a response that has none; 0: it is not sent.
 };
 void append_response(std::string& out, const wire::ResponseHead& head, const ResponseChanges& changes);
+void append_hsts(std::string& out, std::uint32_t seconds);
 // 1xx: status line and end-to-end fields; 101 keeps Upgrade.
 void append_interim(std::string& out, const wire::ResponseHead& head);
 

@@ -1,10 +1,13 @@
 // The first half of an exchange: whose request it is, where it goes, and getting it there.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "base/id.h"
 #include "proxy/answer.h"
 #include "proxy/client.h"
@@ -23,6 +26,7 @@ Reason reason_of_connect(int error) {
         case ENOENT: return Reason::connect_refused;
         case ETIMEDOUT: return Reason::connect_timeout;
         case ECONNRESET: return Reason::connect_reset;
+        case EPROTO: return Reason::tls_failure;
         default: return Reason::connect_failed;
     }
 }
@@ -76,12 +80,14 @@ void Client::identify() {
     x_.reason = Answered::none;
     x_.version = 0;
     x_.panic = false;
+    x_.hsts = 0;
+    x_.location.clear();
     x_.route.clear();
     core_.count_exchange(1);
 
     if (core_.adoptions() != trusted_by_) [[unlikely]] {
         trusted_by_ = core_.adoptions();
-        peer_ = Peer::of(stream_->peer(), core_.trusted_proxies());
+        know_peer();
     }
     const auto given_id = peer_.trusted ? head.fields.value(wire::Known::x_request_id) : std::string_view{};
     if (valid_request_id(given_id)) {
@@ -141,12 +147,45 @@ bool Client::begin() {
         answer(Answered::no_route);
         return true;
     }
+    if (route->service->tls != nullptr && answered_for_tls(*route, *host)) return true;
     const auto most = core_.max_body();
     if (most && head.framing.kind == wire::BodyKind::length && head.framing.length > *most) {
         answer(Answered::body_too_large);
         return true;
     }
     return place(*route);
+}
+
+// What a service says of TLS, before its instances are looked at. True: answered.
+bool Client::answered_for_tls(const catalog::Route& route, std::string_view host) {
+    const auto& head = core_.request_head;
+    const auto& tls = *route.service->tls;
+    if (secure_ != nullptr) {
+        x_.hsts = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(tls.hsts).count());
+        if (!tls.client_required) return false;
+        x_.page = wants_page(head);
+        x_.service = core_.service_of(route);
+        // A connection made for another host was asked for another host's certificate, or for none (RFC 9110 §15.5.20).
+        if (!equal_ignoring_case(secure_->server_name(), host)) return answer(Answered::misdirected), true;
+        if (!secure_->peer_verified()) return answer(Answered::client_certificate_missing), true;
+        return false;
+    }
+    // A proxy before us that is believed may have had the TLS.
+    const bool had_before = peer_.trusted && head.fields.value(wire::Known::x_forwarded_proto) == "https";
+    if (tls.client_required && !had_before && !(tls.redirect != 0 && core_.https_port() != 0)) {
+        x_.page = wants_page(head);
+        x_.service = core_.service_of(route);
+        return answer(Answered::client_certificate_missing), true;
+    }
+    if (had_before || tls.redirect == 0 || core_.https_port() == 0 || head.form == wire::TargetForm::asterisk) return false;
+    x_.location = "https://";
+    x_.location += host;
+    if (core_.https_port() != 443) x_.location += fmt::format(":{}", core_.https_port());
+    x_.location += head.path_and_query;
+    x_.service = core_.service_of(route);
+    x_.page = wants_page(head);
+    answer(Answered::https_redirect, tls.redirect);
+    return true;
 }
 
 // Finds the instance and writes the head meant for it.
@@ -240,6 +279,8 @@ void Client::answer(Answered reason, std::uint16_t status, std::string_view why)
                               .request_id = x_.request_id(),
                               .date = core_.date(),
                               .details = details,
+                              .location = x_.location,
+                              .hsts = x_.hsts,
                               .page = x_.page,
                               .without_body = x_.method == wire::Method::head,
                               .keep_alive = keep_alive,

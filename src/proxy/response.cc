@@ -114,7 +114,8 @@ void Client::begin_response(std::string_view body) {
                      .keep_alive = keep_alive,
                      .client_minor = x_.minor,
                      .panic = x_.panic ? std::string_view(x_.service->name()) : std::string_view{},
-                     .date = head.fields.has(wire::Known::date) ? std::string_view{} : core_.date()});
+                     .date = head.fields.has(wire::Known::date) ? std::string_view{} : core_.date(),
+                     .hsts = x_.hsts});
     x_.begun = true;
     relay_body(body);
 }

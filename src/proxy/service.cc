@@ -16,14 +16,16 @@ Backend::Backend(Service& of, const catalog::Endpoint& endpoint)
       trusted(endpoint.trusted),
       row(endpoint.row),
       address(endpoint.address),
+      tls(endpoint.tls),
       id(endpoint.id),
       name(endpoint.name),
       address_text(endpoint.address_text),
-      authority(endpoint.authority) {}
+      authority(endpoint.authority),
+      tls_name(endpoint.tls_name) {}
 
 bool Backend::is(const catalog::Endpoint& endpoint) const {
     return row_id == endpoint.row_id && generation == endpoint.generation && row == endpoint.row && address == endpoint.address &&
-           trusted == endpoint.trusted && id == endpoint.id;
+           trusted == endpoint.trusted && tls == endpoint.tls && tls_name == endpoint.tls_name.view() && id == endpoint.id;
 }
 
 void Backend::enter() {
@@ -72,6 +74,11 @@ void Service::adopt(const catalog::RoutedService& routed) {
     routed_ = &routed;
     timeouts = routed.timeouts;
     retry = routed.retry;
+    // What was agreed on under the old word holds for no new request.
+    if (!config::same_behind(upstream_tls, routed.upstream_tls))
+        for (const auto& backend : backends_)
+            if (backend->tls) core_.close_idle(*backend);
+    upstream_tls = routed.upstream_tls;
     listed_ = false;
     if (const auto method = method_of(routed.balance.kind); method != method_) {
         method_ = method;

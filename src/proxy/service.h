@@ -46,7 +46,8 @@ struct Backend {
     bool refused = false;           // By the policy on targets: no connection is begun or kept.
     verdict::Row* row;  // Null once detached.
     SocketAddress address;
-    std::string id, name, address_text, authority;
+    bool tls;
+    std::string id, name, address_text, authority, tls_name;
     std::uint32_t active = 0;       // Exchanges.
     std::uint32_t connections = 0;  // Idle ones included.
     std::vector<Upstream*> idle;    // The last one in is the first one out.
@@ -82,6 +83,7 @@ public:
 
     config::Timeouts timeouts;
     config::Retry retry;
+    std::shared_ptr<const io::TlsSpec> upstream_tls;
     RetryBudget budget;
     ServiceStats stats;
     std::uint32_t exchanges = 0;

@@ -49,6 +49,9 @@ struct WorkerStats {
     std::uint64_t revision = 0;  // Of the snapshot in force.
     std::vector<ServiceStats> services;
     std::uint64_t accepted = 0;
+    std::uint64_t handshakes = 0;          // TLS with clients: full,
+    std::uint64_t handshakes_resumed = 0;  // resumed,
+    std::uint64_t handshakes_failed = 0;   // and failed ones.
     std::uint64_t refused_clients = 0;  // Over the worker's limit of connections.
     std::uint64_t clients = 0;          // Open now.
     std::uint64_t exchanges = 0;        // Requests in progress now.

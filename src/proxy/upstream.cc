@@ -1,9 +1,11 @@
 #include "proxy/upstream.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "proxy/client.h"
 #include "proxy/core.h"
+#include "proxy/service.h"
 
 namespace hale::proxy {
 
@@ -25,7 +27,7 @@ void Upstream::on_ready(io::Stream&, io::Readiness ready) noexcept {
     if (connecting) {
         if (!ready.writable) return;  // The first notice that says writable tells how it went.
         connecting = false;
-        if (const int error = stream_->connect_error(); error != 0) served.connect_failed(error);
+        if (const int error = backend->tls ? how_it_went_with_tls() : stream_->connect_error(); error != 0) served.connect_failed(error);
         else served.connected();
     } else if (ready.writable) {
         served.upstream_writable();
@@ -34,6 +36,15 @@ void Upstream::on_ready(io::Stream&, io::Readiness ready) noexcept {
         may_read = true;
         served.read_upstream();
     }
+}
+
+// 0, or the errno of the failure: a key that is not the pinned one is one.
+int Upstream::how_it_went_with_tls() {
+    const int error = stream_->connect_error();
+    const auto& spec = backend->service.upstream_tls;
+    if (error != 0 || !spec || spec->key_pin.empty()) return error;
+    const auto shown = static_cast<io::SecureStream&>(*stream_).peer_certificate();
+    return shown && shown->key_pin == spec->key_pin ? 0 : EPROTO;
 }
 
 // An idle connection has nothing to say: the end, and any byte, mean that it can't be used again.

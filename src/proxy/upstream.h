@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/time.h"
-#include "io/stream.h"
+#include "io/secure.h"
 #include "proxy/chain.h"
 
 namespace hale::proxy {
@@ -39,6 +39,7 @@ public:
     Link<Upstream> all;
 
 private:
+    int how_it_went_with_tls();
     void look_while_idle();
 
     Core& core_;

@@ -13,6 +13,7 @@ Worker::~Worker() = default;
 
 catalog::Snapshot Worker::adopt(catalog::Snapshot snapshot) { return core_->adopt(std::move(snapshot)); }
 Result<SocketAddress> Worker::listen(const SocketAddress& address) { return core_->listen(address); }
+Result<SocketAddress> Worker::listen_secure(const SocketAddress& address) { return core_->listen_secure(address); }
 void Worker::drain(Duration at_most, io::Task drained) { core_->drain(at_most, std::move(drained)); }
 void Worker::stop() { core_->stop(); }
 bool Worker::stopped() const { return core_->stopped(); }

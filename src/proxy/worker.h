@@ -22,6 +22,7 @@
 #include "catalog/own_health.h"
 #include "catalog/routing.h"
 #include "io/loop.h"
+#include "io/secure.h"
 #include "io/stream.h"
 #include "proxy/access_log.h"
 #include "proxy/stats.h"
@@ -54,6 +55,8 @@ struct WorkerOptions {
 
 // What a worker is given besides its loop. Null and empty ones are simply not used.
 struct WorkerDoors {
+    io::ServerTls* server_tls = nullptr;  // Without it listen_secure() fails.
+    io::TlsDoors* client_tls = nullptr;   // Without it instances over TLS can't be connected to.
     // Called at most once per turn, with at most Worker::max_passive_batch signals.
     std::function<void(std::vector<catalog::Passive>)> passive;
     LogSink* log = nullptr;
@@ -79,6 +82,9 @@ public:
 
     // Opens a traffic listener (SO_REUSEPORT); says where, which matters for port 0.
     Result<SocketAddress> listen(const SocketAddress& address);
+
+    // The same over TLS. Requests that should have come over TLS are sent to its port.
+    Result<SocketAddress> listen_secure(const SocketAddress& address);
 
     // Stops accepting, lets requests in progress and one more per idle connection finish, and ends everything
     // after `at_most`. `drained` then runs once, on this loop.

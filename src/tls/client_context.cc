@@ -22,29 +22,16 @@ Result<std::shared_ptr<const ClientContext>> ClientContext::create(const ClientO
     inside->verify = options.verify;
     SSL_CTX* context = inside->context.get();
     if (context == nullptr) return fail(Code::exhausted, openssl_sentence("no TLS context"));
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(context, 1);
+    set_usual(context);
     if (options.ca_pem.empty()) {
         SSL_CTX_set_default_verify_paths(context);
     } else {
-        const BioPtr bio(BIO_new_mem_buf(options.ca_pem.data(), static_cast<int>(options.ca_pem.size())));
-        int count = 0;
-        for (;; ++count) {
-            const CertificatePtr one(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-            if (!one) break;
-            X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get());
-        }
-        if (count == 0) return fail(Code::invalid, "there is no certificate of an authority in it (PEM)");
+        HALE_ASSIGN(const auto authorities, certificates_in(options.ca_pem, "authorities that are believed"));
+        for (const auto& one : authorities) X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get());
     }
     ERR_clear_error();
     SSL_CTX_set_verify(context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-    std::string wire;
-    for (const std::string& protocol : options.alpn) {
-        wire += static_cast<char>(protocol.size());
-        wire += protocol;
-    }
+    const std::string wire = alpn_list(options.alpn);
     if (!wire.empty()) SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(wire.data()), static_cast<unsigned>(wire.size()));
     if (options.own) {
         const auto& parts = options.own->parts();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -24,32 +25,6 @@ int no_pass_phrase(char*, int, int, void* asked) {
 }
 
 BioPtr reader(std::string_view text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
-
-// Certificates in order. An end of the text within a block is an error, an end between blocks is none.
-Result<std::vector<CertificatePtr>> certificates(std::string_view pem, std::string_view what) {
-    std::vector<CertificatePtr> found;
-    const BioPtr bio = reader(pem);
-    for (;;) {
-        ERR_clear_error();
-        CertificatePtr one(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-        if (one) {
-            found.push_back(std::move(one));
-            continue;
-        }
-        const unsigned long error = ERR_peek_last_error();
-        const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-        if (at_end && !found.empty()) {
-            ERR_clear_error();
-            return found;
-        }
-        if (at_end) {
-            ERR_clear_error();
-            return fail(Code::invalid, fmt::format("{}: there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----)", what));
-        }
-        return fail(Code::invalid, fmt::format("{}: certificate {} can't be read: {}; is the file complete?", what, found.size() + 1,
-                                               openssl_sentence("no PEM")));
-    }
-}
 
 Result<KeyPtr> private_key(std::string_view pem, std::string_view what) {
     ERR_clear_error();
@@ -172,7 +147,7 @@ bool Credentials::covers(std::string_view host) const {
 }
 
 Result<std::shared_ptr<const Credentials>> Credentials::parse(std::string_view chain_pem, std::string_view key_pem, std::string_view what, Utc now) {
-    HALE_ASSIGN(auto chain, certificates(chain_pem, what));
+    HALE_ASSIGN(auto chain, certificates_in(chain_pem, what));
     HALE_ASSIGN(auto key, private_key(key_pem, what));
     std::shared_ptr<Credentials> made(new Credentials());
     X509* own = chain.front().get();
@@ -195,6 +170,58 @@ Result<std::shared_ptr<const Credentials>> Credentials::parse(std::string_view c
     made->parts_->certificate = std::move(chain.front());
     for (std::size_t i = 1; i < chain.size(); ++i) made->parts_->chain.push_back(std::move(chain[i]));
     return made;
+}
+
+Result<std::shared_ptr<const Credentials>> Credentials::make_up(const std::string& name, Utc now) {
+    constexpr std::chrono::hours lasts{24 * 7};
+    KeyPtr key(EVP_EC_gen("P-256"));
+    CertificatePtr certificate(X509_new());
+    if (!key || !certificate) return fail(Code::exhausted, openssl_sentence("no memory for a certificate"));
+    X509* x = certificate.get();
+    X509_set_version(x, X509_VERSION_3);
+    std::uint64_t serial = 0;
+    RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial);
+    ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1);
+    const auto seconds = [](Utc at) { return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count(); };
+    ASN1_TIME_set(X509_getm_notBefore(x), seconds(now - 1h));
+    ASN1_TIME_set(X509_getm_notAfter(x), seconds(now + lasts));
+    X509_set_pubkey(x, key.get());
+    const std::string says = "Hale placeholder: no certificate yet";
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(says.c_str()), -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    if (!name.empty()) {
+        // By OpenSSL's own types, since a name from the network goes into no text that is parsed.
+        GENERAL_NAMES* names = GENERAL_NAMES_new();
+        GENERAL_NAME* one = GENERAL_NAME_new();
+        ASN1_IA5STRING* text = ASN1_IA5STRING_new();
+        ASN1_STRING_set(text, name.data(), static_cast<int>(name.size()));
+        GENERAL_NAME_set0_value(one, GEN_DNS, text);
+        sk_GENERAL_NAME_push(names, one);
+        X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, 0);
+        GENERAL_NAMES_free(names);
+    }
+    if (X509_sign(x, key.get(), EVP_sha256()) == 0) return fail(Code::internal, openssl_sentence("the certificate could not be signed"));
+    std::shared_ptr<Credentials> made(new Credentials());
+    made->made_up_ = true;
+    made->not_before_ = time_of(X509_get0_notBefore(x));
+    made->not_after_ = time_of(X509_get0_notAfter(x));
+    made->names_ = names_of(x);
+    made->issuer_ = issuer_of(x);
+    made->fingerprint_ = fingerprint_of(x);
+    made->kind_ = KeyKind::ecdsa;
+    made->parts_->key = std::move(key);
+    made->parts_->certificate = std::move(certificate);
+    return made;
+}
+
+Result<> works(std::string_view chain_pem, std::string_view key_pem, const std::string& what, Utc now) {
+    HALE_TRY(Credentials::parse(chain_pem, key_pem, what, now));
+    return {};
+}
+
+Result<> authorities_work(std::string_view ca_pem, const std::string& what) {
+    HALE_TRY(certificates_in(ca_pem, what));
+    return {};
 }
 
 }  // namespace hale::tls

@@ -26,6 +26,8 @@ public:
 
     // `what` names the source in errors: a file, "certificate of www.example".
     static Result<std::shared_ptr<const Credentials>> parse(std::string_view chain_pem, std::string_view key_pem, std::string_view what, Utc now);
+    // Self-signed, for a host that is served before it has a certificate: issuer and subject say that it is made up.
+    static Result<std::shared_ptr<const Credentials>> make_up(const std::string& name, Utc now);
     ~Credentials();
     Credentials(const Credentials&) = delete;
     Credentials& operator=(const Credentials&) = delete;
@@ -40,6 +42,7 @@ public:
     const std::string& issuer() const { return issuer_; }
     // SHA-256 of the certificate, in hex.
     const std::string& fingerprint() const { return fingerprint_; }
+    bool made_up() const { return made_up_; }
     const Parts& parts() const { return *parts_; }
 
 private:
@@ -47,10 +50,16 @@ private:
 
     std::unique_ptr<Parts> parts_;
     std::vector<std::string> names_;
+    bool made_up_ = false;
     KeyKind kind_ = KeyKind::other;
     Utc not_before_{}, not_after_{};
     std::string issuer_, fingerprint_;
 };
+
+// Can it be shown? As Credentials::parse has it.
+Result<> works(std::string_view chain_pem, std::string_view key_pem, const std::string& what, Utc now);
+// Can it say whom to believe?
+Result<> authorities_work(std::string_view ca_pem, const std::string& what);
 
 // "*.example" covers "www.example", not "example" nor "a.b.example".
 bool name_covers(std::string_view pattern, std::string_view host);

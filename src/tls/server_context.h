@@ -48,6 +48,7 @@ public:
     // For a name: the certificate of it, else of the wildcard above it, else the first of all. Several of one name: of
     // different keys, and the client's abilities choose, ECDSA before RSA.
     void set_credentials(std::vector<CredentialsPtr> credentials);
+    void set_hosts(const io::TlsHosts* hosts) override;
     // Newest first. Without keys sessions are resumed by nobody.
     void set_ticket_keys(std::vector<TicketKey> keys);
 

@@ -88,14 +88,15 @@ void Stream::Session::attach(io::Stream& stream) {
 
 // ── The stream ───────────────────────────────────────────────────────────────────────────────────────────
 
-Stream::Stream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::unique_ptr<Session> session)
-    : inner_(std::move(inner)), session_(std::move(session)), loop_(loop), again_(loop, io::member_fire<&Stream::tell_again>, this) {
+Stream::Stream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::unique_ptr<Session> session, std::shared_ptr<Turnstile> turnstile)
+    : inner_(std::move(inner)), session_(std::move(session)), loop_(loop), turnstile_(std::move(turnstile)), again_(loop, io::member_fire<&Stream::tell_again>, this) {
     session_->attach(*inner_);
     inner_->set_handler(this);
 }
 
 Stream::~Stream() {
-    inner_->set_handler(nullptr);
+    if (turnstile_) turnstile_->leave(*this);
+    if (inner_) inner_->set_handler(nullptr);
     // A last word where it costs no waiting; then the inner stream closes.
     if (stage_ == Stage::open && kept_.empty() && error_ == 0) SSL_shutdown(session_->ssl.get());
     ERR_clear_error();
@@ -107,10 +108,12 @@ void Stream::set_handler(io::StreamHandler* handler) {
 }
 
 void Stream::tell_again() noexcept {
+    if (stage_ == Stage::handshaking) return on_ready(*inner_, {.readable = true, .writable = true});
     if (handler_ != nullptr) handler_->on_ready(*this, {.readable = true, .writable = kept_.empty()});  // `this` may be gone now.
 }
 
 void Stream::on_ready(io::Stream&, io::Readiness ready) noexcept {
+    if (stage_ == Stage::handshaking && turnstile_) return turnstile_->enter(*this);
     if (stage_ == Stage::handshaking) {
         if (const int error = inner_->connect_error(); error != 0) {
             stage_ = Stage::failed;
@@ -128,6 +131,11 @@ void Stream::on_ready(io::Stream&, io::Readiness ready) noexcept {
     if (handler_ != nullptr && (ready.readable || ready.writable)) handler_->on_ready(*this, ready);  // `this` may be gone now.
 }
 
+void Stream::step() noexcept {
+    shake_hands();
+    if (stage_ != Stage::handshaking && handler_ != nullptr) handler_->on_ready(*this, {.readable = true, .writable = true});  // `this` may be gone now.
+}
+
 void Stream::shake_hands() {
     ERR_clear_error();
     const int result = SSL_do_handshake(session_->ssl.get());
@@ -138,6 +146,7 @@ void Stream::shake_hands() {
     const int why = SSL_get_error(session_->ssl.get(), result);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return;
     const long verified = SSL_get_verify_result(session_->ssl.get());
+    met_plain_http_ = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
     if (session_->inner_error != 0) fail_with(session_->inner_error, system_text(session_->inner_error));
     else if (session_->inner_ended) fail_with(EPROTO, "the other side closed the connection during the handshake");
     else if (verified != X509_V_OK) {
@@ -263,6 +272,23 @@ std::optional<io::PeerCertificate> Stream::peer_certificate() const {
     X509* certificate = SSL_get0_peer_certificate(session_->ssl.get());
     if (certificate == nullptr) return std::nullopt;
     return facts_of(certificate);
+}
+
+std::unique_ptr<io::Stream> Stream::take_inner() {
+    if (turnstile_) turnstile_->leave(*this);
+    inner_->set_handler(nullptr);
+    stage_ = Stage::failed;
+    return std::move(inner_);
+}
+
+std::optional<Utc> Stream::peer_valid_until() const {
+    X509* certificate = SSL_get0_peer_certificate(session_->ssl.get());
+    if (certificate == nullptr) return std::nullopt;
+    return time_of(X509_get0_notAfter(certificate));
+}
+
+bool Stream::peer_verified() const {
+    return SSL_get0_peer_certificate(session_->ssl.get()) != nullptr && SSL_get_verify_result(session_->ssl.get()) == X509_V_OK;
 }
 
 }  // namespace hale::tls

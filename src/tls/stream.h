@@ -18,16 +18,18 @@
 
 #include "io/loop.h"
 #include "io/secure.h"
+#include "tls/turnstile.h"
 
 namespace hale::tls {
 
-class Stream final : public io::SecureStream, private io::StreamHandler {
+class Stream final : public io::SecureStream, private io::StreamHandler, private Waiting {
 public:
     static constexpr std::size_t most_kept = 16 * 1024;  // What one record carries.
 
     struct Session;  // OpenSSL's side of it.
     // For the contexts: a session that has its side, names and certificates set.
-    Stream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::unique_ptr<Session> session);
+    // `turnstile`: where its handshake waits for its turns; null: nowhere.
+    Stream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::unique_ptr<Session> session, std::shared_ptr<Turnstile> turnstile = {});
     ~Stream() override;
 
     void set_handler(io::StreamHandler* handler) override;
@@ -40,6 +42,7 @@ public:
     const SocketAddress& peer() const override { return inner_->peer(); }
     SocketAddress local() const override { return inner_->local(); }
 
+    void begin() override { again_.arm(loop_.now()); }
     bool established() const override { return stage_ == Stage::open; }
     const std::string& failure() const override { return failure_; }
     std::string_view alpn() const override;
@@ -47,12 +50,17 @@ public:
     std::string_view server_name() const override;
     bool resumed() const override;
     std::optional<io::PeerCertificate> peer_certificate() const override;
+    std::optional<Utc> peer_valid_until() const override;
+    bool peer_verified() const override;
+    bool met_plain_http() const override { return met_plain_http_; }
+    std::unique_ptr<io::Stream> take_inner() override;
 
 private:
     enum class Stage : std::uint8_t { handshaking, open, failed };
 
     void on_ready(io::Stream& stream, io::Readiness ready) noexcept override;
     void tell_again() noexcept;
+    void step() noexcept override;
     void shake_hands();
     void fail_with(int error, std::string_view otherwise);
     bool flush();
@@ -61,6 +69,7 @@ private:
     std::unique_ptr<io::Stream> inner_;
     std::unique_ptr<Session> session_;
     io::Loop& loop_;
+    std::shared_ptr<Turnstile> turnstile_;
     io::Timer again_;  // Readiness that no edge of the inner stream will bring.
     io::StreamHandler* handler_ = nullptr;
     Stage stage_ = Stage::handshaking;
@@ -68,6 +77,7 @@ private:
     std::string failure_;
     std::string kept_;         // Plain text that write() took and that is still to be sent.
     bool closing_ = false;     // close_notify goes out after what is kept.
+    bool met_plain_http_ = false;
     bool ended_ = false;       // close_notify came.
 };
 

@@ -9,12 +9,15 @@
 
 #include <cerrno>
 #include <functional>
+#include <map>
+#include <tuple>
 
 #include "sim/byte_pipe.h"
 #include "sim/world.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
 #include "tls/testing.h"
+#include "tls/turnstile.h"
 
 namespace hale::tls {
 namespace {
@@ -68,7 +71,9 @@ struct Bench {
         server_context = *ServerContext::create({});
         show({certificate});
     }
-    static CredentialsPtr credentials(const Issued& issued, Utc now) { return *Credentials::parse(issued.chain, issued.key, "test", now); }
+    static CredentialsPtr credentials(const Issued& issued, Utc now) {
+        return *Credentials::parse(issued.chain, issued.key, "test", now);
+    }
     void show(const std::vector<Issued>& all) {
         std::vector<CredentialsPtr> list;
         for (const auto& one : all) list.push_back(credentials(one, world.utc()));
@@ -85,7 +90,9 @@ struct Bench {
         });
     }
     bool until(const std::function<bool()>& done) { return world.run_until(done, 60s); }
-    bool open() { return until([&] { return client_end.writable && server_end.writable; }); }
+    bool open() {
+        return until([&] { return client_end.writable && server_end.writable; });
+    }
     // What the client was told in the end.
     std::string refusal() {
         until([&] { return client_end.error != 0; });
@@ -111,7 +118,8 @@ std::string made_up(std::size_t size) {
 
 TEST(Tls, CarriesBytesUnchangedInWhateverPiecesTheyCome) {
     const std::string up = made_up(70'000), down = made_up(50'001);
-    for (const std::uint64_t piece : {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{5}, std::uint64_t{17}, std::uint64_t{1000}, sim::no_limit})
+    for (const std::uint64_t piece :
+         {std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{5}, std::uint64_t{17}, std::uint64_t{1000}, sim::no_limit})
         for (const std::uint64_t window : {1'000u, 65'536u}) {
             SCOPED_TRACE(fmt::format("{} bytes at a time, window {}", piece, window));
             auto faults = std::make_shared<sim::PipeFaults>();
@@ -121,8 +129,10 @@ TEST(Tls, CarriesBytesUnchangedInWhateverPiecesTheyCome) {
             bench.server_end.to_write = down;
             bench.client_end.read_size = piece == 1 ? 3 : 4096;
             bench.begin();
-            ASSERT_TRUE(bench.until([&] { return bench.server_end.got.size() == up.size() && bench.client_end.got.size() == down.size(); }))
-                << bench.server_end.got.size() << " and " << bench.client_end.got.size() << ": " << bench.client->failure() << bench.server->failure();
+            ASSERT_TRUE(bench.until([&] {
+                return bench.server_end.got.size() == up.size() && bench.client_end.got.size() == down.size();
+            })) << bench.server_end.got.size()
+                << " and " << bench.client_end.got.size() << ": " << bench.client->failure() << bench.server->failure();
             EXPECT_TRUE(bench.server_end.got == up && bench.client_end.got == down);
             EXPECT_EQ(bench.client->version(), "TLSv1.3");
             EXPECT_EQ(bench.server->server_name(), "www.example");
@@ -164,8 +174,10 @@ TEST(Tls, ACutEndIsAFailureAndASaidOneIsNone) {
         bench.begin();
         ASSERT_TRUE(bench.until([&] { return bench.client_end.got == "half an answer"; }));
         bench.world.loop().run([&] {
-            if (said) bench.server.reset();
-            else bench.server->reset();
+            if (said)
+                bench.server.reset();
+            else
+                bench.server->reset();
         });
         ASSERT_TRUE(bench.until([&] { return bench.client_end.ended || bench.client_end.error != 0; }));
         EXPECT_EQ(bench.client_end.ended, said);
@@ -174,8 +186,9 @@ TEST(Tls, ACutEndIsAFailureAndASaidOneIsNone) {
 }
 
 TEST(Tls, ShowsTheCertificateOfTheNameAskedFor) {
-    for (const auto& [name, shown] : {std::pair{"www.example", "www.example"}, std::pair{"other.example", "other.example"}, std::pair{"a.wild.example", "www.example"},
-                                      std::pair{"10.0.0.7", "www.example"}}) {
+    for (const auto& [name, shown] :
+         {std::pair{"www.example", "www.example"}, std::pair{"other.example", "other.example"},
+          std::pair{"a.wild.example", "www.example"}, std::pair{"10.0.0.7", "www.example"}}) {
         SCOPED_TRACE(name);
         Bench bench;
         const Issued second = bench.authority.issue({.names = {"DNS:other.example"}});
@@ -195,10 +208,11 @@ TEST(Tls, BelievesNobodyWhoMustNotBeBelievedAndSaysWhy) {
         bool stranger;
         std::string_view why;
     };
-    const Case cases[] = {{{.names = {"DNS:www.example"}}, "elsewhere.example", false, "hostname mismatch"},
-                          {{.names = {"DNS:www.example"}}, "10.0.0.7", false, "IP address mismatch"},
-                          {{.names = {"DNS:*.example"}}, "a.b.example", false, "hostname mismatch"},
-                          {{.names = {"DNS:www.example"}}, "www.example", true, "unable to get local issuer certificate"}};
+    const Case cases[] = {
+        {{.names = {"DNS:www.example"}}, "elsewhere.example", false, "hostname mismatch"},
+        {{.names = {"DNS:www.example"}}, "10.0.0.7", false, "IP address mismatch"},
+        {{.names = {"DNS:*.example"}}, "a.b.example", false, "hostname mismatch"},
+        {{.names = {"DNS:www.example"}}, "www.example", true, "unable to get local issuer certificate"}};
     for (const auto& one : cases)
         for (const bool verify : {true, false}) {
             SCOPED_TRACE(fmt::format("{} {}", one.name, one.why));
@@ -207,7 +221,8 @@ TEST(Tls, BelievesNobodyWhoMustNotBeBelievedAndSaysWhy) {
             bench.show({(one.stranger ? stranger : bench.authority).issue(one.wanted)});
             bench.begin(one.name, {.verify = verify});
             if (verify) {
-                EXPECT_NE(bench.refusal().find("certificate verify failed"), std::string::npos) << bench.client->failure();
+                EXPECT_NE(bench.refusal().find("certificate verify failed"), std::string::npos)
+                    << bench.client->failure();
                 EXPECT_NE(bench.client->failure().find(one.why), std::string::npos) << bench.client->failure();
                 EXPECT_EQ(bench.client_end.error, EPROTO);
             } else {
@@ -225,7 +240,10 @@ TEST(Tls, BelievesNobodyWhoMustNotBeBelievedAndSaysWhy) {
 }
 
 TEST(Tls, AgreesOnAProtocolOrOnNone) {
-    for (const auto& [offered, agreed] : {std::pair<std::vector<std::string>, std::string>{{"h2", "http/1.1"}, "http/1.1"}, {{}, ""}, {{"spdy"}, "refused"}}) {
+    for (const auto& [offered, agreed] :
+         {std::pair<std::vector<std::string>, std::string>{{"h2", "http/1.1"}, "http/1.1"},
+          {{}, ""},
+          {{"spdy"}, "refused"}}) {
         Bench bench;
         bench.begin("www.example", {.alpn = offered});
         if (agreed == "refused") {
@@ -247,7 +265,9 @@ TEST(Tls, AsksForClientsCertificatesWhereItIsTold) {
             bench.show({bench.certificate});
             Authority stranger(bench.world.utc(), "CN=Stranger");
             ClientOptions options;
-            if (brought != 0) options.own = Bench::credentials((brought == 1 ? bench.authority : stranger).issue({.names = {"DNS:client"}}), bench.world.utc());
+            if (brought != 0)
+                options.own = Bench::credentials(
+                    (brought == 1 ? bench.authority : stranger).issue({.names = {"DNS:client"}}), bench.world.utc());
             bench.client_end.to_write = "hello";
             bench.begin("www.example", options);
             const bool welcome = brought == 1 || (brought == 0 && clients == ClientCertificates::asked);
@@ -259,7 +279,8 @@ TEST(Tls, AsksForClientsCertificatesWhereItIsTold) {
 
 // Whatever a stranger says instead of a ClientHello, and at whichever byte of a good one it stops.
 TEST(Tls, AStrangersBytesEndTheHandshakeAndNothingElse) {
-    for (const std::string_view said : {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\xff\xff", "SSH-2.0-x\r\n", "\x16\x03\x01\x00\x05hello"}) {
+    for (const std::string_view said :
+         {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\x16\x03\x01\xff\xff", "SSH-2.0-x\r\n", "\x16\x03\x01\x00\x05hello"}) {
         Bench bench;
         bench.world.loop().run([&] {
             bench.server = bench.server_context->accept(bench.world.loop(), std::move(bench.theirs));
@@ -275,23 +296,141 @@ TEST(Tls, AStrangersBytesEndTheHandshakeAndNothingElse) {
 }
 
 // Each name may have a certificate of either kind of key; the client's abilities choose, ECDSA where they allow it.
+struct Hosts final : io::TlsHosts {
+    std::map<std::string, const std::string*, std::less<>> served;
+    Host host(std::string_view name) const override {
+        const auto found = served.find(name);
+        return found == served.end() ? Host{} : Host{.served = true, .client_ca_pem = found->second};
+    }
+};
+
+TEST(Tls, ServesAHostBeforeItHasACertificateAndNobodyElses) {
+    for (const auto& [name, made_up, refused] :
+         std::vector<std::tuple<std::string, bool, bool>>{{"www.example", false, false},
+                                                          {"a.wild.example", false, false},
+                                                          {"new.example", true, false},
+                                                          {"foreign.example", false, true}}) {
+        Bench bench;
+        Hosts hosts;
+        hosts.served = {{"new.example", nullptr}};
+        bench.server_context->set_hosts(&hosts);
+        bench.begin(name, {.verify = false});
+        if (refused) {
+            EXPECT_NE(bench.refusal().find("unrecognized name"), std::string::npos) << bench.refusal();
+            continue;
+        }
+        ASSERT_TRUE(bench.open()) << name;
+        const auto shown = bench.client->peer_certificate();
+        ASSERT_TRUE(shown);
+        EXPECT_EQ(shown->issuer.find("placeholder") != std::string::npos, made_up) << name << ": " << shown->issuer;
+        if (made_up) {
+            EXPECT_EQ(shown->names, std::vector<std::string>{name});
+            EXPECT_FALSE(bench.client->peer_verified());
+        }
+    }
+}
+
+// What opens one host must not open another: not the certificate, and no session that was made with it.
+TEST(Tls, EachHostHasItsOwnClients) {
+    for (const bool right : {false, true}) {
+        Bench bench;
+        Authority mine(bench.world.utc()), stranger(bench.world.utc(), "CN=Other");
+        const std::string mine_pem = mine.pem();
+        Hosts hosts;
+        hosts.served = {{"www.example", &mine_pem}, {"a.wild.example", nullptr}};
+        bench.server_context->set_hosts(&hosts);
+        bench.begin(
+            "www.example",
+            {.own = Bench::credentials((right ? mine : stranger).issue({.names = {"DNS:client"}}), bench.world.utc())});
+        bench.until([&] { return bench.server_end.writable || bench.server_end.error != 0; });
+        EXPECT_EQ(bench.server->established(), right);
+        if (right)
+            EXPECT_TRUE(bench.server->peer_verified());
+        else
+            EXPECT_NE(bench.server->failure().find("certificate verify failed"), std::string::npos)
+                << bench.server->failure();
+    }
+    Bench bench;
+    const std::string pem = bench.authority.pem();
+    Hosts hosts;
+    hosts.served = {{"www.example", &pem}};
+    bench.server_context->set_hosts(&hosts);
+    bench.begin("www.example");
+    ASSERT_TRUE(bench.open());
+    EXPECT_FALSE(bench.server->peer_verified()) << "nobody showed a certificate, and the request is told so";
+}
+
+TEST(Tls, PlainHttpIsToldApartAndItsStreamGivenBack) {
+    Bench bench;
+    bench.world.loop().run([&] {
+        bench.server = bench.server_context->accept(bench.world.loop(), std::move(bench.theirs));
+        bench.server->set_handler(&bench.server_end);
+        bench.ours->write("GET / HTTP/1.1\r\nHost: www.example\r\n\r\n");
+    });
+    ASSERT_TRUE(bench.until([&] { return bench.server_end.error != 0; }));
+    EXPECT_TRUE(bench.server->met_plain_http());
+    bench.world.loop().run([&] {
+        const auto plain = bench.server->take_inner();
+        plain->write("HTTP/1.1 400 Bad Request\r\n\r\n");
+        plain->shutdown_write();
+        bench.server.reset();
+        bench.ours->set_handler(&bench.client_end);
+    });
+    ASSERT_TRUE(bench.until([&] { return !bench.client_end.got.empty(); }));
+    EXPECT_TRUE(bench.client_end.got.starts_with("HTTP/1.1 400"));
+}
+
+struct Step final : Waiting {
+    std::vector<int>* order = nullptr;
+    int number = 0;
+    Turnstile* again = nullptr;
+    void step() noexcept override {
+        order->push_back(number);
+        if (again != nullptr) std::exchange(again, nullptr)->enter(*this);
+    }
+};
+
+TEST(Turnstile, LetsEightThroughATurnInOrderAndForgetsWhoLeft) {
+    sim::World world{3};
+    const auto turnstile = std::make_shared<Turnstile>(world.loop());
+    std::vector<int> order;
+    std::vector<Step> steps(20);
+    for (int i = 0; i < 20; ++i)
+        steps[static_cast<std::size_t>(i)].order = &order, steps[static_cast<std::size_t>(i)].number = i;
+    steps[0].again = turnstile.get();
+    world.loop().run([&] {
+        for (auto& one : steps) turnstile->enter(one);
+        turnstile->enter(steps[3]);  // Already in line.
+        turnstile->leave(steps[5]);
+    });
+    ASSERT_TRUE(world.run_until([&] { return turnstile->waiting() == 0 && order.size() == 20; }, 1s)) << order.size();
+    const std::vector<int> wanted{0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0};
+    EXPECT_EQ(order, wanted);
+}
+
 TEST(Tls, HasBothKindsOfKeysSideBySide) {
     for (const bool rsa_first : {false, true}) {
         Bench bench;
-        const Issued ecdsa = bench.authority.issue({.names = {"DNS:www.example"}}), rsa = bench.authority.issue({.names = {"DNS:www.example"}, .rsa = true});
-        if (rsa_first) bench.show({rsa, ecdsa});
-        else bench.show({ecdsa, rsa});
+        const Issued ecdsa = bench.authority.issue({.names = {"DNS:www.example"}}),
+                     rsa = bench.authority.issue({.names = {"DNS:www.example"}, .rsa = true});
+        if (rsa_first)
+            bench.show({rsa, ecdsa});
+        else
+            bench.show({ecdsa, rsa});
         bench.begin();
         ASSERT_TRUE(bench.open()) << bench.client->failure();
-        EXPECT_EQ(bench.client->peer_certificate()->fingerprint, Bench::credentials(ecdsa, bench.world.utc())->fingerprint());
+        EXPECT_EQ(bench.client->peer_certificate()->fingerprint,
+                  Bench::credentials(ecdsa, bench.world.utc())->fingerprint());
     }
 }
 
 TEST(Credentials, RefuseWhatCannotServeAndSayWhy) {
     const Utc now{1'795'270'000s};
     Authority authority(now);
-    const Issued good = authority.issue({.names = {"DNS:a.example"}}), other = authority.issue({.names = {"DNS:b.example"}});
-    const Issued old = authority.issue({.names = {"DNS:a.example"}, .from = -48h, .until = -24h}), early = authority.issue({.names = {"DNS:a.example"}, .from = 1h});
+    const Issued good = authority.issue({.names = {"DNS:a.example"}}),
+                 other = authority.issue({.names = {"DNS:b.example"}});
+    const Issued old = authority.issue({.names = {"DNS:a.example"}, .from = -48h, .until = -24h}),
+                 early = authority.issue({.names = {"DNS:a.example"}, .from = 1h});
     const std::string encrypted = pem_of(new_key().get(), "secret");
     const struct {
         std::string chain, key;
@@ -307,7 +446,9 @@ TEST(Credentials, RefuseWhatCannotServeAndSayWhy) {
     for (const auto& one : cases) {
         const auto parsed = Credentials::parse(one.chain, one.key, "web.pem", now);
         ASSERT_FALSE(parsed) << one.why;
-        EXPECT_TRUE(parsed.error().text.starts_with("web.pem: ") && parsed.error().text.find(one.why) != std::string::npos) << parsed.error().text;
+        EXPECT_TRUE(parsed.error().text.starts_with("web.pem: ") &&
+                    parsed.error().text.find(one.why) != std::string::npos)
+            << parsed.error().text;
     }
     const auto parsed = Credentials::parse(good.chain + authority.pem(), good.key, "web.pem", now);
     ASSERT_TRUE(parsed);
@@ -318,8 +459,12 @@ TEST(Credentials, RefuseWhatCannotServeAndSayWhy) {
 }
 
 TEST(Credentials, CoverNamesAsRfc6125Says) {
-    for (const auto& [pattern, host, covered] : {std::tuple{"a.example", "a.example", true}, {"*.example", "a.example", true}, {"*.example", "example", false},
-                                                 {"*.example", "a.b.example", false}, {"*.example", ".example", false}, {"a.example", "b.example", false}})
+    for (const auto& [pattern, host, covered] : {std::tuple{"a.example", "a.example", true},
+                                                 {"*.example", "a.example", true},
+                                                 {"*.example", "example", false},
+                                                 {"*.example", "a.b.example", false},
+                                                 {"*.example", ".example", false},
+                                                 {"a.example", "b.example", false}})
         EXPECT_EQ(name_covers(pattern, host), covered) << pattern << " " << host;
 }
 

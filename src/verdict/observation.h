@@ -30,6 +30,7 @@ struct Observation {
     bool counted = false;       // Set by the judge: did it touch a run?
     std::uint16_t status = 0;   // HTTP status, 0 without one.
     std::uint16_t generation = 0;
+    std::uint32_t certificate_until = 0;  // Seconds since 1970, UTC; 0: none was shown.
     Instant started{};
     Instant ended{};
     Utc at{};                   // When it ended.

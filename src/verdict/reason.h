@@ -52,6 +52,7 @@ enum class Reason : std::uint8_t {
     container_oom,
     image_pull_failed,
     route_missing,
+    certificate_expiring,
 };
 
 struct ReasonFacts {

@@ -72,9 +72,13 @@ Node::Node(Site& site, NodeOptions options)
     for (unsigned i = 0; i < options_.workers; ++i) {
         WorkerSeat& seat = workers_[i];
         seat.loop = &site_.world.make_loop("worker");
+        seat.client_tls = std::make_unique<tls::Doors>(*seat.loop);
+        if (options_.tls) seat.server_tls = *tls::ServerContext::create({});
         seat.worker = std::make_unique<proxy::Worker>(
             *seat.loop, site_.network.net(options_.host, *seat.loop), proxy::WorkerOptions{.index = i, .seed = site.world.random().next()},
-            proxy::WorkerDoors{.passive =
+            proxy::WorkerDoors{.server_tls = seat.server_tls.get(),
+                               .client_tls = seat.client_tls.get(),
+                               .passive =
                                    [this](std::vector<catalog::Passive> signals) {
                                        for (auto& signal : signals) {
                                            CheckerSeat& to = checkers_[signal.row % checkers_.size()];
@@ -127,9 +131,21 @@ bool Node::start(std::shared_ptr<const config::Document> document) {
             auto at = seat.worker->listen({options_.ip, static_cast<std::uint16_t>(options_.port + i), {}});
             HALE_CHECK(at.has_value());
             seat.at = *at;
+            if (!options_.tls) return;
+            auto secure_at = seat.worker->listen_secure({options_.ip, static_cast<std::uint16_t>(options_.port + 1000 + i), {}});
+            HALE_CHECK(secure_at.has_value());
+            seat.secure_at = *secure_at;
         });
     }
     return true;
+}
+
+void Node::show(const std::vector<tls::CredentialsPtr>& credentials) {
+    for (auto& seat : workers_) seat.loop->post([context = seat.server_tls, credentials] { context->set_credentials(credentials); });
+}
+
+void Node::seal_with(const std::vector<tls::TicketKey>& keys) {
+    for (auto& seat : workers_) seat.loop->post([context = seat.server_tls, keys] { context->set_ticket_keys(keys); });
 }
 
 void Node::ask(catalog::Change change, catalog::MutationReply reply) {

@@ -24,6 +24,8 @@
 #include "sim/resolver.h"
 #include "sim/world.h"
 #include "tests/scenario/disk.h"
+#include "tls/doors.h"
+#include "tls/server_context.h"
 
 namespace hale::scenario {
 
@@ -44,7 +46,8 @@ struct NodeOptions {
     Ip ip = Ip::v4(10, 0, 0, 2);
     unsigned checkers = 2;
     unsigned workers = 2;
-    std::uint16_t port = 8000;  // Worker i listens at port + i.
+    std::uint16_t port = 8000;  // Worker i listens at port + i,
+    bool tls = false;           // and over TLS at port + 1000 + i.
 };
 
 std::shared_ptr<const config::Document> document(const std::string& yaml);
@@ -75,6 +78,10 @@ public:
     sim::Loop& worker_loop(unsigned i) { return *workers_[i].loop; }
     proxy::Worker& worker(unsigned i) { return *workers_[i].worker; }
     SocketAddress worker_at(unsigned i) const { return workers_[i].at; }
+    SocketAddress worker_secure_at(unsigned i) const { return workers_[i].secure_at; }
+    // On every worker, as the daemon hands them out.
+    void show(const std::vector<tls::CredentialsPtr>& credentials);
+    void seal_with(const std::vector<tls::TicketKey>& keys);
     unsigned workers() const { return static_cast<unsigned>(workers_.size()); }
     SlowJournal& journal() { return journal_; }
     // The newest snapshot that was published, and the oldest that some worker still routes by.
@@ -110,8 +117,10 @@ private:
     };
     struct WorkerSeat {
         sim::Loop* loop = nullptr;
+        std::shared_ptr<tls::ServerContext> server_tls;
+        std::unique_ptr<tls::Doors> client_tls;
         std::unique_ptr<proxy::Worker> worker;
-        SocketAddress at;
+        SocketAddress at, secure_at;
         std::uint64_t revision = 0;
     };
 

@@ -1,0 +1,183 @@
+// Load over TLS 1.3, by OpenSSL on bare sockets.
+//   bench_tls_load --to 127.0.0.1:8443 --host h.test --mode new|resumed|keep|idle --connections 8 --seconds 2 [--rate 0]
+// new: each connection shakes hands in full, asks once, and ends. resumed: the same by a session's ticket. keep: each asks
+// again at once on the connection it has. idle: each asks once and waits; "ready" is printed, and the end of stdin ends it.
+// rate: connections a second in all (new, resumed), 0: as fast as they go. Prints one JSON object.
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+    sockaddr_in to{};
+    std::string host = "bench.test", mode = "new";
+    int connections = 8;
+    double seconds = 2, rate = 0;
+};
+
+struct Counts {
+    std::atomic<std::uint64_t> done{0}, errors{0}, resumed{0};
+    std::mutex guard;
+    std::vector<std::uint32_t> latencies_us;
+};
+
+int keep_session(SSL* ssl, SSL_SESSION* session) {
+    auto** kept = static_cast<SSL_SESSION**>(SSL_get_app_data(ssl));
+    if (kept == nullptr) return 0;
+    SSL_SESSION_free(*kept);
+    *kept = session;
+    return 1;
+}
+
+// One connection with its handshake over, or null.
+struct Secure {
+    int fd = -1;
+    SSL* ssl = nullptr;
+    bool open(const Options& options, SSL_CTX* context, SSL_SESSION** session) {
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        const timeval patience{.tv_sec = 10, .tv_usec = 0};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        if (connect(fd, reinterpret_cast<const sockaddr*>(&options.to), sizeof options.to) != 0) return false;
+        ssl = SSL_new(context);
+        SSL_set_fd(ssl, fd);
+        SSL_set_tlsext_host_name(ssl, options.host.c_str());
+        SSL_set_app_data(ssl, session);
+        if (session != nullptr && *session != nullptr) SSL_set_session(ssl, *session);
+        return SSL_connect(ssl) == 1;
+    }
+    bool ask(const std::string& request) {
+        if (SSL_write(ssl, request.data(), static_cast<int>(request.size())) <= 0) return false;
+        char buffer[8192];
+        std::string got;
+        for (;;) {
+            const int bytes = SSL_read(ssl, buffer, sizeof buffer);
+            if (bytes <= 0) return false;
+            got.append(buffer, static_cast<std::size_t>(bytes));
+            const auto head = got.find("\r\n\r\n");
+            if (head == std::string::npos) continue;
+            std::size_t length = 0;
+            for (const std::string_view name : {"\r\nContent-Length: ", "\r\ncontent-length: "})
+                if (const auto at = got.find(name); at != std::string::npos && at < head) length = std::strtoul(got.data() + at + name.size(), nullptr, 10);
+            if (got.size() >= head + 4 + length) return got.starts_with("HTTP/1.1 200");
+        }
+    }
+    void end() {
+        if (ssl != nullptr) SSL_shutdown(ssl), SSL_free(ssl);
+        if (fd >= 0) close(fd);
+        ssl = nullptr, fd = -1;
+    }
+};
+
+void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts& counts, int index) {
+    const bool keep = options.mode == "keep";
+    const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\nAccept: */*\r\n{}\r\n", options.host, keep ? "" : "Connection: close\r\n");
+    SSL_SESSION* session = nullptr;
+    SSL_SESSION** const kept = options.mode == "resumed" ? &session : nullptr;
+    std::vector<std::uint32_t> latencies;
+    Secure connection;
+    if (options.mode == "resumed") {  // The first is no part of what is measured.
+        if (connection.open(options, context, kept)) connection.ask(request);
+        connection.end();
+    }
+    const double share = options.rate / options.connections;
+    const auto gap = share > 0 ? std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / share)) : Clock::duration{};
+    auto due = Clock::now() + gap / options.connections * index;
+    while (Clock::now() < end) {
+        if (gap > Clock::duration{}) {
+            std::this_thread::sleep_until(std::min(due, end));
+            due += gap;
+        }
+        const auto began = Clock::now();
+        bool fine = connection.ssl != nullptr || connection.open(options, context, kept);
+        if (fine && SSL_session_reused(connection.ssl) == 1) ++counts.resumed;
+        fine = fine && connection.ask(request);
+        if (!fine) ++counts.errors;
+        else ++counts.done, latencies.push_back(static_cast<std::uint32_t>((Clock::now() - began) / std::chrono::microseconds(1)));
+        if (!keep || !fine) connection.end();
+    }
+    connection.end();
+    SSL_SESSION_free(session);
+    const std::scoped_lock lock(counts.guard);
+    counts.latencies_us.insert(counts.latencies_us.end(), latencies.begin(), latencies.end());
+}
+
+int hold_idle(const Options& options, SSL_CTX* context) {
+    const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", options.host);
+    std::vector<Secure> all(static_cast<std::size_t>(options.connections));
+    for (auto& one : all)
+        if (!one.open(options, context, nullptr) || !one.ask(request)) {
+            fmt::print(stderr, "bench_tls_load: a connection failed\n");
+            return 1;
+        }
+    fmt::print("ready\n");
+    std::fflush(stdout);
+    while (std::getchar() != EOF) {}
+    for (auto& one : all) one.end();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const std::string_view key = argv[i];
+        const std::string value = argv[i + 1];
+        if (key == "--to") {
+            options.to.sin_family = AF_INET;
+            inet_pton(AF_INET, value.substr(0, value.find(':')).c_str(), &options.to.sin_addr);
+            options.to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(value.substr(value.find(':') + 1).c_str())));
+        } else if (key == "--host") options.host = value;
+        else if (key == "--mode") options.mode = value;
+        else if (key == "--connections") options.connections = std::atoi(value.c_str());
+        else if (key == "--seconds") options.seconds = std::atof(value.c_str());
+        else if (key == "--rate") options.rate = std::atof(value.c_str());
+        else {
+            fmt::print(stderr, "bench_tls_load: unknown option {}\n", key);
+            return 2;
+        }
+    }
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(context, keep_session);
+    if (options.mode == "idle") return hold_idle(options, context);
+    Counts counts;
+    const auto begin = Clock::now();
+    const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
+    std::vector<std::thread> threads;
+    for (int i = 0; i < options.connections; ++i) threads.emplace_back([&, i] { run(options, context, end, counts, i); });
+    for (auto& one : threads) one.join();
+    const double took = std::chrono::duration<double>(Clock::now() - begin).count();
+    std::ranges::sort(counts.latencies_us);
+    const auto quantile = [&](double q) { return counts.latencies_us.empty() ? 0 : counts.latencies_us[static_cast<std::size_t>(q * static_cast<double>(counts.latencies_us.size() - 1))]; };
+    fmt::print("{{\"requests\":{},\"seconds\":{:.3f},\"errors\":{},\"resumed\":{},\"p50_us\":{},\"p99_us\":{}}}\n", counts.done.load(), took, counts.errors.load(), counts.resumed.load(),
+               quantile(0.5), quantile(0.99));
+    return 0;
+}
