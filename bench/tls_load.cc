@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,7 +19,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -37,8 +37,6 @@ struct Options {
 
 struct Counts {
     std::atomic<std::uint64_t> done{0}, errors{0}, resumed{0};
-    std::mutex guard;
-    std::vector<std::uint32_t> latencies_us;
 };
 
 int keep_session(SSL* ssl, SSL_SESSION* session) {
@@ -90,12 +88,11 @@ struct Secure {
     }
 };
 
-void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts& counts, int index) {
+void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts& counts, std::vector<std::uint32_t>& latencies, int index) {
     const bool keep = options.mode == "keep";
     const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\nAccept: */*\r\n{}\r\n", options.host, keep ? "" : "Connection: close\r\n");
     SSL_SESSION* session = nullptr;
     SSL_SESSION** const kept = options.mode == "resumed" ? &session : nullptr;
-    std::vector<std::uint32_t> latencies;
     Secure connection;
     if (options.mode == "resumed") {  // The first is no part of what is measured.
         if (connection.open(options, context, kept)) connection.ask(request);
@@ -106,7 +103,8 @@ void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts
     auto due = Clock::now() + gap / options.connections * index;
     while (Clock::now() < end) {
         if (gap > Clock::duration{}) {
-            std::this_thread::sleep_until(std::min(due, end));
+            const auto left = std::min(due, end) - Clock::now();
+            poll(nullptr, 0, static_cast<int>(std::max<std::int64_t>(0, left / std::chrono::milliseconds(1))));
             due += gap;
         }
         const auto began = Clock::now();
@@ -119,8 +117,6 @@ void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts
     }
     connection.end();
     SSL_SESSION_free(session);
-    const std::scoped_lock lock(counts.guard);
-    counts.latencies_us.insert(counts.latencies_us.end(), latencies.begin(), latencies.end());
 }
 
 int hold_idle(const Options& options, SSL_CTX* context) {
@@ -172,11 +168,14 @@ int main(int argc, char** argv) {
     const auto begin = Clock::now();
     const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
     std::vector<std::thread> threads;
-    for (int i = 0; i < options.connections; ++i) threads.emplace_back([&, i] { run(options, context, end, counts, i); });
+    std::vector<std::vector<std::uint32_t>> latencies(static_cast<std::size_t>(options.connections));
+    for (int i = 0; i < options.connections; ++i) threads.emplace_back([&, i] { run(options, context, end, counts, latencies[static_cast<std::size_t>(i)], i); });
     for (auto& one : threads) one.join();
+    std::vector<std::uint32_t> all;
+    for (const auto& one : latencies) all.insert(all.end(), one.begin(), one.end());
     const double took = std::chrono::duration<double>(Clock::now() - begin).count();
-    std::ranges::sort(counts.latencies_us);
-    const auto quantile = [&](double q) { return counts.latencies_us.empty() ? 0 : counts.latencies_us[static_cast<std::size_t>(q * static_cast<double>(counts.latencies_us.size() - 1))]; };
+    std::ranges::sort(all);
+    const auto quantile = [&](double q) { return all.empty() ? 0 : all[static_cast<std::size_t>(q * static_cast<double>(all.size() - 1))]; };
     fmt::print("{{\"requests\":{},\"seconds\":{:.3f},\"errors\":{},\"resumed\":{},\"p50_us\":{},\"p99_us\":{}}}\n", counts.done.load(), took, counts.errors.load(), counts.resumed.load(),
                quantile(0.5), quantile(0.99));
     return 0;
