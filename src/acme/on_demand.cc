@@ -7,7 +7,7 @@
 namespace hale::acme {
 
 namespace {
-constexpr Duration window = 1h;
+constexpr Duration counted_window = 1h;
 }
 
 bool could_be_certified(std::string_view host) {
@@ -30,7 +30,7 @@ OnDemand::Verdict OnDemand::wanted(std::string_view host, Instant now) {
         if (now < found->second) return Verdict::refused;
         refused_.erase(found);
     }
-    while (!asked_.empty() && now - asked_.front() >= window) asked_.pop_front();
+    while (!asked_.empty() && now - asked_.front() >= counted_window) asked_.pop_front();
     if (asked_.size() >= per_hour_) return Verdict::too_many;
     asked_.push_back(now);
     answered(host, false, now);  // Until the answer comes: not asked twice.

@@ -13,7 +13,6 @@ namespace hale::acme {
 
 namespace {
 
-constexpr int too_many_requests = 429, service_unavailable = 503;
 
 Failure unusable(const Error& error) { return {.kind = FailureKind::unreachable, .text = fmt::format("the authority's answer: {}", error.text)}; }
 
@@ -212,8 +211,8 @@ Command Order::pause(Stage stage, const Answer& answer) {
 
 Command Order::refused(const Answer& answer, std::string_view attempted) {
     const Problem problem = read_problem(answer);
-    const bool limited = answer.status == too_many_requests || problem.type == "rateLimited";
-    return fail_with({.kind = limited ? FailureKind::rate_limited : answer.status == service_unavailable ? FailureKind::unreachable : FailureKind::refused,
+    const bool limited = answer.status == status_too_many_requests || problem.type == "rateLimited";
+    return fail_with({.kind = limited ? FailureKind::rate_limited : answer.status == status_service_unavailable ? FailureKind::unreachable : FailureKind::refused,
                       .text = fmt::format("the authority refused {} for {}: {}", attempted, names(), problem.text()),
                       .retry_after = answer.retry_after});
 }

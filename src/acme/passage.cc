@@ -8,7 +8,7 @@
 namespace hale::acme {
 
 namespace {
-constexpr int unauthorized = 401, forbidden = 403, too_many_requests = 429, service_unavailable = 503;
+constexpr int unauthorized = 401, forbidden = 403;
 }
 
 std::string_view text(FailureKind kind) {
@@ -71,9 +71,9 @@ void Passage::unreachable(std::string why) {
 
 void Passage::refused(const Answer& answer, std::string_view attempted) {
     const Problem problem = read_problem(answer);
-    const bool limited = answer.status == too_many_requests || problem.type == "rateLimited";
+    const bool limited = answer.status == status_too_many_requests || problem.type == "rateLimited";
     fail_with(limited                                ? FailureKind::rate_limited
-              : answer.status == service_unavailable ? FailureKind::unreachable
+              : answer.status == status_service_unavailable ? FailureKind::unreachable
                                                      : FailureKind::refused,
               fmt::format("the authority {} refused {}: {}", known_.directory_url, attempted, problem.text()), answer.retry_after);
 }

@@ -34,6 +34,8 @@ struct Acquaintance {
     bool needs_fresh_key = false;  // The account of this key was closed.
 };
 
+inline constexpr int status_too_many_requests = 429, status_service_unavailable = 503;
+
 enum class FailureKind : std::uint8_t {
     unreachable,   // No answer, or none of ACME's.
     refused,       // A problem document.

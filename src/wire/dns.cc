@@ -18,7 +18,7 @@ constexpr std::array<std::pair<DnsType, std::string_view>, 9> types{{{DnsType::a
                                                                      {DnsType::srv, "SRV"}, {DnsType::ptr, "PTR"}, {DnsType::soa, "SOA"}}};
 constexpr std::array<std::string_view, 11> rcodes{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
                                                   "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};
-constexpr std::size_t head_bytes = 12;
+constexpr std::size_t dns_head_bytes = 12;
 constexpr std::size_t max_label = 63;
 constexpr std::size_t max_wire_name = 255;  // With its length bytes.
 constexpr std::uint16_t class_internet = 1;
@@ -34,7 +34,7 @@ void append_16(std::string& out, std::uint16_t value) {
 }
 
 // Steps through a message. Once something is missing, `ok` stays false.
-struct Cursor {
+struct MessageCursor {
     std::string_view message;
     std::size_t at = 0;
     bool ok = true;
@@ -63,7 +63,7 @@ void append_label(std::string& out, std::string_view label) {
 }
 
 // A pointer leads to before the place where the labels read so far began, so each is nearer to the beginning.
-std::string Cursor::name() {
+std::string MessageCursor::name() {
     std::string out;
     std::size_t here = at;
     std::size_t limit = at;
@@ -76,7 +76,7 @@ std::string Cursor::name() {
             if (here + 1 >= message.size()) return ok = false, std::string{};
             const std::size_t to = static_cast<std::size_t>(byte & 0x3f) << 8 | static_cast<unsigned char>(message[here + 1]);
             if (!std::exchange(jumped, true)) at = here + 2;
-            if (to >= limit || to < head_bytes) return ok = false, std::string{};
+            if (to >= limit || to < dns_head_bytes) return ok = false, std::string{};
             here = limit = to;
             continue;
         }
@@ -93,7 +93,7 @@ std::string Cursor::name() {
 }
 
 // Character strings, one after the other (RFC 1035 section 3.3.14); their text is joined, as its readers do.
-std::string joined_strings(Cursor data) {
+std::string joined_strings(MessageCursor data) {
     std::string out;
     while (data.ok && data.left() > 0) out += data.take(data.number(1));
     return data.ok ? out : std::string{};
@@ -111,7 +111,7 @@ std::string ip_text(std::string_view bytes) {
 }
 
 // What the data of a record says; nothing when it is not of its type. `data` knows the message up to the data's end.
-std::optional<std::string> data_text(DnsType type, Cursor data) {
+std::optional<std::string> data_text(DnsType type, MessageCursor data) {
     const auto name_of = [&] {
         std::string name = data.name();
         return name.empty() ? std::string(".") : name;
@@ -148,7 +148,7 @@ std::optional<std::string> data_text(DnsType type, Cursor data) {
             break;
         }
         case DnsType::txt: {
-            Cursor strings = data;
+            MessageCursor strings = data;
             while (strings.ok && strings.left() > 0) strings.take(strings.number(1));
             if (!strings.ok) return std::nullopt;
             return joined_strings(data);
@@ -208,7 +208,7 @@ Result<std::string> dns_query(std::uint16_t id, std::string_view name, DnsType t
 }
 
 Result<DnsAnswer> parse_dns_answer(std::string_view message) {
-    Cursor in{message};
+    MessageCursor in{message};
     DnsAnswer out;
     out.id = static_cast<std::uint16_t>(in.number(2));
     const auto flags = in.number(2);
@@ -249,7 +249,7 @@ Result<DnsAnswer> parse_dns_answer(std::string_view message) {
             const auto known = std::ranges::find(types, static_cast<DnsType>(type), &std::pair<DnsType, std::string_view>::first);
             if (section != 0 || of != class_internet || known == types.end()) continue;
             record.type = known->first;
-            auto text = data_text(record.type, Cursor{message.substr(0, in.at), begin});
+            auto text = data_text(record.type, MessageCursor{message.substr(0, in.at), begin});
             if (!text) return malformed(fmt::format("a record of type {} that can't be read", known->second));
             record.text = std::move(*text);
             out.answers.push_back(std::move(record));

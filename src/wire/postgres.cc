@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t protocol_3_0 = 196608;
 constexpr std::uint32_t ssl_request = 80877103;
-constexpr std::size_t head_bytes = 5;    // The type and the length.
+constexpr std::size_t frame_head_bytes = 5;    // The type and the length.
 constexpr std::size_t length_bytes = 4;  // Counted by the length itself.
 
 void append_number(std::string& out, std::uint32_t value) {
@@ -125,12 +125,12 @@ void append_postgres_terminate(std::string& out) { const Frame frame(out, 'X'); 
 PostgresReader::Step PostgresReader::read(std::string_view bytes) {
     std::size_t at = 0;
     while (at < bytes.size() && !whole_ && why_.empty()) {
-        if (head_.size() < head_bytes) {
+        if (head_.size() < frame_head_bytes) {
             head_ += bytes[at++];
             const char type = head_.front();
             // An HTTP server, say, is known by its first byte ('H' is one of COPY's, which nobody asked for).
             if (std::string_view("RSKZTDCENIAvt").find(type) == std::string_view::npos) why_ = "a message of no type that was asked for";
-            if (head_.size() < head_bytes || !why_.empty()) continue;
+            if (head_.size() < frame_head_bytes || !why_.empty()) continue;
             const std::uint32_t length = number_at(std::string_view(head_).substr(1));
             if (length < length_bytes) why_ = "a message shorter than its own length";
             else if (length - length_bytes > limits_.max_body) why_ = "a message is too long";
