@@ -13,7 +13,6 @@ namespace hale::acme {
 
 namespace {
 
-
 Failure unusable(const Error& error) { return {.kind = FailureKind::unreachable, .text = fmt::format("the authority's answer: {}", error.text)}; }
 
 }  // namespace

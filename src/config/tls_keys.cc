@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t max_certificates = 10'000;
 constexpr std::size_t max_alpn = 8;
 constexpr std::size_t pin_digits = 64;
-constexpr Duration day = 24h;
 
 constexpr std::string_view path_words = "an absolute path of a PEM file";
 constexpr std::string_view authority_words = "an absolute path of a PEM file, or the PEM itself";
@@ -89,7 +88,7 @@ constexpr std::array service_tls_keys{
                          std::pair{std::string_view("none"), std::uint16_t{0}}}, t.redirect);
         })},
     Key{"hsts", Type::duration, "0", "0 to 1095d", "Strict-Transport-Security: for so long browsers come by https alone (RFC 6797); 0: it is not sent.",
-        into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) { r.duration(n, t.hsts, 0s, 1095 * day); })},
+        into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) { r.duration(n, t.hsts, 0s, 24h * 1095); })},
     Key{"client_certificates", Type::word, "none", "none, require", "Whether clients must show a certificate of client_ca.",
         into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) {
             r.one_of(n, {std::pair{std::string_view("none"), false}, std::pair{std::string_view("require"), true}}, t.client_required);

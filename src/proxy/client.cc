@@ -59,9 +59,9 @@ void Client::handshake_over() {
 
 // Who forgot the s is told so in the language they speak.
 void Client::plain_http_met() {
-    auto plain = secure_->take_inner();
+    auto inner = secure_->take_inner();
     secure_ = nullptr;
-    stream_ = std::move(plain);
+    stream_ = std::move(inner);
     know_peer();
     stream_->set_handler(this);
     core_.request_head = {};
