@@ -105,6 +105,10 @@ Value Answer::plain(const Operand& operand) {
             return {.kind = Kind::text, .text = keep(response_.ip.text())};
         case Source::health:
             return health();
+        case Source::certificate:
+            return response_.certificate_left ? Value{.kind = Kind::duration, .duration = *response_.certificate_left} : absent("no certificate");
+        case Source::rcode:
+            return response_.rcode.empty() ? absent("no DNS answer") : Value{.kind = Kind::text, .text = response_.rcode};
     }
     return absent("");
 }
@@ -323,8 +327,11 @@ verdict::Reason Answer::blame(const Program& program) {
         case Source::phase:
             return value(operand).kind == Kind::absent ? verdict::Reason::condition_failed
                                                        : verdict::Reason::latency_exceeded;
+        case Source::rcode:
+            return verdict::Reason::status_mismatch;
         case Source::connected:
         case Source::ip:
+        case Source::certificate:
             return verdict::Reason::condition_failed;
     }
     return verdict::Reason::condition_failed;

@@ -33,9 +33,9 @@ constexpr std::array<Placeholder, 12> placeholders{{
     {"CONNECTED", Suffix::none, Source::connected},
     {"IP", Suffix::none, Source::ip},
     {"HEALTH", Suffix::none, Source::health},
-    {"CERTIFICATE_EXPIRATION", Suffix::none, std::nullopt},
+    {"CERTIFICATE_EXPIRATION", Suffix::none, Source::certificate},
     {"DOMAIN_EXPIRATION", Suffix::none, std::nullopt},
-    {"DNS_RCODE", Suffix::none, std::nullopt},
+    {"DNS_RCODE", Suffix::none, Source::rcode},
     {"CONTEXT", Suffix::path, std::nullopt},
 }};
 
@@ -215,6 +215,8 @@ private:
         const bool body = operand.source == Source::body || operand.source == Source::health;
         const bool status = operand.source == Source::status;
         program_.mentions_status = program_.mentions_status || status;
+        program_.mentions_rcode = program_.mentions_rcode || operand.source == Source::rcode;
+        program_.needs_certificate = program_.needs_certificate || operand.source == Source::certificate;
         program_.only_status = program_.only_status && status;
         program_.needs_body = program_.needs_body || body;
         program_.needs_headers = program_.needs_headers || operand.source == Source::header;
@@ -498,6 +500,8 @@ Condition::Condition(std::shared_ptr<const Program> program) : program_(std::mov
 Severity Condition::severity() const { return program_->severity; }
 std::string_view Condition::text() const { return program_->text; }
 bool Condition::mentions_status() const { return program_->mentions_status; }
+bool Condition::mentions_rcode() const { return program_->mentions_rcode; }
+bool Condition::needs_certificate() const { return program_->needs_certificate; }
 bool Condition::needs_body() const { return program_->needs_body; }
 bool Condition::needs_headers() const { return program_->needs_headers; }
 

@@ -52,6 +52,8 @@ public:
     std::string_view text() const;  // As written.
 
     bool mentions_status() const;  // [STATUS] appears, so the 2xx default is not wanted.
+    bool mentions_rcode() const;   // [DNS_RCODE] appears, so NOERROR is not wanted.
+    bool needs_certificate() const;  // [CERTIFICATE_EXPIRATION] appears.
     bool needs_body() const;       // [BODY] or [HEALTH] appears.
     bool needs_headers() const;
 

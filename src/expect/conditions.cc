@@ -12,6 +12,8 @@ Result<> Conditions::add(Condition condition) {
         return fail(Code::exhausted,
                     fmt::format("a check has at most {} conditions; join some with `and`", max_conditions));
     mentions_status_ = mentions_status_ || condition.mentions_status();
+    mentions_rcode_ = mentions_rcode_ || condition.mentions_rcode();
+    needs_certificate_ = needs_certificate_ || condition.needs_certificate();
     needs_body_ = needs_body_ || condition.needs_body();
     needs_headers_ = needs_headers_ || condition.needs_headers();
     list_.push_back(std::move(condition));

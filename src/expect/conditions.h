@@ -50,6 +50,8 @@ public:
     std::span<const Condition> list() const { return list_; }
     bool empty() const { return list_.empty(); }
     bool mentions_status() const { return mentions_status_; }
+    bool mentions_rcode() const { return mentions_rcode_; }
+    bool needs_certificate() const { return needs_certificate_; }
     bool needs_body() const { return needs_body_; }  // False: the answer may be judged at the end of its head.
     bool needs_headers() const { return needs_headers_; }
 
@@ -66,6 +68,8 @@ public:
 private:
     std::vector<Condition> list_;
     bool mentions_status_ = false;
+    bool mentions_rcode_ = false;
+    bool needs_certificate_ = false;
     bool needs_body_ = false;
     bool needs_headers_ = false;
 };

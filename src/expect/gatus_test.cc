@@ -24,6 +24,9 @@ Response body(std::string_view text) { return {.status = 200, .body = text}; }
 Response took(Duration d) { return {.status = 200, .timings = {.total = d}}; }
 Response from(Ip ip) { return {.status = 200, .connected = true, .ip = ip}; }
 
+Response ending_in(Duration left) { return {.connected = true, .certificate_left = left}; }
+Response rcode(std::string_view code) { return {.connected = true, .rcode = code}; }
+
 constexpr std::string_view html = R"(<!DOCTYPE html><html><body><div id="user">john.doe</div></body></html>)";
 
 TEST(Gatus, ConditionsMeanTheSame) {
@@ -51,6 +54,14 @@ TEST(Gatus, ConditionsMeanTheSame) {
         {"[RESPONSE_TIME] >= 500", took(499ms), false, "[RESPONSE_TIME] (499 ms) >= 500"},
         {"[RESPONSE_TIME] <= 500", took(500ms), true, ""},
         {"[RESPONSE_TIME] <= 500", took(750ms), false, "[RESPONSE_TIME] (750 ms) <= 500"},
+        {"[CERTIFICATE_EXPIRATION] > 48h", ending_in(49h), true, ""},
+        {"[CERTIFICATE_EXPIRATION] > 48h", ending_in(47h), false, "[CERTIFICATE_EXPIRATION] (1d 23h) > 48h"},
+        {"[CERTIFICATE_EXPIRATION] > 0", ending_in(-1h), false, "[CERTIFICATE_EXPIRATION] (-1h 00m) > 0"},
+        {"[CERTIFICATE_EXPIRATION] > 48h", status(200), false, "[CERTIFICATE_EXPIRATION] (no certificate) > 48h"},
+        {"[DNS_RCODE] == NOERROR", rcode("NOERROR"), true, ""},
+        {"[DNS_RCODE] == any(NOERROR, NXDOMAIN)", rcode("NXDOMAIN"), true, ""},
+        {"[DNS_RCODE] == NOERROR", rcode("SERVFAIL"), false, "[DNS_RCODE] (SERVFAIL) == NOERROR"},
+        {"[DNS_RCODE] == NOERROR", status(200), false, "[DNS_RCODE] (no DNS answer) == NOERROR"},
         {"[IP] == 127.0.0.1", from(Ip::v4(127, 0, 0, 1)), true, ""},
         {"[IP] == pat(10.*)", from(Ip::v4(10, 0, 0, 0)), true, ""},
         {"[IP] == pat(10.*)", from(Ip::v4(255, 255, 255, 255)), false, "[IP] (255.255.255.255) == pat(10.*)"},
@@ -123,10 +134,8 @@ TEST(Gatus, WhatCouldNeverHoldIsRefusedWithItsColumn) {
         std::string what;  // A part of it.
     };
     const std::vector<Refused> rows{
-        {"[CERTIFICATE_EXPIRATION] > 48h", 1, "not supported by this version"},
         {"[DOMAIN_EXPIRATION] > 720h", 1, "not supported by this version"},
-        {"[DNS_RCODE] == NOERROR", 1, "not supported by this version"},
-        {"[STATUS] == 200 and [DNS_RCODE] == NOERROR", 21, "not supported by this version"},
+        {"[STATUS] == 200 and [DOMAIN_EXPIRATION] > 48h", 21, "not supported by this version"},
         {"[BODY].a[*].b == 1", 9, "not supported by this version"},
         {"[STATUS] == potato", 13, "compared with potato"},
         {"[STATUS] == \"200\"", 13, "compared with"},

@@ -18,7 +18,7 @@
 
 namespace hale::expect {
 
-enum class Source : std::uint8_t { status, body, header, response_time, phase, connected, ip, health };
+enum class Source : std::uint8_t { status, body, header, response_time, phase, connected, ip, health, certificate, rcode };
 enum class Wrap : std::uint8_t { none, len, has };
 
 // How a placeholder's value may be compared. `dynamic` is text from the answer that may spell a number.
@@ -85,6 +85,8 @@ struct Program {
     std::string text;
     Severity severity = Severity::fail;
     bool mentions_status = false;
+    bool mentions_rcode = false;
+    bool needs_certificate = false;
     bool only_status = true;
     bool needs_body = false;
     bool needs_headers = false;

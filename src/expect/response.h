@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -24,6 +25,8 @@ struct Response {
     std::string_view body;            // At most the check's body limit; the caller cuts.
     bool body_truncated = false;      // There was more than `body` holds.
     Ip ip{};                          // Unspecified: none (a unix socket, nothing resolved).
+    std::optional<Duration> certificate_left;  // [CERTIFICATE_EXPIRATION]: until the peer's certificate ends; negative when it has.
+    std::string_view rcode;           // [DNS_RCODE]: "NXDOMAIN"; empty: no DNS answer.
     verdict::Timings timings;         // [RESPONSE_TIME] is timings.total.
 };
 

@@ -116,9 +116,11 @@ Type Operand::type() const {
             return Type::number;
         case Source::body:
         case Source::header:
+        case Source::rcode:
             return Type::dynamic;
         case Source::response_time:
         case Source::phase:
+        case Source::certificate:
             return Type::duration;
         case Source::connected:
             return Type::boolean;
@@ -160,7 +162,7 @@ std::optional<CompileError> check_types(Comparison& comparison) {
                               (left.source == Source::status && left.wrap == Wrap::none);
         if (readable) return std::nullopt;
         return error_at(left.span, fmt::format("a regular expression reads text, and this is {}", name(type)),
-                        "[BODY], [HEADER].name, [IP], [STATUS]");
+                        "[BODY], [HEADER].name, [IP], [STATUS], [DNS_RCODE]");
     }
     if (is_ordering(how) && comparison.choices.size() > 1)
         return error_at(comparison.choices[1].span, "any() has no order", "==, !=");
