@@ -76,6 +76,9 @@ public:
     // After connect(): the first notice says writable, and then this is 0 or the errno of the failure.
     virtual int connect_error() = 0;
 
+    // For whoever connected and lets the peer speak first: without it the peer may hear of the connection 200 ms late.
+    virtual void acknowledge_now() {}
+
     virtual void shutdown_write() = 0;
     // Ends the connection with a reset (SO_LINGER 0): no TIME_WAIT on our side, bytes in flight are dropped.
     // The stream is closed afterwards; no further notice comes.

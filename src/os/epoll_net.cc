@@ -50,7 +50,8 @@ Result<std::unique_ptr<io::Stream>> EpollNet::connect(const SocketAddress& to) {
     if (!socket) return cannot_connect(to, errno);
     if (!to.is_unix()) {
         // Whoever connects speaks first, so the handshake's last acknowledgement may ride on its first bytes: one
-        // packet less per connection. A peer that speaks first is heard up to a delayed ACK (40 ms) later.
+        // packet less per connection. A peer that speaks first is heard up to a delayed
+        // ACK (40 to 200 ms) later, unless acknowledge_now() is asked for.
         const int zero = 0;
         setsockopt(socket.get(), IPPROTO_TCP, TCP_QUICKACK, &zero, sizeof zero);
     }

@@ -151,6 +151,11 @@ void EpollStream::stop_delaying() {
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
+void EpollStream::acknowledge_now() {
+    const int one = 1;
+    if (!peer_.is_unix()) setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+}
+
 int EpollStream::connect_error() {
     if (std::exchange(ask_connect_error_, false)) {
         socklen_t size = sizeof connect_error_;

@@ -39,6 +39,7 @@ public:
     io::IoResult read(std::span<char> into) override;
     io::IoResult write(std::span<const io::Slice> slices) override;
     int connect_error() override;
+    void acknowledge_now() override;
     void shutdown_write() override;
     void reset() override;
     const SocketAddress& peer() const override { return peer_; }
