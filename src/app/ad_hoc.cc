@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/target.h"
+#include "os/secret_bytes.h"
 #include "probe/engine.h"
 #include "probe/flight.h"
 #include "probe/plan.h"
@@ -18,7 +19,7 @@ public:
              std::shared_ptr<const config::CheckSpec> check, AdHoc::Reply reply)
         : loop_(loop),
           plan_(probe::make_plan(std::move(check))),
-          engine_(loop, net, resolver, nullptr, probe::EngineOptions{.targets = std::move(targets), .tls = tls}),
+          engine_(loop, net, resolver, nullptr, probe::EngineOptions{.targets = std::move(targets), .tls = tls, .secret_bytes = os::secret_bytes}),
           reply_(std::move(reply)) {}
 
     void start(std::unique_ptr<OneProbe> self, probe::Destination to) {

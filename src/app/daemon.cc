@@ -193,6 +193,7 @@ Result<> Daemon::start_threads() {
             one.tls = std::make_unique<tls::Doors>(one.thread->loop());
             options.engine.tls = one.tls.get();
             options.engine.exec_user = settings_.exec_user;
+            options.engine.secret_bytes = os::secret_bytes;
             options.last_known_max_age = settings_.last_known_max_age;
             one.checker = std::make_unique<probe::Checker>(one.thread->loop(), one.thread->net(), *one.resolver, spawner_.get(), std::move(options),
                                                            [this](catalog::CheckReport report) {

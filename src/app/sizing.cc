@@ -18,8 +18,8 @@ double cost(const config::CheckSpec& check) {
     double one = 0;
     if (std::holds_alternative<config::HttpCheck>(check.what))
         one = check.connection == config::ConnectionMode::pooled ? pooled_http : fresh_connection;
-    else if (std::holds_alternative<config::TcpCheck>(check.what)) one = fresh_connection;
     else if (std::holds_alternative<config::ExecCheck>(check.what)) one = child_process;
+    else if (check.probes()) one = fresh_connection;
     return one / std::max(0.1, seconds(check.timing.interval));
 }
 }  // namespace

@@ -23,8 +23,7 @@ std::shared_ptr<const config::InstanceSpec> within(const std::shared_ptr<const c
 std::shared_ptr<const config::CheckList> of_scope(const config::CheckList& checks, config::CheckScope scope, bool placeless = false) {
     auto list = std::make_shared<config::CheckList>();
     std::ranges::copy_if(checks, std::back_inserter(*list), [&](const auto& check) {
-        const bool goes_there = std::holds_alternative<config::HttpCheck>(check->what) || std::holds_alternative<config::TcpCheck>(check->what);
-        return check->scope == scope && !(placeless && goes_there);
+        return check->scope == scope && !(placeless && check->connects());
     });
     return list;
 }

@@ -51,7 +51,7 @@ struct Detected {
     Table table{.heads = {"SERVICE", "INSTANCE", "CHECK", "KIND", "REFUSED WITHIN", "SILENT WITHIN"}, .rows = {}};
 
     void add(const std::string& service, const std::string& instance, const config::CheckSpec& check) {
-        const bool probed = check.kind() == "http" || check.kind() == "tcp" || check.kind() == "exec";
+        const bool probed = check.probes();
         Json one{{"service", service},
                  {"instance", instance.empty() ? Json(nullptr) : Json(instance)},
                  {"check", check.name},

@@ -19,12 +19,19 @@ constexpr std::size_t max_header_bytes = 8 * 1024;
 constexpr std::size_t max_path_bytes = 8 * 1024;
 constexpr std::size_t max_body_bytes = 64 * 1024;
 constexpr std::size_t max_arguments = 256;
+constexpr std::size_t max_password_bytes = 1024;
+constexpr std::size_t max_query_bytes = 16 * 1024;
+constexpr std::size_t most_dns_answers = 64;
 constexpr Duration longest_period = 24h * 366;
 constexpr std::uint64_t most_in_a_row = 1000;
 
 HttpCheck& http(CheckDraft& draft) { return std::get<HttpCheck>(draft.spec.what); }
 TcpCheck& tcp(CheckDraft& draft) { return std::get<TcpCheck>(draft.spec.what); }
 ExecCheck& exec(CheckDraft& draft) { return std::get<ExecCheck>(draft.spec.what); }
+RedisCheck& redis(CheckDraft& draft) { return std::get<RedisCheck>(draft.spec.what); }
+PostgresCheck& postgres(CheckDraft& draft) { return std::get<PostgresCheck>(draft.spec.what); }
+DnsCheck& dns(CheckDraft& draft) { return std::get<DnsCheck>(draft.spec.what); }
+bool is_redis(const CheckDraft& draft) { return std::holds_alternative<RedisCheck>(draft.spec.what); }
 
 bool is_clean(std::string_view value) {
     return std::ranges::none_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
@@ -81,8 +88,8 @@ void read_port(Reading& reading, const Node& node, CheckDraft& draft) {
 }
 
 // ":5432", or "" for the routed port.
-void read_tcp(Reading& reading, const Node& node, CheckDraft& draft) {
-    draft.tcp = &node;
+void read_place(Reading& reading, const Node& node, CheckDraft& draft) {
+    draft.placed = &node;
     if (!node.is_scalar()) return reading.refuse(node, "not a port");
     if (node.text.empty()) return;
     const std::string_view said = node.text;
@@ -91,6 +98,47 @@ void read_tcp(Reading& reading, const Node& node, CheckDraft& draft) {
     if (*port == 0 || *port > 65535) return reading.refuse(node, fmt::format("port {} is out of range", *port));
     draft.spec.port = static_cast<std::uint16_t>(*port);
 }
+
+// A text that goes into a protocol whose texts end at a NUL (Reading::text refuses those), hidden when it is a secret.
+void read_password(Reading& reading, const Node& node, std::string& into) {
+    std::string said;
+    reading.secret(node, said, max_password_bytes);
+    if (said.contains('\0')) return reading.problem(node, "holds a NUL");
+    into = std::move(said);
+}
+
+void read_role(Reading& reading, const Node& node, CheckDraft& draft) {
+    if (is_redis(draft))
+        return reading.one_of(node, {std::pair{std::string_view("any"), RedisRole::any}, std::pair{std::string_view("master"), RedisRole::master},
+                                     std::pair{std::string_view("replica"), RedisRole::replica}}, redis(draft).role);
+    reading.one_of(node, {std::pair{std::string_view("any"), PostgresRole::any}, std::pair{std::string_view("primary"), PostgresRole::primary},
+                          std::pair{std::string_view("standby"), PostgresRole::standby}}, postgres(draft).role);
+}
+
+void read_dns_name(Reading& reading, const Node& node, DnsCheck& check) {
+    std::string name;
+    if (!reading.text(node, name, wire::max_dns_name + 1)) return;
+    if (!wire::is_dns_name(name)) return reading.refuse(node, fmt::format("\"{}\" is no name that DNS can carry", escaped(name, 60)));
+    check.name = std::move(name);
+}
+
+constexpr std::string_view record_words = "A, AAAA, CNAME, MX, TXT, NS, SRV, PTR, SOA";
+constexpr std::string_view rcode_words = "NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED";
+
+void read_record(Reading& reading, const Node& node, DnsCheck& check) {
+    const auto type = node.is_scalar() ? wire::parse_dns_type(node.text) : std::nullopt;
+    if (!type) return reading.refuse(node, "not a type of records known here");
+    check.record = *type;
+}
+
+void read_rcode(Reading& reading, const Node& node, DnsCheck& check) {
+    constexpr unsigned most = 5;  // REFUSED: the others answer to updates.
+    const auto code = node.is_scalar() ? wire::parse_dns_rcode(node.text) : std::nullopt;
+    if (!code || *code > most) return reading.refuse(node, "not a code that a query is answered with");
+    check.rcode = static_cast<std::uint8_t>(*code);
+}
+
+void read_answers(Reading& reading, const Node& node, DnsCheck& check) { reading.texts(node, check.answer, most_dns_answers); }
 
 void read_exec(Reading& reading, const Node& node, CheckDraft& draft) {
     if (reading.api) return reading.problem(node, "exec checks are for the configuration file alone");
@@ -122,9 +170,19 @@ constexpr std::array keys_of_check{
     Key{"http", Type::text, "", "a path that begins with /", "Kind: one HTTP/1.1 request with this path and query.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_path(r, n, http(d).path); }), Section::none, for_http, false, true},
     Key{"tcp", Type::text, "", "\":PORT\", or \"\" for the instance's own port", "Kind: a connection that is accepted.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tcp(r, n, d); }), Section::none, for_tcp, false, true},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_place(r, n, d); }), Section::none, for_tcp, false, true},
     Key{"exec", Type::texts, "", "a list: an absolute path and its arguments", "Kind: a command with the exit codes of a Nagios plugin.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_exec(r, n, d); }), Section::none, for_exec, false, true},
+    Key{"tls", Type::text, "", "\":PORT\", or \"\" for the instance's own port", "Kind: a TLS handshake, and the certificate shown in it.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_place(r, n, d); }), Section::none, for_tls, false, true},
+    Key{"redis", Type::text, "", "\":PORT\", or \"\" for the instance's own port", "Kind: PING to Redis, after AUTH where a password is given.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_place(r, n, d); }), Section::none, for_redis, false, true},
+    Key{"postgres", Type::text, "", "\":PORT\", or \"\" for the instance's own port", "Kind: a PostgreSQL session and one query.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_place(r, n, d); }), Section::none, for_postgres, false, true},
+    Key{"smtp", Type::text, "", "\":PORT\", or \"\" for the instance's own port", "Kind: a mail server's greeting and its answer to EHLO.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_place(r, n, d); }), Section::none, for_smtp, false, true},
+    Key{"dns", Type::text, "", "a name", "Kind: the instance, a DNS server, is asked for this name.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_dns_name(r, n, dns(d)); }), Section::none, for_dns, false, true},
     Key{"heartbeat", Type::section, "", "a map", "Kind: somebody else says that all is well, and fails by silence.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_section(r, Section::heartbeat, &n, &d); }),
         Section::heartbeat, for_heartbeat, false, true, true},
@@ -186,7 +244,7 @@ constexpr std::array keys_of_check{
         }),
         Section::none, for_judged},
     Key{"port", Type::integer, "auto", "auto, or 1 to 65535", "Another port of the instance; auto is the routed one.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_port(r, n, d); }), Section::none, for_http | for_tcp},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_port(r, n, d); }), Section::none, for_connecting},
     Key{"method", Type::word, "GET", "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS", "Method of the request.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
             constexpr std::array<std::string_view, 7> methods{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
@@ -230,35 +288,77 @@ constexpr std::array keys_of_check{
         Section::none, for_http},
     Key{"expect", Type::conditions, "[]", "a list of conditions, {warn: condition} or {fail: condition}",
         "What a good answer is; without a [STATUS] condition an http check gets [STATUS] == 2xx.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_expect(r, n, d); }), Section::none, for_http | for_tcp, false, false, true},
-    Key{"tls_verify", Type::boolean, "true", "true, false", "To https:// instances. False: whatever certificate is shown is taken; its expiry is still told.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tls_verify(r, n, d.tls.tls); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_expect(r, n, d); }), Section::none, for_connecting, false, false, true},
+    Key{"tls_verify", Type::boolean, "true", "true, false", "False: whatever certificate is shown is taken; its expiry is still told.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tls_verify(r, n, d.tls.tls); }), Section::none, for_secured},
     Key{"tls_ca", Type::text, "\"\"", "an absolute path of a PEM file, or the PEM itself", "Whose certificates are believed; empty: those this machine believes.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_authorities(r, n, d.tls.tls.ca_pem); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_authorities(r, n, d.tls.tls.ca_pem); }), Section::none, for_secured},
     Key{"tls_name", Type::text, "\"\"", "a host name", "Asked for by SNI and looked for in the certificate; empty is the target's own.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tls_name(r, n, d.tls.tls.name); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_tls_name(r, n, d.tls.tls.name); }), Section::none, for_secured},
     Key{"tls_alpn", Type::texts, "[]", "a list of protocol names", "Offered by ALPN; empty: none is.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_alpn(r, n, d.tls.tls.alpn); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_alpn(r, n, d.tls.tls.alpn); }), Section::none, for_secured},
     Key{"tls_pin", Type::text, "\"\"", "64 hexadecimal digits", "SHA-256 of the public key that must be shown.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_pin(r, n, d.tls.tls.key_pin); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_pin(r, n, d.tls.tls.key_pin); }), Section::none, for_secured},
     Key{"tls_warn_before", Type::duration, "14d", "0 to 366d", "Warns when the certificate that is shown ends sooner, whether it is verified or not.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.duration(n, d.tls.tls.expiry_warning, 0s, longest_period); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.duration(n, d.tls.tls.expiry_warning, 0s, longest_period); }), Section::none, for_secured},
     Key{"tls_certificate", Type::text, "\"\"", "an absolute path of a PEM file", "Shown when a client certificate is asked for; with tls_key.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_own_certificate(r, n, d.tls); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_own_certificate(r, n, d.tls); }), Section::none, for_secured},
     Key{"tls_key", Type::text, "\"\"", "an absolute path of a PEM file", "The private key of tls_certificate, readable by its owner alone.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_own_key(r, n, d.tls); }), Section::none, for_http},
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_own_key(r, n, d.tls); }), Section::none, for_secured},
     Key{"send", Type::text, "\"\"", "a text of at most 64KiB", "Sent after connecting.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, tcp(d).send, max_body_bytes); }), Section::none, for_tcp},
     Key{"expect_bytes", Type::text, "\"\"", "a text of at most 64KiB", "Must occur in what comes back.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, tcp(d).expect_bytes, max_body_bytes); }), Section::none, for_tcp},
-    Key{"user", Type::text, "\"\"", "a user name", "Runs this command instead of exec.user.",
-        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, exec(d).user, 64); }), Section::none, for_exec},
-    unsupported("tls", "Kind: a TLS handshake and its certificate."),
-    unsupported("dns", "Kind: a look-up."),
+    Key{"user", Type::text, "\"\"", "a user name", "exec: runs this command instead of exec.user. postgres: who logs in; empty is postgres.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            r.text(n, std::holds_alternative<PostgresCheck>(d.spec.what) ? postgres(d).user : exec(d).user, 64);
+        }),
+        Section::none, for_exec | for_postgres},
+    Key{"username", Type::text, "\"\"", "a user name", "Who logs in; empty is Redis' default user.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, redis(d).username, 256); }), Section::none, for_redis},
+    Key{"password", Type::secret, "\"\"", "a text, file:PATH or env:NAME", "Its password; empty is none. Never shown.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_password(r, n, is_redis(d) ? redis(d).password : postgres(d).password); }),
+        Section::none, for_redis | for_postgres},
+    Key{"role", Type::word, "any", "any, master, replica, primary, standby", "What the server must be. redis: any, master, replica. postgres: any, primary, standby.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_role(r, n, d); }), Section::none, for_redis | for_postgres},
+    Key{"over_tls", Type::boolean, "false", "true, false", "TLS from the first byte on.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            r.boolean(n, is_redis(d) ? redis(d).over_tls : std::get<SmtpCheck>(d.spec.what).over_tls);
+        }),
+        Section::none, for_redis | for_smtp},
+    Key{"database", Type::text, "\"\"", "a name", "The database; empty is the one named like the user.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.text(n, postgres(d).database, 64); }), Section::none, for_postgres},
+    Key{"query", Type::text, "SELECT 1", "a text of at most 16KiB", "The one statement that is run; [BODY] is its first row.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            std::string query;
+            if (r.text(n, query, max_query_bytes) && trim(query).empty()) return r.refuse(n, "no statement");
+            postgres(d).query = std::move(query);
+        }),
+        Section::none, for_postgres},
+    Key{"tls_mode", Type::word, "off", "off, prefer, require", "Whether TLS is asked for before logging in, and whether a server without it is a failure.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            r.one_of(n, {std::pair{std::string_view("off"), PostgresTls::off}, std::pair{std::string_view("prefer"), PostgresTls::prefer},
+                         std::pair{std::string_view("require"), PostgresTls::require}}, postgres(d).tls);
+        }),
+        Section::none, for_postgres},
+    Key{"starttls", Type::word, "none", "none, required", "Whether the mail server must offer STARTTLS, and hold what it offers.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            r.one_of(n, {std::pair{std::string_view("none"), StartTls::none}, std::pair{std::string_view("required"), StartTls::required}},
+                     std::get<SmtpCheck>(d.spec.what).starttls);
+        }),
+        Section::none, for_smtp},
+    Key{"record", Type::word, "A", record_words, "What is asked for.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_record(r, n, dns(d)); }), Section::none, for_dns},
+    Key{"rcode", Type::word, "NOERROR", rcode_words, "The code that the answer must have; a condition on [DNS_RCODE] stands in the place of NOERROR.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_rcode(r, n, dns(d)); }), Section::none, for_dns},
+    Key{"answer", Type::texts, "[]", "a list of texts", "One of them must be among the records: \"10.0.0.7\", \"10 mail.example\".",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_answers(r, n, dns(d)); }), Section::none, for_dns},
+    Key{"transport", Type::word, "udp", "udp, tcp", "How the server is asked; what is too long for udp is asked again over tcp.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            r.one_of(n, {std::pair{std::string_view("udp"), DnsTransport::udp}, std::pair{std::string_view("tcp"), DnsTransport::tcp}}, dns(d).transport);
+        }),
+        Section::none, for_dns},
     unsupported("grpc", "Kind: grpc.health.v1."),
-    unsupported("smtp", "Kind: a mail server's greeting."),
-    unsupported("redis", "Kind: PING."),
-    unsupported("postgres", "Kind: a query."),
     unsupported("docker", "Kind: a container's own health."),
     unsupported("icmp", "Kind: an echo."),
     unsupported("ssh", "Kind: a banner."),
@@ -331,10 +431,15 @@ constexpr std::array m_of_n_keys{
 };
 
 constexpr std::array defaults_keys{
-    Key{"check", Type::section, "", "a map of keys that http, tcp and exec checks share", "For every check, as far as its kind has the key; rise and fall of heartbeat and composite stay apart.", elsewhere(), Section::check},
+    Key{"check", Type::section, "", "a map of keys that all checks share which ask somebody", "For every check, as far as its kind has the key; rise and fall of heartbeat and composite stay apart.", elsewhere(), Section::check},
     Key{"http", Type::section, "", "a map of keys of http checks, without the kind", "For every http check.", elsewhere(), Section::check},
     Key{"tcp", Type::section, "", "a map of keys of tcp checks, without the kind", "For every tcp check.", elsewhere(), Section::check},
     Key{"exec", Type::section, "", "a map of keys of exec checks, without the kind", "For every exec check.", elsewhere(), Section::check},
+    Key{"tls", Type::section, "", "a map of keys of tls checks, without the kind", "For every tls check.", elsewhere(), Section::check},
+    Key{"redis", Type::section, "", "a map of keys of redis checks, without the kind", "For every redis check.", elsewhere(), Section::check},
+    Key{"postgres", Type::section, "", "a map of keys of postgres checks, without the kind", "For every postgres check.", elsewhere(), Section::check},
+    Key{"smtp", Type::section, "", "a map of keys of smtp checks, without the kind", "For every smtp check.", elsewhere(), Section::check},
+    Key{"dns", Type::section, "", "a map of keys of dns checks, without the kind", "For every dns check.", elsewhere(), Section::check},
     Key{"heartbeat", Type::section, "", "a map of keys of heartbeat checks, without the kind", "For every heartbeat check.", elsewhere(), Section::check},
     Key{"composite", Type::section, "", "a map of keys of composite checks, without the kind", "For every composite check.", elsewhere(), Section::check},
 };

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "io/secure.h"
 #include "verdict/policy.h"
+#include "wire/dns.h"
 
 namespace hale::expect {
 class Conditions;
@@ -50,6 +51,53 @@ struct TcpCheck {
     bool operator==(const TcpCheck&) const = default;
 };
 
+// A handshake and the certificate shown in it.
+struct TlsCheck {
+    bool operator==(const TlsCheck&) const = default;
+};
+
+enum class RedisRole : std::uint8_t { any, master, replica };
+
+struct RedisCheck {
+    RedisRole role = RedisRole::any;
+    std::string username;  // Empty: the default user.
+    std::string password;  // Empty: nothing is said. Never shown.
+    bool over_tls = false;
+    bool operator==(const RedisCheck&) const = default;
+};
+
+enum class PostgresRole : std::uint8_t { any, primary, standby };
+enum class PostgresTls : std::uint8_t { off, prefer, require };
+
+struct PostgresCheck {
+    std::string user;      // Empty: postgres.
+    std::string password;  // Never shown.
+    std::string database;  // Empty: named like the user.
+    std::string query = "SELECT 1";
+    PostgresTls tls = PostgresTls::off;
+    PostgresRole role = PostgresRole::any;
+    bool operator==(const PostgresCheck&) const = default;
+};
+
+enum class StartTls : std::uint8_t { none, required };
+
+struct SmtpCheck {
+    StartTls starttls = StartTls::none;
+    bool over_tls = false;  // From the first byte on.
+    bool operator==(const SmtpCheck&) const = default;
+};
+
+enum class DnsTransport : std::uint8_t { udp, tcp };
+
+struct DnsCheck {
+    std::string name;
+    wire::DnsType record = wire::DnsType::a;
+    std::uint8_t rcode = 0;              // NOERROR; a condition on [DNS_RCODE] stands in its place.
+    std::vector<std::string> answer;     // One of them must be among the records; empty: any answer is as good.
+    DnsTransport transport = DnsTransport::udp;
+    bool operator==(const DnsCheck&) const = default;
+};
+
 // Nagios exit codes: 0 pass, 1 warn, 2 fail, others error.
 struct ExecCheck {
     std::vector<std::string> arguments;
@@ -81,7 +129,8 @@ struct Unchecked {
     bool operator==(const Unchecked&) const = default;
 };
 
-using CheckKind = std::variant<HttpCheck, TcpCheck, ExecCheck, HeartbeatCheck, CompositeCheck, Unchecked>;
+using CheckKind = std::variant<HttpCheck, TcpCheck, ExecCheck, HeartbeatCheck, CompositeCheck, Unchecked, TlsCheck, RedisCheck, PostgresCheck,
+                               SmtpCheck, DnsCheck>;
 
 struct CheckSpec {
     SharedText name = "main";
@@ -99,7 +148,9 @@ struct CheckSpec {
     // Everything whose change makes earlier answers answers to another question: kind, target, expectations.
     // Timing, thresholds, critical and weights are not part of it.
     std::string question() const;
-    std::string_view kind() const;  // "http", "tcp", "exec", "heartbeat", "composite", "none"
+    std::string_view kind() const;  // "http", "tcp", "exec", "heartbeat", "composite", "none", "tls", "redis" …
+    bool probes() const;    // Somebody is asked: all but heartbeat, composite and none.
+    bool connects() const;  // At the instance's address: all that probe but exec.
 };
 
 using CheckList = std::vector<std::shared_ptr<const CheckSpec>>;

@@ -17,26 +17,26 @@ namespace hale::config {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::uint8_t>, 6> kinds{{{"http", for_http},
-                                                                          {"tcp", for_tcp},
-                                                                          {"exec", for_exec},
-                                                                          {"heartbeat", for_heartbeat},
-                                                                          {"composite", for_composite},
-                                                                          {"none", for_none}}};
+constexpr KindMask every_kind = for_judged | for_none;
 
-std::uint8_t bit_of(const CheckSpec& spec) {
-    for (const auto& [name, bit] : kinds)
+KindMask bit_of(const CheckSpec& spec) {
+    for (const auto& [name, bit] : all_kinds())
         if (spec.kind() == name) return bit;
     return 0;
 }
 
-CheckKind empty_kind(std::uint8_t bit) {
+CheckKind empty_kind(KindMask bit) {
     switch (bit) {
         case for_tcp: return TcpCheck{};
         case for_exec: return ExecCheck{};
         case for_heartbeat: return HeartbeatCheck{};
         case for_composite: return CompositeCheck{};
         case for_none: return Unchecked{};
+        case for_tls: return TlsCheck{};
+        case for_redis: return RedisCheck{};
+        case for_postgres: return PostgresCheck{};
+        case for_smtp: return SmtpCheck{};
+        case for_dns: return DnsCheck{};
         default: return HttpCheck{};
     }
 }
@@ -50,12 +50,12 @@ enum class Layer : std::uint8_t { shared_default, kind_default, service, overlay
 
 // Runs of somebody else's judgements: what is good for probes would only delay these, so `defaults.check` leaves their
 // own built-in 1 alone.
-bool counts_probes(const Key& key, std::uint8_t bit) {
+bool counts_probes(const Key& key, KindMask bit) {
     return (bit == for_heartbeat || bit == for_composite) && (key.name == "rise" || key.name == "fall");
 }
 
 // Unknown in a layer of defaults: only what may stand there is listed.
-void refuse_in_defaults(Reading& reading, std::uint8_t wanted, const Entry& entry) {
+void refuse_in_defaults(Reading& reading, KindMask wanted, const Entry& entry) {
     std::vector<std::string_view> words;
     for (const Key& key : keys_of(Section::check))
         if (key.read != nullptr && !key.is_kind && (key.kinds & wanted) == wanted) words.push_back(key.name);
@@ -65,7 +65,7 @@ void refuse_in_defaults(Reading& reading, std::uint8_t wanted, const Entry& entr
 }
 
 // The keys of one layer into the draft. `bit` is the check's kind.
-void read_layer(Reading& reading, const Node& node, Layer layer, std::uint8_t bit, CheckDraft& draft, Shown* shown) {
+void read_layer(Reading& reading, const Node& node, Layer layer, KindMask bit, CheckDraft& draft, Shown* shown) {
     if (!reading.map(node)) return;
     for (const Entry& entry : node.entries) {
         const Key* key = find_key(Section::check, entry.key);
@@ -81,7 +81,7 @@ void read_layer(Reading& reading, const Node& node, Layer layer, std::uint8_t bi
         }
         const Reading::Step step(reading, entry.key);
         if (is_default && key->is_kind) {
-            reading.problem(entry.place, "a default has no kind", "keys of checks other than http, tcp, exec, heartbeat, composite, none");
+            reading.problem(entry.place, "a default has no kind", fmt::format("keys of checks other than {}", kind_names(every_kind)));
             continue;
         }
         if (layer == Layer::shared_default && (key->kinds & for_probes) != for_probes) {
@@ -135,7 +135,7 @@ std::optional<Wanted> wanted(Reading& reading, const Node& item) {
 
 void add_condition(Reading& reading, const Wanted& item, expect::Conditions& conditions, CheckSpec& spec) {
     const Node& node = *item.text;
-    if (node.text.contains("[CERTIFICATE_EXPIRATION]") || node.text.contains("[DNS_RCODE]") || node.text.contains("[DOMAIN_EXPIRATION]"))
+    if (node.text.contains("[DOMAIN_EXPIRATION]"))
         return reading.problem(node, fmt::format("condition \"{}\": its part is not supported by this version", escaped(node.text, 100)));
     auto compiled = expect::compile(node.text, item.severity);
     if (!compiled) {
@@ -188,8 +188,8 @@ void check_draft(Reading& reading, const Node& node, CheckDraft& draft) {
         problem("down_interval_max", *draft.down_interval_max, fmt::format("down_interval_max {} is shorter than interval {}",
                                                               duration_text(spec.timing.down_interval_max), duration_text(spec.timing.interval)),
                         "0, or at least the interval");
-    if (draft.tcp != nullptr && !draft.tcp->text.empty() && draft.port != nullptr)
-        problem("port", *draft.port, "the port is said twice: by tcp and by port", "one of them");
+    if (draft.placed != nullptr && !draft.placed->text.empty() && draft.port != nullptr)
+        problem("port", *draft.port, fmt::format("the port is said twice: by {} and by port", spec.kind()), "one of them");
     if (auto* heartbeat = std::get_if<HeartbeatCheck>(&spec.what)) {
         if (draft.every == nullptr) problem("heartbeat", node, "the heartbeat does not say how often it comes", "every: a duration");
         // One silent period is a failure; a judge that waited for several would hide what grace is for.
@@ -207,7 +207,7 @@ void check_draft(Reading& reading, const Node& node, CheckDraft& draft) {
     }
 }
 
-CheckDraft fresh(std::uint8_t bit, std::string_view name) {
+CheckDraft fresh(KindMask bit, std::string_view name) {
     CheckDraft draft;
     draft.spec.name = name;
     draft.spec.what = empty_kind(bit);
@@ -216,17 +216,17 @@ CheckDraft fresh(std::uint8_t bit, std::string_view name) {
 }
 
 // The one kind a check's map names; 0 after a problem.
-std::uint8_t kind_of(Reading& reading, const Node& node) {
-    std::uint8_t found = 0;
+KindMask kind_of(Reading& reading, const Node& node) {
+    KindMask found = 0;
     for (const Entry& entry : node.entries) {
-        const auto kind = std::ranges::find(kinds, entry.key, &std::pair<std::string_view, std::uint8_t>::first);
-        if (kind == kinds.end()) continue;
+        const auto kind = std::ranges::find(all_kinds(), entry.key, &KindName::name);
+        if (kind == all_kinds().end()) continue;
         if (found != 0) {
             const Reading::Step step(reading, entry.key);
-            reading.problem(entry.place, fmt::format("a second kind beside {}", kind_names(found)), "exactly one of http, tcp, exec, heartbeat, composite, none");
+            reading.problem(entry.place, fmt::format("a second kind beside {}", kind_names(found)), fmt::format("exactly one of {}", kind_names(every_kind)));
             return 0;
         }
-        found = kind->second;
+        found = kind->bit;
     }
     if (found != 0) return found;
     // A kind that is not built yet is said as that, not as a missing one.
@@ -236,11 +236,11 @@ std::uint8_t kind_of(Reading& reading, const Node& node) {
         if (key == nullptr) refuse_unknown(reading, Section::check, entry), told = true;
         else if (key->read == nullptr) refuse_unsupported(reading, entry), told = true;
     }
-    if (!told) reading.problem(node, "the check has no kind", "exactly one of http, tcp, exec, heartbeat, composite, none");
+    if (!told) reading.problem(node, "the check has no kind", fmt::format("exactly one of {}", kind_names(every_kind)));
     return 0;
 }
 
-void record_check(Reading& reading, const CheckDraft& draft, const Shown& shown, std::uint8_t bit) {
+void record_check(Reading& reading, const CheckDraft& draft, const Shown& shown, KindMask bit) {
     for (const Key& key : keys_of(Section::check)) {
         if (key.read == nullptr || !(key.kinds & bit) || (key.is_kind && bit != key.kinds)) continue;
         const auto said = shown.values.find(key.name);
@@ -260,7 +260,7 @@ void record_check(Reading& reading, const CheckDraft& draft, const Shown& shown,
     }
 }
 
-void read_default_layers(Reading& reading, const Node* defaults, std::uint8_t bit, CheckDraft& draft, Shown* shown) {
+void read_default_layers(Reading& reading, const Node* defaults, KindMask bit, CheckDraft& draft, Shown* shown) {
     if (defaults == nullptr || !defaults->is_map()) return;
     if (const Node* shared = defaults->find("check")) {
         const Reading::Elsewhere there(reading, {"defaults", "check"});
@@ -298,7 +298,7 @@ std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, 
         return nullptr;
     }
     if (!reading.map(node)) return nullptr;
-    const std::uint8_t bit = kind_of(reading, node);
+    const KindMask bit = kind_of(reading, node);
     if (bit == 0) return nullptr;
     CheckDraft draft = fresh(bit, name);
     if (usual) draft.tls.tls = *usual;
@@ -308,7 +308,7 @@ std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, 
     read_layer(reading, node, Layer::service, bit, draft, collecting);
     check_draft(reading, node, draft);
     draft.spec.tls = settled(reading, draft.tls, usual);
-    if (bit & (for_http | for_tcp)) compile_expectations(reading, draft);
+    if (bit & for_connecting) compile_expectations(reading, draft);
     if (collecting != nullptr) record_check(reading, draft, shown, bit);
     return std::make_shared<const CheckSpec>(std::move(draft.spec));
 }
@@ -366,7 +366,7 @@ std::shared_ptr<const CheckList> overlaid(Reading& reading, const InstanceDraft&
     }
     CheckList out = checks;
     const auto overlay = [&](const Node& node, std::shared_ptr<const CheckSpec>& slot) {
-        const std::uint8_t bit = bit_of(*slot);
+        const KindMask bit = bit_of(*slot);
         CheckDraft layered{.spec = *slot, .tls = {}};
         if (slot->tls) layered.tls.tls = *slot->tls;
         // What the service said stays satisfied; only the overlay's own contradictions are looked for.
@@ -374,7 +374,7 @@ std::shared_ptr<const CheckList> overlaid(Reading& reading, const InstanceDraft&
         if (bit == for_heartbeat) layered.every = &said;
         const auto reading_before = std::holds_alternative<HttpCheck>(slot->what) ? std::get<HttpCheck>(slot->what).read : ReadMode::body;
         read_layer(reading, node, Layer::overlay, bit, layered, nullptr);
-        if (layered.tcp != nullptr && layered.port == nullptr && layered.tcp->text.empty()) layered.spec.port.reset();
+        if (layered.placed != nullptr && layered.port == nullptr && layered.placed->text.empty()) layered.spec.port.reset();
         check_draft(reading, node, layered);
         layered.spec.tls = settled(reading, layered.tls, slot->tls);
         if (layered.expect != nullptr) compile_expectations(reading, layered);
@@ -416,7 +416,7 @@ void read_defaults(Reading& reading, const Node& node) {
             CheckDraft draft = fresh(for_http, "main");
             read_layer(reading, entry.value, Layer::shared_default, for_http, draft, nullptr);
         } else {
-            const auto bit = std::ranges::find(kinds, entry.key, &std::pair<std::string_view, std::uint8_t>::first)->second;
+            const auto bit = std::ranges::find(all_kinds(), entry.key, &KindName::name)->bit;
             CheckDraft draft = fresh(bit, "main");
             read_layer(reading, entry.value, Layer::kind_default, bit, draft, nullptr);
             if (draft.expect != nullptr) compile_expectations(reading, draft);

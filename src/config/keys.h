@@ -25,12 +25,20 @@ enum class Section : std::uint8_t {
 };
 
 // Kinds of checks, as a mask.
-inline constexpr std::uint8_t for_http = 1, for_tcp = 2, for_exec = 4, for_heartbeat = 8, for_composite = 16;
-inline constexpr std::uint8_t for_none = 32;
-inline constexpr std::uint8_t for_probes = for_http | for_tcp | for_exec;
-inline constexpr std::uint8_t for_judged = for_probes | for_heartbeat | for_composite;
+using KindMask = std::uint16_t;
+inline constexpr KindMask for_http = 1, for_tcp = 2, for_exec = 4, for_heartbeat = 8, for_composite = 16, for_none = 32;
+inline constexpr KindMask for_tls = 64, for_redis = 128, for_postgres = 256, for_smtp = 512, for_dns = 1024;
+inline constexpr KindMask for_connecting = for_http | for_tcp | for_tls | for_redis | for_postgres | for_smtp | for_dns;
+inline constexpr KindMask for_secured = for_http | for_tls | for_redis | for_postgres | for_smtp;  // They may speak TLS.
+inline constexpr KindMask for_probes = for_connecting | for_exec;
+inline constexpr KindMask for_judged = for_probes | for_heartbeat | for_composite;
 
-std::string kind_names(std::uint8_t mask, std::string_view between = ", ");  // "http, tcp"
+struct KindName {
+    std::string_view name;
+    KindMask bit;
+};
+std::span<const KindName> all_kinds();  // In the order in which they are listed for people.
+std::string kind_names(KindMask mask, std::string_view between = ", ");  // "http, tcp"
 
 struct Key {
     std::string_view name;
@@ -40,7 +48,7 @@ struct Key {
     std::string_view says;
     void (*read)(Reading&, const Node&, void* into) = nullptr;  // Null: not supported by this version.
     Section child = Section::none;
-    std::uint8_t kinds = 0;     // 0: not a key of checks.
+    KindMask kinds = 0;         // 0: not a key of checks.
     bool restart = false;
     bool is_kind = false;       // Names the kind of the check.
     bool shown_apart = false;   // Its effective values are recorded by who reads it.
@@ -117,7 +125,7 @@ struct CheckDraft {
     TlsDraft tls;
     const Node* expect = nullptr;      // The layer's that said it last.
     const Node* port = nullptr;
-    const Node* tcp = nullptr;
+    const Node* placed = nullptr;  // The kind's own value where that may say a port: tcp, tls, redis …
     const Node* quorum = nullptr;
     const Node* down_interval_max = nullptr;
     const Node* every = nullptr;

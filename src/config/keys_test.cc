@@ -53,6 +53,9 @@ const std::map<std::string, std::string>& others() {
         {"critical", "false"}, {"scope", "service"}, {"port", "9"}, {"method", "HEAD"}, {"headers", "{A: b}"}, {"host", "h"},
         {"body", "b"}, {"redirect", "follow"}, {"max_redirects", "9"}, {"read", "headers"}, {"body_limit", "1KiB"}, {"connection", "fresh"},
         {"expect", "[\"[CONNECTED] == true\"]"}, {"send", "s"}, {"expect_bytes", "e"}, {"user", "u"},
+        {"tls", "\":9\""}, {"redis", "\":9\""}, {"postgres", "\":9\""}, {"smtp", "\":9\""}, {"dns", "b.example"}, {"username", "u"}, {"password", "env:PASSWORD"},
+        {"redis/role", "replica"}, {"postgres/role", "standby"}, {"over_tls", "true"}, {"database", "d"}, {"query", "SELECT 2"}, {"tls_mode", "require"},
+        {"starttls", "required"}, {"record", "MX"}, {"rcode", "NXDOMAIN"}, {"answer", "[\"10.0.0.7\"]"}, {"transport", "tcp"},
         {"heartbeat.every", "2h"}, {"heartbeat.grace", "9m"}, {"heartbeat.token", "env:TOKEN"},
         {"composite.of", "[other, third]"}, {"composite.advisory", "[other]"}, {"composite.need", "any"}, {"composite.run", "sequence"}, {"composite.caller_timeout", "9m"},
         {"m_of_n.m", "2"}, {"m_of_n.n", "9"}, {"m_of_n.missing", "breaching"},
@@ -68,6 +71,8 @@ std::string kind_entry(std::string_view kind, std::string_view key = {}, std::st
     if (kind == "tcp") return "tcp: \"\"";
     if (kind == "exec") return "exec: [/bin/true]";
     if (kind == "none") return "none: a reason";
+    if (kind == "tls" || kind == "redis" || kind == "postgres" || kind == "smtp") return fmt::format("{}: \"\"", kind);
+    if (kind == "dns") return "dns: a.example";
     if (kind == "heartbeat") return "heartbeat: {every: 1h}";
     return "composite: {of: [other]}";
 }
@@ -148,8 +153,9 @@ TEST(Keys, EveryKeyHasAnEffectAndEveryDefaultIsOne) {
         auto value = others().find(key.path);
         const std::string prefix = "services.*.checks.*.";
         if (value == others().end() && key.path.starts_with(prefix)) value = others().find(key.path.substr(prefix.size()));
-        ASSERT_NE(value, others().end()) << "no other value known for " << key.path;
         for (const std::string& kind : kinds_of(key)) {
+            if (const auto of_kind = others().find(fmt::format("{}/{}", kind, key.path.substr(key.path.rfind('.') + 1))); of_kind != others().end()) value = of_kind;
+            ASSERT_NE(value, others().end()) << "no other value known for " << key.path;
             const auto files = files_for(key, value->second, kind);
             const auto without = load(files->without);
             const auto with = load(files->with);

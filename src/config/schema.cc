@@ -175,7 +175,7 @@ std::string reference_page() {
         "Generated from the table the loader itself uses. Durations: `500ms 5s 1m30s 2h 7d`; sizes: `64KiB 1MB`. "
         "`${NAME}` and `${NAME:-default}` put in variables of the environment, `$${` stands for `${`. "
         "Header values and tokens may be `file:/path` or `env:NAME`. `*` in a key is a name, `[]` an entry of a list.\n\n"
-        "Precedence, lowest first: built-in, `defaults.check` (as far as a kind has its keys; `rise` and `fall` only for http, tcp and exec), "
+        "Precedence, lowest first: built-in, `defaults.check` (as far as a kind has its keys; `rise` and `fall` not for heartbeat and composite), "
         "`defaults.<kind>`, the service's check, the instance's own.\n";
     // A table for each map, in the order in which the maps are named; all keys of one map in one table.
     std::vector<std::pair<std::string, std::string>> tables;

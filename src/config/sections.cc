@@ -9,12 +9,15 @@
 
 namespace hale::config {
 
-std::string kind_names(std::uint8_t mask, std::string_view between) {
-    constexpr std::pair<std::uint8_t, std::string_view> names[] = {{for_http, "http"},           {for_tcp, "tcp"},
-                                                                   {for_exec, "exec"},           {for_heartbeat, "heartbeat"},
-                                                                   {for_composite, "composite"}, {for_none, "none"}};
+std::span<const KindName> all_kinds() {
+    static constexpr KindName kinds[] = {{"http", for_http},   {"tcp", for_tcp},   {"exec", for_exec}, {"tls", for_tls}, {"redis", for_redis}, {"postgres", for_postgres},
+                                         {"smtp", for_smtp}, {"dns", for_dns}, {"heartbeat", for_heartbeat}, {"composite", for_composite}, {"none", for_none}};
+    return kinds;
+}
+
+std::string kind_names(KindMask mask, std::string_view between) {
     std::string out;
-    for (const auto& [bit, name] : names)
+    for (const auto& [name, bit] : all_kinds())
         if (mask & bit) out += fmt::format("{}{}", out.empty() ? std::string_view{} : between, name);
     return out;
 }

@@ -121,8 +121,7 @@ void name_the_unnamed(ServiceSpec& spec) {
 }
 
 bool needs_address(const CheckSpec& check) {
-    return std::holds_alternative<HttpCheck>(check.what) || std::holds_alternative<TcpCheck>(check.what) ||
-           std::holds_alternative<Unchecked>(check.what);
+    return check.connects() || std::holds_alternative<Unchecked>(check.what);
 }
 
 void read_instances(Reading& reading, const ServiceDraft& draft, ServiceSpec& spec) {

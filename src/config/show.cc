@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "config/load.h"
+#include "wire/dns.h"
 
 namespace hale::config {
 
@@ -49,6 +50,32 @@ Json exec_json(const ExecCheck& check) {
     return out;
 }
 
+Json redis_json(const RedisCheck& check) {
+    constexpr std::string_view roles[] = {"any", "master", "replica"};
+    Json out = {{"redis", ""}, {"role", roles[std::to_underlying(check.role)]}, {"over_tls", check.over_tls}};
+    if (!check.username.empty()) out["username"] = check.username;
+    if (!check.password.empty()) out["password"] = "***";
+    return out;
+}
+
+Json postgres_json(const PostgresCheck& check) {
+    constexpr std::string_view roles[] = {"any", "primary", "standby"};
+    constexpr std::string_view modes[] = {"off", "prefer", "require"};
+    Json out = {{"postgres", ""},        {"user", check.user},
+                {"database", check.database}, {"query", check.query},
+                {"role", roles[std::to_underlying(check.role)]}, {"tls_mode", modes[std::to_underlying(check.tls)]}};
+    if (!check.password.empty()) out["password"] = "***";
+    return out;
+}
+
+Json dns_json(const DnsCheck& check) {
+    return {{"dns", check.name},
+            {"record", wire::dns_type_name(check.record)},
+            {"rcode", wire::dns_rcode_name(check.rcode)},
+            {"answer", check.answer},
+            {"transport", check.transport == DnsTransport::tcp ? "tcp" : "udp"}};
+}
+
 Json composite_json(const CompositeCheck& check) {
     constexpr std::string_view needs[] = {"all", "any", "quorum"};
     Json inner = {{"of", check.of}, {"need", needs[std::to_underlying(check.need)]}, {"advisory", check.advisory},
@@ -64,6 +91,12 @@ Json kind_json(const CheckSpec& spec) {
     if (const auto* exec = std::get_if<ExecCheck>(&spec.what)) return exec_json(*exec);
     if (const auto* composite = std::get_if<CompositeCheck>(&spec.what)) return composite_json(*composite);
     if (const auto* none = std::get_if<Unchecked>(&spec.what)) return {{"none", none->reason}};
+    if (std::holds_alternative<TlsCheck>(spec.what)) return {{"tls", ""}};
+    if (const auto* redis = std::get_if<RedisCheck>(&spec.what)) return redis_json(*redis);
+    if (const auto* postgres = std::get_if<PostgresCheck>(&spec.what)) return postgres_json(*postgres);
+    if (const auto* smtp = std::get_if<SmtpCheck>(&spec.what))
+        return {{"smtp", ""}, {"starttls", smtp->starttls == StartTls::required ? "required" : "none"}, {"over_tls", smtp->over_tls}};
+    if (const auto* dns = std::get_if<DnsCheck>(&spec.what)) return dns_json(*dns);
     const auto& heartbeat = std::get<HeartbeatCheck>(spec.what);
     Json inner = {{"every", spelled(heartbeat.every)}, {"grace", spelled(heartbeat.grace)}};
     if (!heartbeat.token_hash.empty()) inner["token"] = "***";
@@ -75,7 +108,7 @@ Json check_json(const CheckSpec& spec) {
     const verdict::JudgePolicy& timing = spec.timing;
     const std::string_view kind = spec.kind();
     if (kind == "none") return out;
-    const bool probes = kind == "http" || kind == "tcp" || kind == "exec";
+    const bool probes = spec.probes();
     if (spec.port) out["port"] = *spec.port;
     if (!spec.expect_text.empty()) {
         Json list = Json::array();

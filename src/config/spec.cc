@@ -111,9 +111,20 @@ std::string_view CheckSpec::kind() const {
         std::string_view operator()(const HeartbeatCheck&) const { return "heartbeat"; }
         std::string_view operator()(const CompositeCheck&) const { return "composite"; }
         std::string_view operator()(const Unchecked&) const { return "none"; }
+        std::string_view operator()(const TlsCheck&) const { return "tls"; }
+        std::string_view operator()(const RedisCheck&) const { return "redis"; }
+        std::string_view operator()(const PostgresCheck&) const { return "postgres"; }
+        std::string_view operator()(const SmtpCheck&) const { return "smtp"; }
+        std::string_view operator()(const DnsCheck&) const { return "dns"; }
     };
     return std::visit(Name{}, what);
 }
+
+bool CheckSpec::probes() const {
+    return !std::holds_alternative<HeartbeatCheck>(what) && !std::holds_alternative<CompositeCheck>(what) && !std::holds_alternative<Unchecked>(what);
+}
+
+bool CheckSpec::connects() const { return probes() && !std::holds_alternative<ExecCheck>(what); }
 
 std::string CheckSpec::question() const {
     // Lengths before texts, so that no two different questions spell the same.
@@ -127,6 +138,18 @@ std::string CheckSpec::question() const {
                         std::to_underlying(http->read), http->body_limit));
     } else if (const auto* tcp = std::get_if<TcpCheck>(&what)) {
         add(tcp->send), add(tcp->expect_bytes);
+    } else if (const auto* redis = std::get_if<RedisCheck>(&what)) {
+        add(redis->username), add(redis->password);
+        add(fmt::format("{} {}", std::to_underlying(redis->role), redis->over_tls));
+    } else if (const auto* postgres = std::get_if<PostgresCheck>(&what)) {
+        add(postgres->user), add(postgres->password), add(postgres->database), add(postgres->query);
+        add(fmt::format("{} {}", std::to_underlying(postgres->tls), std::to_underlying(postgres->role)));
+    } else if (const auto* smtp = std::get_if<SmtpCheck>(&what)) {
+        add(fmt::format("{} {}", std::to_underlying(smtp->starttls), smtp->over_tls));
+    } else if (const auto* dns = std::get_if<DnsCheck>(&what)) {
+        add(dns->name);
+        for (const auto& answer : dns->answer) add(answer);
+        add(fmt::format("{} {} {}", std::to_underlying(dns->record), dns->rcode, std::to_underlying(dns->transport)));
     } else if (const auto* exec = std::get_if<ExecCheck>(&what)) {
         for (const auto& argument : exec->arguments) add(argument);
         add(exec->user);

@@ -79,7 +79,8 @@ Destination destination_of(const config::Target& target, const std::optional<Soc
         out.port = target.port;
     }
     naming.usual_port_hidden = target.url;
-    if (target.tls) naming.tls_name = target.host.view();
+    // Also where the check alone knows of TLS.
+    naming.tls_name = target.host.view();
     if (naming != Naming{}) out.naming = std::make_shared<const Naming>(std::move(naming));
     return out;
 }

@@ -9,9 +9,14 @@
 #include "base/check.h"
 #include "base/reached.h"
 #include "base/text.h"
+#include "probe/dns_probe.h"
 #include "probe/exec_probe.h"
 #include "probe/http_probe.h"
+#include "probe/postgres_probe.h"
+#include "probe/redis_probe.h"
+#include "probe/smtp_probe.h"
 #include "probe/tcp_probe.h"
+#include "probe/tls_probe.h"
 #include "probe/words.h"
 #include "verdict/error_rule.h"
 
@@ -124,6 +129,11 @@ void Engine::close() {
 std::unique_ptr<Flight> Engine::make(const Order& order) {
     if (order.plan->exec() != nullptr) return std::make_unique<ExecProbe>(*this);
     if (order.plan->tcp() != nullptr) return std::make_unique<TcpProbe>(*this);
+    if (order.plan->redis() != nullptr) return std::make_unique<RedisProbe>(*this);
+    if (order.plan->postgres() != nullptr) return std::make_unique<PostgresProbe>(*this);
+    if (order.plan->smtp() != nullptr) return std::make_unique<SmtpProbe>(*this);
+    if (order.plan->dns() != nullptr) return std::make_unique<DnsProbe>(*this);
+    if (order.plan->http() == nullptr) return std::make_unique<TlsProbe>(*this);
     if (!spare_.empty()) {
         auto probe = std::move(spare_.back());
         spare_.pop_back();

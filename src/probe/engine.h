@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "io/stream.h"
 #include "probe/flight.h"
 #include "probe/pool.h"
+#include "probe/salted_passwords.h"
 #include "probe/words.h"
 
 namespace hale::probe {
@@ -34,6 +36,8 @@ struct EngineOptions {
     std::size_t exec_in_flight = 16;
     std::shared_ptr<const catalog::TargetPolicy> targets = std::make_shared<const catalog::TargetPolicy>();
     io::TlsDoors* tls = nullptr;  // Without it probes over TLS end as errors.
+    // So many bytes that nobody can guess, for nonces and ids. Without it SCRAM logins and dns checks end as errors.
+    std::function<std::string(std::size_t)> secret_bytes;
     std::string exec_user;  // For exec checks that name none; empty: the daemon's own.
 };
 
@@ -86,6 +90,10 @@ private:
     friend class Outbound;
     friend class HttpProbe;
     friend class TcpProbe;
+    friend class Conversation;
+    friend class TlsProbe;
+    friend class PostgresProbe;
+    friend class DnsProbe;
     friend class ExecProbe;
 
     std::unique_ptr<Flight> make(const Order& order);
@@ -111,6 +119,7 @@ private:
     EngineStats stats_;
     Pool pool_;
     std::unique_ptr<http::Scratch> scratch_;
+    SaltedPasswords salted_passwords_;
     std::array<expect::Header, wire::Fields::capacity> headers_;
     std::string host_text_;
     FlightQueue waiting_;

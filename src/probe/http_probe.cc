@@ -270,8 +270,8 @@ void HttpProbe::judge_answer() {
         for (const wire::Field& field : head.fields) engine_.headers_[count++] = {field.name, field.value};
         response.headers = std::span(engine_.headers_).first(count);
     }
-    if (const auto until = connection_->certificate_until())
-        seen_.certificate_until = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(until->time_since_epoch()).count());
+    note_certificate();
+    if (conditions != nullptr && conditions->needs_certificate()) response.certificate_left = certificate_left();
     expect::Evaluation found;
     if (conditions != nullptr) {
         found = conditions->evaluate(response);

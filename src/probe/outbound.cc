@@ -6,6 +6,7 @@
 
 #include "base/reached.h"
 #include "base/text.h"
+#include "expect/conditions.h"
 #include "probe/engine.h"
 #include "probe/words.h"
 
@@ -25,7 +26,7 @@ void Outbound::set_out() {
     seen_.vehicle = verdict::Vehicle::fresh;
     if (!order_.to.is_name()) {
         seen_.timings.dns = Duration::zero();
-        return connect_to(order_.to.address());
+        return go_to(order_.to.address());
     }
     stage_ = Stage::resolving;
     question_ = engine_.resolver_.resolve(order_.to.naming->name, due(),
@@ -49,15 +50,28 @@ void Outbound::resolved(Result<io::Resolution> result) {
     further_.assign(found.rbegin(), found.rend());
     const Ip first = further_.back();
     further_.pop_back();
-    connect_to(SocketAddress{.ip = first, .port = order_.to.port});
+    go_to(SocketAddress{.ip = first, .port = order_.to.port});
 }
 
-void Outbound::connect_to(const SocketAddress& address) {
+bool Outbound::refused_by_policy(const SocketAddress& address) {
     seen_.address = address;
-    if (const auto refusal = engine_.options_.targets->refusal(address, order_.to.trusted)) {
-        ++engine_.stats_.refused_targets;
-        return end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
-    }
+    const auto refusal = engine_.options_.targets->refusal(address, order_.to.trusted);
+    if (!refusal) return false;
+    ++engine_.stats_.refused_targets;
+    end(Outcome::error, Reason::target_refused, Phase::connect, sentence(*refusal));
+    return true;
+}
+
+std::optional<SocketAddress> Outbound::next_address() {
+    if (further_.empty()) return std::nullopt;
+    HALE_REACHED("probe: the name's next address");
+    const Ip next = further_.back();
+    further_.pop_back();
+    return SocketAddress{.ip = next, .port = order_.to.port};
+}
+
+void Outbound::go_to(const SocketAddress& address) {
+    if (refused_by_policy(address)) return;
     stage_ = Stage::connecting;
     connecting_since_ = engine_.loop_.fresh_now();
     ++engine_.stats_.connects;
@@ -81,17 +95,13 @@ void Outbound::connected(bool unread) {
     const int error = connection_->stream().connect_error();
     if (error == 0) {
         seen_.timings.connect = engine_.loop_.fresh_now() - connecting_since_;
-        if (order_.to.tls) return met_itself() ? refused() : secure();
+        if (begins_with_tls()) return met_itself() ? refused() : secure();
         return reached(unread);
     }
     connection_.reset();
     const auto fault = engine_.fault_of(error, seen_.address);
-    if (!further_.empty() && !fault.ours) {
-        HALE_REACHED("probe: the name's next address");
-        const Ip next = further_.back();
-        further_.pop_back();
-        return connect_to(SocketAddress{.ip = next, .port = order_.to.port});
-    }
+    if (!fault.ours)
+        if (const auto next = next_address()) return go_to(*next);
     const std::string what =
         fmt::format("connect {} after {}",
                     fault.reason == Reason::connect_refused   ? "refused"
@@ -140,7 +150,7 @@ void Outbound::secured() {
 }
 
 std::string Outbound::expiry_told() const {
-    const auto until = connection_->certificate_until();
+    const auto until = connection_ ? connection_->certificate_until() : std::nullopt;
     if (!until) return {};
     const auto& spec = plan().spec->tls;
     const auto left = *until - engine_.loop_.utc();
@@ -148,6 +158,38 @@ std::string Outbound::expiry_told() const {
     const auto length = human(std::chrono::duration_cast<Duration>(left < left.zero() ? -left : left));
     return left < left.zero() ? fmt::format("its certificate ended {} ago, at {}", length, rfc3339(*until))
                               : fmt::format("its certificate ends in {}, at {}", length, rfc3339(*until));
+}
+
+std::optional<Duration> Outbound::certificate_left() const {
+    const auto until = connection_ ? connection_->certificate_until() : std::nullopt;
+    if (!until) return std::nullopt;
+    return *until - engine_.loop_.utc();
+}
+
+void Outbound::note_certificate() {
+    if (const auto until = connection_ ? connection_->certificate_until() : std::nullopt)
+        seen_.certificate_until = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(until->time_since_epoch()).count());
+}
+
+void Outbound::judge(std::string_view heard, std::string_view body, std::string_view rcode) {
+    seen_.timings.total = since_start();
+    note_certificate();
+    if (const expect::Conditions* conditions = plan().spec->expect.get(); conditions != nullptr && !conditions->empty()) {
+        expect::Response response;
+        response.connected = true;
+        response.body = body;
+        response.ip = seen_.address.ip;
+        response.rcode = rcode;
+        response.timings = seen_.timings;
+        if (conditions->needs_certificate()) response.certificate_left = certificate_left();
+        const expect::Evaluation found = conditions->evaluate(response);
+        if (found.outcome != Outcome::pass)
+            return end(found.outcome, found.reason, Phase::total, sentence(fmt::format("{} after {}: {}", heard, human(seen_.timings.total), found.resolved)),
+                       evidence(body));
+    }
+    const std::string soon = expiry_told();
+    if (soon.empty()) return end_pass();
+    end(Outcome::warn, Reason::certificate_expiring, Phase::tls, sentence(fmt::format("{} after {}, but {}", heard, human(seen_.timings.total), soon)));
 }
 
 bool Outbound::met_itself() const {

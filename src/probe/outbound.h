@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,12 @@ protected:
 
     // Looks up and connects anew; ends the probe when that fails.
     void set_out();
+    // The address is known: connects, or whatever this kind does there. Ends the probe when that fails.
+    virtual void go_to(const SocketAddress& address);
+    // Does TLS begin as soon as the connection stands?
+    virtual bool begins_with_tls() const { return order_.to.tls; }
+    // TLS from here on: reached() comes again, or the probe ends.
+    void secure();
     // The connection stands; `unread`: bytes may be there already.
     virtual void reached(bool unread) = 0;
     // More may be read or written, once it stands.
@@ -41,14 +48,22 @@ protected:
     // "GET http://10.0.0.4:3000/up: " and what came of it.
     std::string sentence(std::string_view what) const;
 
+    // True: the probe ended, for nobody may go there.
+    bool refused_by_policy(const SocketAddress& address);
+    // Another address of the name, after one that failed.
+    std::optional<SocketAddress> next_address();
+    // Over TLS: until the peer's certificate ends.
+    std::optional<Duration> certificate_left() const;
+    void note_certificate();
+    // Ends the probe by its conditions. `heard`: what to say of the answer before what did not hold: "answered PONG".
+    void judge(std::string_view heard, std::string_view body = {}, std::string_view rcode = {});
+
     std::unique_ptr<Connection> connection_;
 
 private:
     void on_ready(io::Readiness ready) noexcept final;
     void resolved(Result<io::Resolution> result);
-    void connect_to(const SocketAddress& address);
     void connected(bool unread);
-    void secure();
     void secured();
 
     std::unique_ptr<io::Resolver::Question> question_;

@@ -26,6 +26,10 @@ struct Plan {
 
     const config::HttpCheck* http() const { return std::get_if<config::HttpCheck>(&spec->what); }
     const config::TcpCheck* tcp() const { return std::get_if<config::TcpCheck>(&spec->what); }
+    const config::RedisCheck* redis() const { return std::get_if<config::RedisCheck>(&spec->what); }
+    const config::PostgresCheck* postgres() const { return std::get_if<config::PostgresCheck>(&spec->what); }
+    const config::SmtpCheck* smtp() const { return std::get_if<config::SmtpCheck>(&spec->what); }
+    const config::DnsCheck* dns() const { return std::get_if<config::DnsCheck>(&spec->what); }
     const config::ExecCheck* exec() const { return std::get_if<config::ExecCheck>(&spec->what); }
     const config::HeartbeatCheck* heartbeat() const { return std::get_if<config::HeartbeatCheck>(&spec->what); }
     const config::CompositeCheck* composite() const { return std::get_if<config::CompositeCheck>(&spec->what); }

@@ -57,6 +57,8 @@ public:
     // When the certificate that was shown ends; nothing: none was.
     std::optional<Utc> certificate_until() const { return certificate_until_; }
     void set_certificate_until(std::optional<Utc> until) { certificate_until_ = until; }
+    // Closes in order, so that what was said last arrives. Needs: nothing is done with it afterwards.
+    void leave() { stream_.reset(); }
     std::uint32_t requests() const { return requests_; }
     void count_request() { ++requests_; }
 

@@ -6,7 +6,6 @@
 #include <array>
 
 #include "base/text.h"
-#include "expect/conditions.h"
 #include "probe/engine.h"
 #include "probe/words.h"
 
@@ -39,7 +38,8 @@ void TcpProbe::send() {
                 sentence(fmt::format("sending failed after {}: {}", human(since_start()), system_text(result.error))));
         sent_ += result.bytes;
     }
-    if (plan().tcp()->expect_bytes.empty()) return judge_answer();
+    if (plan().tcp()->expect_bytes.empty()) return judge("connected", received_);
+    if (what.empty()) connection_->stream().acknowledge_now();
     stage_ = Stage::receiving;
     receive();
 }
@@ -64,31 +64,13 @@ void TcpProbe::receive() {
             seen_.timings.first_byte = since_start() - seen_.timings.dns - seen_.timings.connect - std::max(seen_.timings.tls, Duration::zero());
         const std::size_t from = received_.size() < wanted.size() ? 0 : received_.size() - wanted.size();
         received_.append(bytes.data(), result.bytes);
-        if (received_.find(wanted, from) != std::string::npos) return judge_answer();
+        if (received_.find(wanted, from) != std::string::npos) return judge("connected", received_);
         if (received_.size() > most_received)
             return end(Outcome::fail, Reason::bytes_mismatch, Phase::total,
                        sentence(fmt::format("\"{}\" is not in the first {} bytes", escaped(wanted), received_.size())),
                        evidence(received_));
         if (result.bytes < bytes.size()) return;
     }
-}
-
-void TcpProbe::judge_answer() {
-    seen_.timings.total = since_start();
-    if (const expect::Conditions* conditions = plan().spec->expect.get();
-        conditions != nullptr && !conditions->empty()) {
-        expect::Response response;
-        response.connected = true;
-        response.body = received_;
-        response.ip = seen_.address.ip;
-        response.timings = seen_.timings;
-        const expect::Evaluation found = conditions->evaluate(response);
-        if (found.outcome != Outcome::pass)
-            return end(found.outcome, found.reason, Phase::total,
-                       sentence(fmt::format("connected after {}: {}", human(seen_.timings.connect), found.resolved)),
-                       evidence(received_));
-    }
-    end_pass();
 }
 
 void TcpProbe::run_out_later() {

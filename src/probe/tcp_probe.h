@@ -22,7 +22,6 @@ private:
 
     void send();
     void receive();
-    void judge_answer();
 
     std::string received_;
     std::size_t sent_ = 0;

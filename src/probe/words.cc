@@ -68,15 +68,37 @@ std::string asked(const Plan& plan, const Destination& to, const SocketAddress& 
                                met.ip.text());
         return fmt::format("{} http{}://{}{}", http->method, to.tls ? "s" : "", place, plan.shown_path);
     }
-    return fmt::format("tcp {}", place);
+    if (const auto* dns = plan.dns()) return fmt::format("dns {} {} at {}", dns->name, wire::dns_type_name(dns->record), place);
+    return fmt::format("{} {}", plan.spec->kind(), place);
 }
+
+namespace {
+
+// What a pass of that kind means, beside the time it took.
+std::string passed(const Plan& plan) {
+    if (plan.exec()) return "passed";
+    if (const auto* redis = plan.redis()) {
+        if (redis->role == config::RedisRole::any) return "PONG";
+        return redis->role == config::RedisRole::master ? "PONG of a master" : "PONG of a replica";
+    }
+    if (const auto* postgres = plan.postgres()) {
+        constexpr std::size_t most_shown = 40;
+        const std::string query = postgres->query.size() <= most_shown ? escaped(postgres->query) : "the query";
+        if (postgres->role == config::PostgresRole::any) return fmt::format("{} answered", query);
+        return fmt::format("{} answered by a {}", query, postgres->role == config::PostgresRole::primary ? "primary" : "standby");
+    }
+    if (const auto* smtp = plan.smtp()) return smtp->starttls == config::StartTls::required ? "EHLO answered over TLS" : "EHLO answered";
+    return "connected";
+}
+
+}  // namespace
 
 std::string told(const Plan& plan, const Destination& to, const verdict::Observation& seen) {
     if (!seen.text.empty() || seen.outcome != verdict::Outcome::pass) return seen.text;
     const std::string question = asked(plan, to, seen.address);
     if (seen.status != 0) return fmt::format("{}: status {} in {}", question, seen.status, human(seen.timings.total));
     if (seen.timings.total < Duration{0}) return fmt::format("{}: as it should be", question);
-    return fmt::format("{}: {} in {}", question, plan.exec() ? "passed" : "connected", human(seen.timings.total));
+    return fmt::format("{}: {} in {}", question, passed(plan), human(seen.timings.total));
 }
 
 std::string evidence(std::string_view text) {
