@@ -65,6 +65,7 @@ Problem problem_of(const Error& error) {
         case Code::timed_out: return {504, "timed_out", error.text};
         case Code::unavailable: return {503, "unavailable", error.text};
         case Code::exhausted: return {503, "exhausted", error.text};
+        case Code::upgrading: return {503, "upgrading", error.text};
         case Code::corrupt:
         case Code::internal: return {500, "internal", error.text};
     }
@@ -200,6 +201,7 @@ void Desk::take(const std::shared_ptr<http::ServerExchange>& exchange, bool heal
     call->route = found.route;
     call->params = std::move(found.params);
     if (may(*found.route, *call)) {
+        if (left && found.route->access != Access::open) return answer_error(call, catalog::upgrading());
         const std::string_view key = head.fields.value(wire::Known::idempotency_key);
         if (!key.empty() && takes_key(*found.route)) return carry_out_once(call, key);
         return found.route->handle(*this, call);

@@ -28,6 +28,7 @@ std::string_view to_text(catalog::VerifyEnd end) {
         case catalog::VerifyEnd::not_eligible: return "not_eligible";
         case catalog::VerifyEnd::nothing_to_verify: return "nothing_to_verify";
         case catalog::VerifyEnd::timed_out: return "timed_out";
+        case catalog::VerifyEnd::upgrading: return "upgrading";
     }
     std::unreachable();
 }
@@ -58,6 +59,7 @@ void start_verify(Desk& desk, const CallPtr& call, std::string service, std::str
     if (timeout <= Duration{0} || timeout > longest_verify) body.fault("timeout", "allowed: more than 0s, at most 10m");
     if (!body.ok()) return answer_problem(call, body.problem());
     desk.backend.verify({std::move(service), std::move(instance), timeout}, [&desk, call, timeout](catalog::VerifyResult result) {
+        if (result.end == catalog::VerifyEnd::upgrading) return answer_error(call, catalog::upgrading());
         std::string out;
         JsonWriter json(out);
         json.open('{').text("end", to_text(result.end)).boolean("eligible", result.end == catalog::VerifyEnd::eligible);

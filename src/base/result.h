@@ -21,6 +21,7 @@ enum class Code : std::uint8_t {
     unavailable,   // A peer, a store or a resource is not there now; trying later may help.
     corrupt,       // Stored state can't be trusted.
     exhausted,     // One of our own limits was reached.
+    upgrading,     // A new process takes over right now; trying again in a moment helps.
     internal,      // Our fault.
 };
 

@@ -130,6 +130,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
 
 void Control::mutate(Mutation mutation, MutationReply reply) {
     if (stopped_) return reply(std::unexpected(MutationFailed{{Code::unavailable, "the daemon is stopping"}, {}}));
+    if (held_) return refuse(reply, upgrading());
     if (waiting_.size() >= most_waiting_mutations)
         return reply(std::unexpected(MutationFailed{{Code::exhausted, fmt::format("{} mutations wait already; try again", waiting_.size())}, {}}));
     waiting_.push_back({std::move(mutation), std::move(reply), {}});
@@ -155,6 +156,10 @@ void Control::begin_next() {
         if (auto report = reports_.pop()) {
             take(std::move(*report));
             continue;
+        }
+        if (held_) {
+            if (still_) std::exchange(still_, {})();
+            break;
         }
         if (waiting_.empty()) break;
         Pending pending = std::move(waiting_.front());
@@ -509,6 +514,7 @@ void Control::reserve() {
 }
 
 void Control::probe_now(const std::string& id, std::string check, std::optional<Duration> max_age, ProbeReply reply) {
+    if (held_) return reply(std::unexpected(upgrading()));
     Instance* instance = membership_.instance(id);
     if (instance == nullptr) return reply(fail(Code::not_found, fmt::format("there is no instance \"{}\"", id)));
     ProbeNow probe{instance->current.row, instance->current.number, std::move(check), max_age, {}};
@@ -522,6 +528,7 @@ void Control::probe_now(const std::string& id, std::string check, std::optional<
 
 void Control::heartbeat(const std::string& name, std::string check, verdict::Outcome outcome, std::string text,
                         std::move_only_function<void(Result<>)> reply) {
+    if (held_) return reply(std::unexpected(upgrading()));
     Service* service = membership_.service(name);
     std::set<std::string> there;
     const auto look = [&](const Instance& instance) {
@@ -559,6 +566,7 @@ void Control::remember(std::vector<config::Change> verdicts) {
 
 void Control::keep_house() noexcept {
     const Moment at = moment();
+    if (held_) return;
     if (!stopped_) house_.arm(at.now + housekeeping_interval);
     recycle({});
     expire_overrides(at);

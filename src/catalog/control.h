@@ -79,8 +79,16 @@ public:
     // Stops timers, remembers the last verdicts, then `done`.
     void stop(io::Task done);
 
+    // Another process is about to own the state. From now on what would change or ask anything is refused with
+    // Code::upgrading; `still` runs when nothing is under way any more.
+    void hold(io::Task still);
+    // Needs: held, and the checkers stand still. What they said is folded and all last verdicts are stored, then `done`.
+    void settle(io::Task done);
+    // The other process failed: everything goes on.
+    void let_go();
+
     void mutate(Mutation mutation, MutationReply reply);
-    void verify(VerifyRequest request, VerifyReply reply) { gates_.open(std::move(request), std::move(reply)); }
+    void verify(VerifyRequest request, VerifyReply reply);
     // Answers per check, in the order of the instance's checks; Code::not_found without such an instance.
     using ProbeReply = std::move_only_function<void(Result<std::vector<ProbeAnswer>>)>;
     void probe_now(const std::string& instance, std::string check, std::optional<Duration> max_age, ProbeReply reply);
@@ -156,6 +164,8 @@ private:
     bool committing_ = false;
     bool beginning_ = false;   // Inside begin_next().
     bool stopped_ = false;
+    bool held_ = false;
+    io::Task still_;  // While held: not yet.
     std::uint64_t revision_ = 0, reserved_ = 0;
     std::uint64_t told_ = 0;  // The last revision that readers were told of.
     std::uint32_t versions_reserved_ = 0;

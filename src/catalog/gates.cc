@@ -80,8 +80,8 @@ void Gates::finish(Gate& gate, VerifyEnd end) {
     gate.reply(std::move(gate.result));
 }
 
-void Gates::stop() {
-    while (!open_.empty()) finish(*open_.begin()->second, VerifyEnd::timed_out);
+void Gates::stop(VerifyEnd end) {
+    while (!open_.empty()) finish(*open_.begin()->second, end);
 }
 
 }  // namespace hale::catalog

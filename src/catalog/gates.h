@@ -21,7 +21,8 @@ public:
         : loop_(loop), membership_(membership), send_(std::move(send)), revision_(std::move(revision)) {}
 
     void open(VerifyRequest request, VerifyReply reply);
-    void stop();
+    // Answers all that are open.
+    void stop(VerifyEnd end = VerifyEnd::timed_out);
 
 private:
     struct Gate {

@@ -97,12 +97,16 @@ struct Verified {
     GateOutcome outcome;
     bool eligible = false;
 };
-enum class VerifyEnd : std::uint8_t { eligible, not_eligible, nothing_to_verify, timed_out };
+// upgrading: another process takes over; it is to be asked again.
+enum class VerifyEnd : std::uint8_t { eligible, not_eligible, nothing_to_verify, timed_out, upgrading };
 struct VerifyResult {
     VerifyEnd end = VerifyEnd::nothing_to_verify;
     std::vector<Verified> instances;
     std::uint64_t revision = 0;
 };
 using VerifyReply = std::move_only_function<void(VerifyResult)>;
+
+// What is answered while another process takes over.
+inline Error upgrading() { return {Code::upgrading, "a new process of Hale takes over right now; ask it again in a moment"}; }
 
 }  // namespace hale::catalog
