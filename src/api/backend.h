@@ -52,6 +52,13 @@ struct AdHocProbe {
     std::shared_ptr<const config::CheckSpec> check;
 };
 
+// Who took over.
+struct Upgraded {
+    std::uint64_t process = 0;
+    std::string version;
+    Duration took{};
+};
+
 class Backend {
 public:
     virtual ~Backend() = default;
@@ -71,6 +78,10 @@ public:
     virtual void answered(std::string key, std::string actor,
                           std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) = 0;
     virtual void measure(std::move_only_function<void(Measurements)> reply) = 0;
+    // Starts the program at this daemon's own path and hands everything over to it. Code::conflict while an upgrade is
+    // under way, Code::unavailable when it failed: then this daemon goes on.
+    using UpgradeReply = std::move_only_function<void(Result<Upgraded>)>;
+    virtual void upgrade(std::string actor, UpgradeReply reply) = 0;
 };
 
 }  // namespace hale::api

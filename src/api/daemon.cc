@@ -150,6 +150,17 @@ void events(Desk& desk, const CallPtr& call) {
     call->exchange->stream(200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}, std::move(subscriber));
 }
 
+void upgrade(Desk& desk, const CallPtr& call) {
+    desk.backend.upgrade(call->caller.name, [call](Result<Upgraded> done) {
+        if (!done && done.error().code == Code::conflict) return answer_error(call, done.error());
+        if (!done) return answer_problem(call, {500, "upgrade_failed", done.error().text});
+        std::string body;
+        JsonWriter json(body);
+        json.open('{').number("pid", done->process).text("version", done->version).decimal("took", seconds(done->took)).close('}');
+        answer_json(call, 200, std::move(body));
+    });
+}
+
 void service_discovery(Desk& desk, const CallPtr& call) { stream_json(call, std::make_unique<Targets>(desk)); }
 
 void openapi(Desk& desk, const CallPtr& call) { answer_json(call, 200, openapi_document(desk.options.version)); }

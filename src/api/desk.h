@@ -63,6 +63,7 @@ struct Desk {
     EventHub hub;
     Random random;
     Duration fold_lag{};
+    bool left = false;  // Another process answers now, and knows more.
     // Idempotency keys whose first request is under way; calls may outlive the desk.
     const std::shared_ptr<std::set<std::string>> keys_in_use = std::make_shared<std::set<std::string>>();
 

@@ -72,6 +72,14 @@ void FakeBackend::answered(std::string key, std::string actor, std::move_only_fu
     loop->post([before, reply = std::move(reply)]() mutable { reply(before); });
 }
 
+void FakeBackend::upgrade(std::string actor, UpgradeReply reply) {
+    asked.push_back("upgrade " + actor);
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (upgrade_error) return reply(std::unexpected(*upgrade_error));
+        reply(Upgraded{.process = 4711, .version = "2.0.0", .took = 250ms});
+    });
+}
+
 void FakeBackend::measure(std::move_only_function<void(Measurements)> reply) {
     Measurements measured;
     proxy::WorkerStats worker{.worker = 0};

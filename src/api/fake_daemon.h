@@ -33,6 +33,7 @@ struct FakeBackend final : Backend {
     void audit(std::size_t most, std::optional<std::uint64_t> before, std::move_only_function<void(Result<std::vector<config::AuditEntry>>)> reply) override;
     void answered(std::string key, std::string actor, std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
     void measure(std::move_only_function<void(Measurements)> reply) override;
+    void upgrade(std::string actor, UpgradeReply reply) override;
 
     io::Loop* loop = nullptr;
     std::vector<catalog::Mutation> mutations;
@@ -44,7 +45,7 @@ struct FakeBackend final : Backend {
     std::string made_id;  // Of what the next mutation makes.
     std::optional<catalog::MutationFailed> refuse;
     catalog::VerifyEnd verify_end = catalog::VerifyEnd::eligible;
-    std::optional<Error> reload_error;
+    std::optional<Error> reload_error, upgrade_error;
     verdict::Observation seen;  // By every probe, unless its instance has its own.
     std::map<std::string, std::vector<catalog::ProbeAnswer>> seen_of;
     std::uint64_t revision = 1000;

@@ -57,6 +57,7 @@ constexpr Schema schemas[] = {
     {"NewToken", R"({"type":"object","required":["name","role","secret"],"properties":{"name":{"type":"string"},"role":{"type":"string"},"secret":{"type":"string"},"revision":{"type":"integer"}}})"},
     {"TokenList", HALE_LIST(R"({"type":"object"})")},
     {"Config", R"({"type":"object","properties":{"source":{"type":"string"},"fingerprint":{"type":"string"},"reload":{"type":"object"},"warnings":{"type":"array"},"effective":{"type":"array"}}})"},
+    {"Upgraded", R"({"type":"object","required":["pid","version","took"],"properties":{"pid":{"type":"integer"},"version":{"type":"string"},"took":{"type":"number"}}})"},
     {"Doctor", R"({"type":"object","required":["status","findings"],"properties":{"status":{"enum":["pass","warn","fail"]},"findings":{"type":"array","items":{"type":"object"}}}})"},
     {"ServiceDiscovery", R"({"type":"array","items":{"type":"object"}})"},
     {"Health", R"({"type":"object","required":["status"],"properties":{"status":{"enum":["pass","warn","fail"]}}})"},

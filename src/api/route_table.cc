@@ -88,6 +88,7 @@ constexpr std::array table{
     Route{Method::delete_, "/api/v1/tokens/{name}", admin, delete_token, "deleteToken", "Revoke a token", "", "", "Done"},
     Route{Method::post, "/api/v1/config:reload", operate, reload_config, "reloadConfig", "Read the configuration again", "", "", "Done"},
     Route{Method::get, "/api/v1/config", read, get_config, "getConfig", "The configuration in force, and how the last reload went", "", "", "Config"},
+    Route{Method::post, "/api/v1/upgrade", admin, upgrade, "upgrade", "Hand over to the program that lies at the daemon's path now", "", "", "Upgraded"},
     Route{Method::get, "/api/v1/doctor", read, doctor, "doctor", "What is not as it should be", "", "", "Doctor"},
 };
 

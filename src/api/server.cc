@@ -10,6 +10,10 @@
 
 namespace hale::api {
 
+namespace {
+constexpr Duration leave_grace = 1s;
+}
+
 class Server::Core {
 public:
     Core(io::Loop& loop, io::Net& net, Backend& backend, const catalog::OwnHealth& own, ServerOptions options)
@@ -53,6 +57,13 @@ public:
 
     bool insecure() const { return desk_.options.insecure; }
 
+    void leave() {
+        desk_.left = true;
+        desk_.hub.end();
+        desk_.waiting.end();
+        for (const auto& port : ports_) port->finish_soon(leave_grace);
+    }
+
     void stop() {
         desk_.hub.end();
         desk_.waiting.end();
@@ -93,6 +104,7 @@ Result<> Server::listen_socket(const std::string& path, int mode) {
 
 Result<SocketAddress> Server::listen_health(const SocketAddress& address) { return core_->listen({.address = address}, true); }
 
+void Server::leave() { core_->leave(); }
 void Server::stop() { core_->stop(); }
 
 }  // namespace hale::api

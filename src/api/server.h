@@ -49,6 +49,9 @@ public:
     // Health only, without credentials.
     Result<SocketAddress> listen_health(const SocketAddress& address);
 
+    // Another process answers for this daemon now: nothing is accepted any more, and who is connected is told so, but
+    // for health, which is answered as before.
+    void leave();
     // Ends event streams and connections; nothing is accepted afterwards.
     void stop();
 

@@ -95,6 +95,12 @@ void ServerConnection::close_soon() {
     if (stage_ == Stage::idle || stage_ == Stage::head || stage_ == Stage::body || (stage_ == Stage::answering && waiting_)) close();
 }
 
+void ServerConnection::finish_soon(Duration grace) {
+    last_ = true;
+    if (stage_ == Stage::answering && waiting_) close();
+    else if (stage_ == Stage::idle || stage_ == Stage::head || stage_ == Stage::body) deadline_.arm(loop_.now() + grace);
+}
+
 void ServerConnection::on_ready(io::Stream&, io::Readiness ready) noexcept {
     const auto alive = shared_from_this();
     if (ready.readable) {

@@ -52,6 +52,8 @@ public:
     void close();
     // After the answer under way; streams that wait for more end now.
     void close_soon();
+    // As close_soon(), but a request that has not come yet, or not all of it, may still come within `grace`.
+    void finish_soon(Duration grace);
 
     void on_ready(io::Stream& stream, io::Readiness ready) noexcept override;
 

@@ -34,6 +34,13 @@ void ServerPort::close_soon() {
     for (const auto& connection : all) connection->close_soon();
 }
 
+void ServerPort::finish_soon(Duration grace) {
+    listener_.reset();
+    std::vector<std::shared_ptr<ServerConnection>> all;
+    for (const auto& [key, connection] : connections_) all.push_back(connection);
+    for (const auto& connection : all) connection->finish_soon(grace);
+}
+
 void ServerPort::close() {
     listener_.reset();
     while (!connections_.empty()) connections_.begin()->second->close();

@@ -27,6 +27,8 @@ public:
     Result<SocketAddress> open(io::Net& net, const io::ListenOptions& options, io::ServerTls* tls = nullptr);
     // Accepts nothing more; connections end after the answer under way.
     void close_soon();
+    // The same, but who is connected may still ask once, within `grace`.
+    void finish_soon(Duration grace);
     void close();
 
     void on_accept(std::unique_ptr<io::Stream> stream) noexcept override;
