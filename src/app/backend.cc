@@ -83,7 +83,7 @@ void Backend::audit(std::size_t most, std::optional<std::uint64_t> before_revisi
     auto page = std::make_shared<Result<store::AuditPage>>(fail(Code::unavailable, "not read yet"));
     auto shared = std::make_shared<decltype(reply)>(std::move(reply));
     const auto queued = parts_.pool.run(
-        parts_.api, [this, page, most, before_revision] { *page = parts_.store.audit(static_cast<std::uint32_t>(most), before_revision); },
+        parts_.api, [this, page, most, before_revision] { *page = parts_.state.audit(static_cast<std::uint32_t>(most), before_revision); },
         [page, shared] {
             if (*page) (*shared)(std::move((*page)->entries));
             else (*shared)(std::unexpected(page->error()));
@@ -97,7 +97,7 @@ void Backend::answered(std::string key, std::string actor, std::move_only_functi
     auto shared = std::make_shared<decltype(reply)>(std::move(reply));
     const Utc now = parts_.api.utc();
     const auto queued = parts_.pool.run(
-        parts_.api, [this, found, key, actor, now] { *found = parts_.store.idempotent(key, actor, now); },
+        parts_.api, [this, found, key, actor, now] { *found = parts_.state.idempotent(key, actor, now); },
         [found, shared, key, actor] {
             if (!*found) return (*shared)(std::unexpected(found->error()));
             if (!**found) return (*shared)(std::optional<config::PutIdempotent>{});
@@ -105,6 +105,11 @@ void Backend::answered(std::string key, std::string actor, std::move_only_functi
             (*shared)(std::optional{config::PutIdempotent{key, actor, answer.status, answer.body, answer.at}});
         });
     if (!queued) parts_.api.post([shared, error = queued.error()] { (*shared)(std::unexpected(error)); });
+}
+
+void Backend::upgrade(std::string actor, UpgradeReply reply) {
+    if (!upgrade_) return parts_.api.post([reply = std::move(reply)]() mutable { reply(fail(Code::unavailable, "this daemon cannot be upgraded in place")); });
+    upgrade_(std::move(actor), home(std::move(reply)));
 }
 
 void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {
@@ -139,7 +144,7 @@ void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {
     parts_.control_loop.post([this, gathering]() mutable {
         const auto skipped = parts_.control.changes_skipped();
         const auto late = parts_.control.late_discarded();
-        const auto waiting = parts_.store.waiting();
+        const auto waiting = parts_.state.waiting();
         const auto dropped = parts_.control.store_dropped();
         parts_.api.post([gathering = std::move(gathering), skipped, late, waiting, dropped]() mutable {
             gathering->all.changes_skipped = skipped;

@@ -8,10 +8,10 @@
 
 #include "api/backend.h"
 #include "app/loop_thread.h"
+#include "app/state_door.h"
 #include "app/wiring.h"
 #include "catalog/control.h"
 #include "os/blocking_pool.h"
-#include "store/state_store.h"
 
 namespace hale::app {
 
@@ -25,11 +25,14 @@ public:
         catalog::Control& control;
         std::vector<CheckerThread>& checkers;
         std::vector<WorkerThread>& workers;
-        store::StateStore& store;
+        StateDoor& state;
         os::BlockingPool& pool;
     };
     explicit Backend(Parts parts) : parts_(parts) {}
     void set_reloading(Reloading& reloading) { reloading_ = &reloading; }
+    // Called on the api thread; the reply may be called on any.
+    using Upgrade = std::function<void(std::string actor, UpgradeReply reply)>;
+    void set_upgrade(Upgrade upgrade) { upgrade_ = std::move(upgrade); }
 
     void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override;
     void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override;
@@ -43,6 +46,7 @@ public:
     void answered(std::string key, std::string actor,
                   std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
     void measure(std::move_only_function<void(api::Measurements)> reply) override;
+    void upgrade(std::string actor, UpgradeReply reply) override;
 
 private:
     // A reply that runs on the api's loop wherever it is called.
@@ -51,6 +55,7 @@ private:
 
     Parts parts_;
     Reloading* reloading_ = nullptr;
+    Upgrade upgrade_;
 };
 
 }  // namespace hale::app

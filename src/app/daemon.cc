@@ -59,14 +59,19 @@ std::string node_name() {
 
 }  // namespace
 
-Daemon::Daemon(std::shared_ptr<const config::Document> document, os::SpawnHelper& spawn_helper)
-    : document_(std::move(document)), settings_(document_->settings), spawn_helper_(spawn_helper) {}
+Daemon::Daemon(std::shared_ptr<const config::Document> document, os::SpawnHelper& spawn_helper, Options options)
+    : document_(std::move(document)),
+      settings_(document_->settings),
+      spawn_helper_(spawn_helper),
+      options_(std::move(options)),
+      sockets_(std::exchange(options_.sockets, {})) {}
 
 Daemon::~Daemon() = default;
 
 Result<> Daemon::start() {
     const auto run = [this]() -> Result<> {
         HALE_TRY(create_threads());
+        if (options_.before_state) HALE_TRY(options_.before_state());
         HALE_TRY(open_state());
         HALE_TRY(start_threads());
         HALE_TRY(put_in_force());
@@ -106,7 +111,7 @@ Result<> Daemon::create_threads() {
 Result<> Daemon::create_tls() {
     for (auto& one : workers_) {
         one.client_tls = std::make_unique<tls::Doors>(one.thread->loop());
-        if (settings_.https) {
+        if (settings_.https || sockets_.activated("https")) {
             HALE_ASSIGN(one.server_tls, tls::ServerContext::create({.tls12 = settings_.tls12}));
         }
     }
@@ -136,8 +141,10 @@ Result<> Daemon::open_state() {
 
 Result<> Daemon::start_threads() {
     HALE_TRY(pool_.start(pool_threads));
-    store_->start();
     io::Loop& control_loop = control_thread_->loop();
+    store_->start();
+    state_ = std::make_unique<StateDoor>(control_loop);
+    state_->open(std::move(store_));
     checker_wires_ = std::make_unique<CheckerWires>(control_loop, checkers_);
     worker_wires_ = std::make_unique<WorkerWires>(control_loop, workers_);
     audience_ = std::make_unique<AudienceWires>(control_loop, api_thread_->loop(), [this](std::vector<catalog::Delta> deltas) {
@@ -145,7 +152,7 @@ Result<> Daemon::start_threads() {
     });
     control_ = std::make_unique<catalog::Control>(catalog::Control::Parts{.loop = control_loop,
                                                                           .resolver = *control_resolver_,
-                                                                          .journal = *store_,
+                                                                          .journal = *state_,
                                                                           .checking = *checker_wires_,
                                                                           .routing = *worker_wires_,
                                                                           .audience = *audience_,
@@ -157,12 +164,13 @@ Result<> Daemon::start_threads() {
                                                         .control = *control_,
                                                         .checkers = checkers_,
                                                         .workers = workers_,
-                                                        .store = *store_,
+                                                        .state = *state_,
                                                         .pool = pool_});
     reloading_ = std::make_unique<Reloading>(control_thread_->loop(), pool_, *control_, document_->source);
     backend_->set_reloading(*reloading_);
     certificates_ = std::make_unique<Certificates>(control_loop, workers_);
     reloading_->when_applied([this](const config::Document& document) { show_certificates(document); });
+    backend_->set_upgrade(options_.upgrade);
     started_ = true;
     HALE_TRY(control_thread_->start());
     HALE_TRY(api_thread_->start());
@@ -276,56 +284,32 @@ std::string Daemon::socket_path() const {
 // On the api thread. `own`: everywhere that the API is reached, as far as we can know.
 Result<> Daemon::bind_admin(std::string& content, std::vector<SocketAddress>& own) {
     const auto note = [&](std::string_view key, const SocketAddress& address) { content += fmt::format(",\"{}\":\"{}\"", key, address.text()); };
-    if (settings_.admin) {
-        HALE_ASSIGN(const auto where, server_->listen_admin(*settings_.admin, admin_tls_.get()));
+    SocketAddress where;
+    if (settings_.admin || sockets_.activated("admin")) {
+        HALE_TRY(open_admin("admin", settings_.admin, 0600, where));
         note("admin", where);
         own.push_back(where);
         if (where.ip.is_unspecified())
             for (const Ip& ip : os::local_addresses()) own.push_back({.ip = ip, .port = where.port});
     }
-    if (settings_.health) {
-        HALE_ASSIGN(const auto where, server_->listen_health(*settings_.health));
+    if (settings_.health || sockets_.activated("health")) {
+        HALE_TRY(open_admin("health", settings_.health, 0600, where));
         note("health", where);
     }
-    const std::string path = socket_path();
-    if (const auto directory = path.substr(0, path.rfind('/')); directory == "/run/hale") mkdir(directory.c_str(), 0755);
+    const bool activated = sockets_.activated("socket");
+    SocketAddress socket{.path = socket_path()};
+    if (const auto directory = socket.path.view().substr(0, socket.path.view().rfind('/')); directory == "/run/hale") mkdir("/run/hale", 0755);
     const auto group = operators_gid();
-    HALE_TRY(server_->listen_socket(path, group == no_group ? 0600 : 0660));
-    own.push_back({.path = path});
-    if (group == no_group) log(LogLevel::info, fmt::format("{} is for this user alone: there is no group \"hale\"", path));
+    HALE_TRY(open_admin("socket", socket, group == no_group ? 0600 : 0660, socket));
+    own.push_back(socket);
+    const std::string path = socket.path.str();
+    if (activated) log(LogLevel::info, fmt::format("{} was opened by the service manager, which says who may use it", path));
+    else if (group == no_group) log(LogLevel::info, fmt::format("{} is for this user alone: there is no group \"hale\"", path));
     else if (chown(path.c_str(), static_cast<uid_t>(-1), group) != 0)
         log(LogLevel::warning, fmt::format("giving {} to group hale failed: {}", path, system_text(errno)));
     std::string quoted;
     for (const char c : path) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
     content += fmt::format(",\"socket\":\"{}\"", quoted);
-    return {};
-}
-
-// Each worker binds all traffic listeners in one turn, and waits in it until `opened`.
-Result<> Daemon::bind_workers(std::shared_future<void> opened, std::string& content) {
-    std::optional<SocketAddress> http = settings_.http, https = settings_.https;
-    if (!http && !https) return {};
-    for (auto& one : workers_) {
-        std::promise<Result<>> bound;
-        auto result = bound.get_future();
-        one.thread->loop().post([&one, &bound, &http, &https, opened] {
-            const auto bind = [&]() -> Result<> {
-                // Port 0: the first worker's choice is everybody's. Over TLS first: who comes without is sent there.
-                if (https) {
-                    HALE_ASSIGN(*https, one.worker->listen_secure(*https));
-                }
-                if (http) {
-                    HALE_ASSIGN(*http, one.worker->listen(*http));
-                }
-                return {};
-            };
-            bound.set_value(bind());
-            opened.wait();
-        });
-        HALE_TRY(result.get());
-    }
-    if (http) content += fmt::format(",\"http\":\"{}\"", http->text());
-    if (https) content += fmt::format(",\"https\":\"{}\"", https->text());
     return {};
 }
 
@@ -359,12 +343,13 @@ Result<> Daemon::open_listeners() {
     // Every worker binds and then waits at the gate, inside its own turn, until listen.json is there.
     std::promise<void> gate;
     const std::shared_future<void> opened = gate.get_future().share();
-    if (failed) failed = bind_workers(opened, content);
+    if (failed) failed = open_traffic(content, opened);
     if (failed) failed = os::write_file_durably(settings_.state + "/listen.json", content + admin_content + "}\n", 0600);
     gate.set_value();
     // Traffic first, admin last.
     for (auto& one : workers_) one.thread->run_and_wait([] {});
     if (failed) own_.ready.store(true);
+    if (failed && options_.before_admin) options_.before_admin();
     admin_gate.set_value();
     if (!failed) return failed;
     control_thread_->run_and_wait([this] {
@@ -384,7 +369,7 @@ void Daemon::back_up() noexcept {
     const auto queued = pool_.run(
         control_thread_->loop(),
         [this, now] {
-            if (const auto made = store_->backup_when_due(now); !made) log(LogLevel::error, fmt::format("backing up state.db: {}", made.error().text));
+            if (const auto made = state_->backup_when_due(now); !made) log(LogLevel::error, fmt::format("backing up state.db: {}", made.error().text));
         },
         [] {});
     if (!queued) log(LogLevel::warning, fmt::format("backing up state.db: {}", queued.error().text));
@@ -396,8 +381,10 @@ void Daemon::give_back() noexcept {
     if (!pool_.run(control_thread_->loop(), [] { malloc_trim(0); }, [] {})) settled_timer_->arm(control_thread_->loop().now() + settled_after);
 }
 
-void Daemon::reload() {
-    control_thread_->loop().post([this] { reloading_->reload("signal", {}); });
+void Daemon::reload(io::Task done) {
+    control_thread_->loop().post([this, done = std::move(done)]() mutable {
+        reloading_->reload("signal", [done = std::move(done)](catalog::MutationResult) mutable { done(); });
+    });
 }
 
 void Daemon::reopen_logs() {
@@ -415,8 +402,9 @@ void Daemon::hurry() {
 }
 
 void Daemon::stop() {
-    own_.ready.store(false);
-    own_.stopping.store(true);
+    // What was handed on is served, though not by us: nobody is to hear otherwise.
+    if (!handed_on_) own_.ready.store(false), own_.stopping.store(true);
+    release_checkers(false);
     if (started_) {
         // As the last reload said.
         Duration most = settings_.drain_timeout;
@@ -453,9 +441,10 @@ void Daemon::stop() {
             if (server_) server_->stop();
         });
         // Nobody listens there any more, and whoever takes those ports next is not to be mistaken for this daemon.
-        unlink((settings_.state + "/listen.json").c_str());
+        if (!handed_on_) unlink((settings_.state + "/listen.json").c_str());
     }
     if (store_) store_->stop();
+    if (state_) state_->shut();
     pool_.stop();
     if (!started_) return;
     // Each organ ends on its own thread, then the threads end.

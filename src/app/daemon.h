@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -15,8 +16,11 @@
 #include "api/server.h"
 #include "app/backend.h"
 #include "app/certificates.h"
+#include "app/life_signs.h"
 #include "app/loop_thread.h"
 #include "app/reloading.h"
+#include "app/sockets.h"
+#include "app/state_door.h"
 #include "app/wiring.h"
 #include "base/result.h"
 #include "catalog/control.h"
@@ -31,7 +35,13 @@ namespace hale::app {
 
 class Daemon {
 public:
-    Daemon(std::shared_ptr<const config::Document> document, os::SpawnHelper& spawn_helper);
+    struct Options {
+        std::vector<RoleSocket> sockets = {};            // Handed by a supervisor or a predecessor.
+        std::function<Result<>()> before_state = {};     // Returns when state.db is ours to open.
+        std::function<void()> before_admin = {};         // Traffic is served; returns when the API may be.
+        Backend::Upgrade upgrade = {};                   // Asked for over the API.
+    };
+    Daemon(std::shared_ptr<const config::Document> document, os::SpawnHelper& spawn_helper, Options options);
     ~Daemon();
 
     // Returns once /live answers. On failure everything that was started has ended.
@@ -40,8 +50,24 @@ public:
     void stop();
     // A second signal: do not wait for requests any longer.
     void hurry();
-    void reload();
+    // `done` runs on control's thread.
+    void reload(io::Task done = [] {});
     void reopen_logs();
+
+    // ---- Another process takes over (handing_on.cc); all on the supervisor's thread, whose loop `home` is ----
+    // Copies of all that listens.
+    Result<std::vector<RoleSocket>> sockets_in_use();
+    // Mutations are refused, checkers stand still, last verdicts are stored, state.db is closed: then `held`.
+    void hold(io::Loop& home, io::Task held);
+    // Everything that was held goes on; the failure is state.db's, and then all but mutations goes on.
+    Result<> go_on();
+    // It serves: nobody listens or answers for the API here any more. stop() lets the rest finish.
+    void leave();
+    // Every thread, to be asked whether it goes on. Until stop().
+    std::vector<LifeSigns::Member> threads();
+    const config::Settings& settings() const { return settings_; }
+    // One line for people: what is served.
+    std::string says() const;
 
 private:
     Result<> open_state();
@@ -52,7 +78,11 @@ private:
     Result<> create_tls();
     void show_certificates(const config::Document& document);
     Result<> open_listeners();
-    Result<> bind_workers(std::shared_future<void> opened, std::string& content);
+    Result<> open_traffic(std::string& content, const std::shared_future<void>& opened);
+    // `mode`: of a unix socket's file. On the api thread.
+    Result<> open_admin(std::string_view role, const std::optional<SocketAddress>& declared, int mode, SocketAddress& where);
+    void stand_still(io::Loop& home, io::Task still);
+    void release_checkers(bool go_on);
     Result<> bind_admin(std::string& content, std::vector<SocketAddress>& own);
     Result<> mutate_and_wait(catalog::Mutation mutation);
     void back_up() noexcept;
@@ -68,7 +98,8 @@ private:
     std::vector<CheckerThread> checkers_;
     std::vector<WorkerThread> workers_;
     os::BlockingPool pool_;
-    std::unique_ptr<store::StateStore> store_;
+    std::unique_ptr<store::StateStore> store_;  // Until it is started and the door has it.
+    std::unique_ptr<StateDoor> state_;
     config::Restored restored_;
     std::vector<config::StoredToken> tokens_;  // As the api was last told at start.
     std::unique_ptr<io::Resolver> control_resolver_;
@@ -84,6 +115,10 @@ private:
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<io::Timer> backup_timer_, settled_timer_;
     bool started_ = false;
+    Options options_;
+    Sockets sockets_;
+    std::shared_ptr<std::promise<bool>> standstill_;  // Checkers wait at it: to go on, or to stop.
+    bool handed_on_ = false;
 };
 
 }  // namespace hale::app

@@ -27,7 +27,7 @@ public:
     void run_and_wait(io::Task work);
 
     os::EpollLoop& loop() { return *loop_; }
-    io::Net& net() { return net_; }
+    os::EpollNet& net() { return net_; }
     const std::string& name() const { return name_; }
 
 private:

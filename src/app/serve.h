@@ -10,6 +10,8 @@ namespace hale::app {
 struct ServeOptions {
     std::string config;                  // File or directory.
     std::optional<std::string> restore;  // A backup of state.db to start from.
+    std::optional<std::string> takeover;  // The socket of a daemon that hands over: `hale upgrade` says it.
+    std::string program;                 // argv[0]: where an upgrade finds the next version.
 };
 
 inline constexpr char version[] = "0.1.0";

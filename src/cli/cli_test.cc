@@ -628,6 +628,7 @@ TEST(Changes, AskTheDaemonForExactlyOneThing) {
         {"DELETE /api/v1/routes/r-2", {.body = R"({"revision":5})"}},
         {"POST /api/v1/tokens", {.status = 201, .body = R"({"revision":5,"name":"ci","secret":"s3cret"})"}},
         {"DELETE /api/v1/tokens/ci", {.body = R"({"revision":5})"}},
+        {"POST /api/v1/upgrade", {.body = R"({"pid":4711,"version":"2.0.0","took":0.25})"}},
         {"POST /api/v1/config:reload", {.body = R"({"revision":5,"source":"hale.yml","warnings":["w1"]})"}},
     };
     struct Row {
@@ -667,6 +668,7 @@ TEST(Changes, AskTheDaemonForExactlyOneThing) {
          "s3cret\n"},
         {{"token", "remove", "ci"}, "DELETE /api/v1/tokens/ci", "", ""},
         {{"config", "reload"}, "POST /api/v1/config:reload", "", ""},
+        {{"upgrade"}, "POST /api/v1/upgrade", "", ""},
     };
     for (const Row& row : table) {
         ScriptedDaemon daemon(script);

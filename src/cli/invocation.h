@@ -36,7 +36,7 @@ struct Invocation {
     bool unhealthy = false;
     std::string word;  // up, down, maintenance; bash, zsh, fish; a role.
     std::string reason;
-    std::optional<std::string> restore;
+    std::optional<std::string> restore, takeover;
     bool effective = false;
     bool reference = false;
 

@@ -26,7 +26,7 @@ int run_serve(const Invocation& asked, Surroundings& around) {
             "is enough to start\n");
         return exits::usage;
     }
-    return around.serve(config, asked.restore);
+    return around.serve(config, asked.restore, asked.takeover);
 }
 
 int run_version(const Invocation& asked, Surroundings& around) {

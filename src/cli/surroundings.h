@@ -17,7 +17,8 @@ struct Surroundings {
     bool terminal = false;                      // `out` is one: colour and progress are welcome.
     std::string version;
     std::string program = "hale";  // As a shell would find it, for completion and suggestions.
-    std::function<int(const std::string& config, const std::optional<std::string>& restore)> serve;
+    // `takeover`: the socket of the daemon that hands over.
+    std::function<int(const std::string& config, const std::optional<std::string>& restore, const std::optional<std::string>& takeover)> serve;
 };
 
 }  // namespace hale::cli

@@ -30,8 +30,8 @@ inline Ran run_with(std::vector<std::string> arguments, const Environment& envir
     around.err = [&](std::string_view text) { out.err += text; };
     around.terminal = terminal;
     around.version = "9.9.9";
-    around.serve = [&](const std::string& config, const std::optional<std::string>& restore) {
-        out.out += "serve " + config + " " + restore.value_or("-");
+    around.serve = [&](const std::string& config, const std::optional<std::string>& restore, const std::optional<std::string>& takeover) {
+        out.out += "serve " + config + " " + restore.value_or("-") + (takeover ? " " + *takeover : "");
         return 7;
     };
     out.exit = run(std::move(arguments), around);

@@ -35,6 +35,7 @@ int run_drain(const Invocation& asked, Surroundings& around);
 int run_pause(const Invocation& asked, Surroundings& around);
 int run_resume(const Invocation& asked, Surroundings& around);
 int run_config_reload(const Invocation& asked, Surroundings& around);
+int run_upgrade(const Invocation& asked, Surroundings& around);
 int run_token_create(const Invocation& asked, Surroundings& around);
 int run_token_remove(const Invocation& asked, Surroundings& around);
 

@@ -9,8 +9,8 @@
 int main(int argc, char** argv) {
     hale::cli::Surroundings around = hale::cli::process_surroundings();
     around.version = hale::app::version;
-    around.serve = [](const std::string& config, const std::optional<std::string>& restore) {
-        return hale::app::serve({.config = config, .restore = restore});
+    around.serve = [&](const std::string& config, const std::optional<std::string>& restore, const std::optional<std::string>& takeover) {
+        return hale::app::serve({.config = config, .restore = restore, .takeover = takeover, .program = argv[0]});
     };
     return hale::cli::run(std::vector<std::string>(argv + 1, argv + argc), around);
 }

@@ -32,9 +32,9 @@ Result<> Supervisor::tell(std::string_view state) const {
     return {};
 }
 
-std::optional<Duration> watchdog_interval(const char* usec, const char* pid, bool any_process) {
+std::optional<Duration> watchdog_interval(const char* usec, const char* pid) {
     if (usec == nullptr) return std::nullopt;
-    if (pid != nullptr && !any_process && parse_unsigned(pid) != static_cast<std::uint64_t>(getpid())) return std::nullopt;
+    if (pid != nullptr && parse_unsigned(pid) != static_cast<std::uint64_t>(getpid())) return std::nullopt;
     const auto every = parse_unsigned(usec);
     if (!every || *every == 0 || *every > std::uint64_t{3600} * 1'000'000) return std::nullopt;
     return std::chrono::microseconds(*every);

@@ -25,8 +25,7 @@ private:
     std::string address_;
 };
 
-// How often it wants a sign of life (WATCHDOG_USEC); nothing: never, or another process is meant. `any_process`: a
-// successor inherits what was said to its predecessor.
-std::optional<Duration> watchdog_interval(const char* usec, const char* pid, bool any_process);
+// How often it wants a sign of life (WATCHDOG_USEC); nothing: never, or another process is meant.
+std::optional<Duration> watchdog_interval(const char* usec, const char* pid);
 
 }  // namespace hale::os

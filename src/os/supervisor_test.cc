@@ -48,12 +48,11 @@ TEST(Supervisor, IsNotMissed) {
 
 TEST(Supervisor, WantsSignsOfLifeFromTheProcessItMeans) {
     const std::string us = fmt::format("{}", getpid());
-    EXPECT_FALSE(watchdog_interval(nullptr, nullptr, false));
-    EXPECT_EQ(watchdog_interval("30000000", us.c_str(), false), 30s);
-    EXPECT_EQ(watchdog_interval("30000000", nullptr, false), 30s);
-    EXPECT_FALSE(watchdog_interval("30000000", "1", false));
-    EXPECT_EQ(watchdog_interval("30000000", "1", true), 30s);
-    for (const char* broken : {"0", "-1", "x", "", "99999999999999999999"}) EXPECT_FALSE(watchdog_interval(broken, nullptr, false)) << broken;
+    EXPECT_FALSE(watchdog_interval(nullptr, nullptr));
+    EXPECT_EQ(watchdog_interval("30000000", us.c_str()), 30s);
+    EXPECT_EQ(watchdog_interval("30000000", nullptr), 30s);
+    EXPECT_FALSE(watchdog_interval("30000000", "1"));
+    for (const char* broken : {"0", "-1", "x", "", "99999999999999999999"}) EXPECT_FALSE(watchdog_interval(broken, nullptr)) << broken;
 }
 
 }  // namespace

@@ -128,4 +128,8 @@ private:
     bool stopping_ = false;
 };
 
+// Would open() succeed, once nobody has the directory any more? Reads beside whoever has it and changes nothing. A
+// state.db that is to be migrated is only verified.
+Result<> could_open(const std::string& directory);
+
 }  // namespace hale::store

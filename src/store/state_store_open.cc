@@ -68,6 +68,16 @@ Result<config::Restored> migrated_and_loaded(Connection& connection, const OpenO
 
 }  // namespace
 
+Result<> could_open(const std::string& directory) {
+    HALE_ASSIGN(const auto connection, Connection::open(fmt::format("{}/{}", directory, state_file), Access::read));
+    HALE_ASSIGN(const std::uint32_t version, verify(*connection, schema_steps()));
+    if (version < newest_version(schema_steps())) return {};
+    const auto loaded = guarded("load " + connection->path(), [&] { return load(*connection); });
+    if (!loaded) return std::unexpected(loaded.error());
+    if (!*loaded) return std::unexpected(loaded->error());
+    return {};
+}
+
 Result<StateStore::Opened> StateStore::open(io::Loop& home, const OpenOptions& options) {
     const std::string& directory = options.directory;
     const auto steps = options.steps.empty() ? schema_steps() : options.steps;

@@ -1,0 +1,327 @@
+"""Goal: a new version takes over without a refused connection, a lost request, a lost verdict or a lost mutation (V20), and
+one that cannot take over costs nothing at all.
+Method: the real daemon replaced ten times in a row under 500 requests a second, on kept and fresh connections, with a download
+that spans every upgrade and the API asked and changed all the time; then successors that die, hang, are killed at seeded
+moments or stopped inside the window, and configurations that are wrong. HALE_DOWNLOAD_SECONDS (4) is the length of the long
+download."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import threading
+import time
+import unittest
+
+from harness import Case, request, wait_for
+from successors import Dynasty, Load, Watcher, tcp_live, unix_live
+
+DOWNLOAD = int(os.environ.get("HALE_DOWNLOAD_SECONDS", "4"))
+CONFIG = """
+defaults: {{check: {{interval: 300ms, timeout: 2s}}}}
+services:
+  web: {{hosts: [web.test], instances: ["{a}", "{b}"], check: {{http: /up}}}}
+  sick: {{hosts: [sick.test], instances: ["{refusing}"], check: {{http: /up}}}}
+"""
+
+
+def configured(site, **more):
+    site.start(CONFIG.format(a=site.demo("a").address, b=site.demo("b").address, refusing="127.0.0.1:9", **more))
+    site.wait_state("web-1", "healthy")
+    site.wait_state("web-2", "healthy")
+    site.wait_state("sick-1", "unhealthy")
+    return site
+
+
+def download(site, seconds, out):
+    try:
+        out["status"], _, out["body"] = request(site.where["http"], path=f"/stream?seconds={seconds}", headers={"Host": "web.test"}, timeout=seconds + 60)
+    except Exception as error:
+        out["error"] = repr(error)
+
+
+class Mutations:
+    """Overrides one after the other: each is acknowledged, or refused as `upgrading`; nothing else."""
+
+    def __init__(self, site):
+        self.site, self.number, self.acknowledged, self.refused, self.revision = site, 0, None, 0, 0
+
+    def __call__(self):
+        self.number += 1
+        body = json.dumps({"state": "up", "for": 600, "reason": f"reason {self.number}"}).encode()
+        status, headers, text = request(self.site.where["admin"], "PUT", "/api/v1/services/sick/override",
+                                        {"Authorization": f"Bearer {self.site.token}", "Content-Type": "application/json"}, body, 30)
+        answer = json.loads(text)
+        if status == 200:
+            if answer["revision"] <= self.revision:
+                return f"revision {answer['revision']} after {self.revision}"
+            self.acknowledged, self.revision = f"reason {self.number}", answer["revision"]
+            return None
+        if status == 503 and answer["code"] == "upgrading" and "retry-after" in headers:
+            self.refused += 1
+            return None
+        return f"{status} {text[:200]}"
+
+
+class Reads:
+    """Verdicts keep ids, generations and states, and versions and revisions go up only."""
+
+    def __init__(self, site):
+        self.site, self.revision, self.known, self.upgrading = site, 0, {}, 0
+
+    def __call__(self):
+        status, answer = self.site.api("/api/v1/verdicts", ok=False)
+        if status == 503 and answer["code"] == "upgrading":
+            self.upgrading += 1
+            return None
+        if status != 200:
+            return f"{status} {answer}"
+        if answer["revision"] < self.revision:
+            return f"revision {answer['revision']} after {self.revision}"
+        self.revision = answer["revision"]
+        for item in answer["items"]:
+            now = (item["id"], item["generation"], item["state"], item["version"])
+            before = self.known.setdefault(item["instance"], now)
+            if now[:3] != before[:3] or now[3] < before[3]:
+                return f"{item['instance']}: {before} became {now}"
+            self.known[item["instance"]] = now
+        return None
+
+
+class Upgrade(Case):
+    def test_v20_ten_in_a_row_under_load_lose_nothing(self):
+        with Dynasty() as site:
+            configured(site)
+            mutations, reads = Mutations(site), Reads(site)
+            where = dict(site.where)
+            pids, downloads = {site.daemon.pid}, []
+            with Load(where["http"], "web.test") as load, Watcher(mutations) as changes, Watcher(reads) as readings, \
+                    Watcher(lambda: tcp_live(where["admin"])) as admin, Watcher(lambda: unix_live(where["socket"])) as unix:
+                for _ in range(10):
+                    out = {}
+                    thread = threading.Thread(target=download, args=(site, 2, out))
+                    thread.start()
+                    downloads.append((thread, out))
+                    before = load.answered
+                    wait_for(lambda: load.answered > before + 50, "load to go on", 30)
+                    left = site.upgrade()
+                    self.assertEqual(site.where, {**where, "pid": site.daemon.pid})
+                    self.assertEqual(left.wait(40), 0, "who was left behind ends in order")
+                    pids.add(site.daemon.pid)
+                for thread, _ in downloads:
+                    thread.join()
+            self.assertEqual(len(pids), 11)
+            self.assertEqual(load.failed, [], f"of {load.answered}")
+            self.assertGreater(load.answered, 1000)
+            for watcher in (changes, readings, admin, unix):
+                self.assertEqual(watcher.wrong[:5], [])
+                self.assertGreater(watcher.asked, 50)
+            for _, out in downloads:
+                self.assertEqual(out.get("status"), 200, out)
+                self.assertEqual(out["body"].count(b"\n"), 20, out["body"][-100:])
+            # What was acknowledged last is what is there.
+            override = site.api("/api/v1/services/sick/verdict")[1]["override"]
+            self.assertEqual(override["reason"], mutations.acknowledged)
+            print(f"{load.answered} requests, {mutations.number} mutations of which {mutations.refused} met the window, {readings.asked} reads")
+            # Checks go on: evidence is newer than the last upgrade.
+            seen = site.verdict("web-1")["observed_at"]
+            wait_for(lambda: site.verdict("web-1")["observed_at"] > seen, "a probe by the last one", 10)
+
+    def test_a_long_download_that_spans_an_upgrade_finishes_and_kept_connections_are_told(self):
+        with Dynasty() as site:
+            configured(site)
+            out = {}
+            thread = threading.Thread(target=download, args=(site, DOWNLOAD, out))
+            thread.start()
+            before = site.api("/api/v1/verdicts")[1]
+            wait_for(lambda: any(float(line.rsplit(" ", 1)[1]) > 0 for line in site.api_text("/metrics").splitlines() if line.startswith("hale_upstream_connections")),
+                     "the download to begin", 10)
+            left = site.upgrade()
+            after = site.api("/api/v1/verdicts")[1]
+            self.assertEqual([(i["id"], i["generation"], i["state"]) for i in after["items"]], [(i["id"], i["generation"], i["state"]) for i in before["items"]])
+            thread.join()
+            self.assertEqual(out.get("status"), 200, out)
+            self.assertEqual(out["body"].count(b"\n"), DOWNLOAD * 10)
+            self.assertEqual(left.wait(40), 0)
+
+    def test_another_number_of_workers_serves_every_socket(self):
+        with Dynasty() as site:
+            configured(site)
+            with open(site.config_path) as file:
+                text = file.read()
+            for workers in (4, 1, 3):
+                with open(site.config_path + ".new", "w") as out:
+                    out.write(text.replace("workers: 2", f"workers: {workers}"))
+                os.replace(site.config_path + ".new", site.config_path)
+                with Load(site.where["http"], "web.test", rate=200, threads=4) as load:
+                    wait_for(lambda: load.answered > 30, "load", 20)
+                    self.assertEqual(site.upgrade().wait(40), 0)
+                    before = load.answered
+                    wait_for(lambda: load.answered > before + 100, "load to go on", 20)
+                self.assertEqual(load.failed, [])
+
+    def test_the_command_line_says_who_took_over_and_sigusr2_does_the_same(self):
+        with Dynasty() as site:
+            configured(site)
+            ran = site.cli("upgrade", "-o", "json")
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            before = site.succeed(json.loads(ran.stdout)["pid"])
+            self.assertEqual(before.wait(40), 0)
+            pid = site.daemon.pid
+            os.kill(pid, signal.SIGUSR2)
+            wait_for(lambda: site.listen_json().get("pid", pid) != pid, "another daemon", 60)
+            self.assertEqual(site.succeed(site.listen_json()["pid"]).wait(40), 0)
+            self.assertEqual(site.traffic("web.test")[0], 200)
+
+
+class Refused(Case):
+    """Successors that fail; after each the old one serves, checks and takes mutations."""
+
+    def goes_on(self, site, pid):
+        self.assertIsNone(site.daemon.poll())
+        self.assertEqual(site.listen_json()["pid"], pid)
+        self.assertEqual(site.traffic("web.test")[0], 200)
+        status, answer = site.api("/api/v1/services/web/override", "PUT", {"state": "up", "for": 60, "reason": "still here"}, ok=False)
+        self.assertEqual(status, 200, answer)
+        site.api("/api/v1/services/web/override", "DELETE")
+        seen = site.verdict("web-1")
+        self.assertEqual(seen["state"], "healthy")
+        wait_for(lambda: site.verdict("web-1")["observed_at"] > seen["observed_at"], "checks to go on", 10)
+        self.assertFalse(os.path.exists(os.path.join(site.state, "takeover.sock")))
+
+    def test_one_that_dies_at_once_or_is_not_there_or_is_no_program(self):
+        with Dynasty() as site:
+            configured(site)
+            pid = site.daemon.pid
+            site.install("echo 'cannot do this' >&2; exit 3")
+            status, answer = site.ask_upgrade()
+            self.assertEqual((status, answer["code"]), (500, "upgrade_failed"))
+            self.assertIn("ended with 3 before it served", answer["detail"])
+            self.assertIn("cannot do this", site.log_text())
+            self.goes_on(site, pid)
+            os.remove(site.binary)
+            self.assertIn("no such file", site.ask_upgrade()[1]["detail"])
+            self.goes_on(site, pid)
+            site.install("exec HALE version")  # A program that is no daemon.
+            self.assertIn("ended with 0 before it served", site.ask_upgrade()[1]["detail"])
+            self.goes_on(site, pid)
+            site.install()
+            self.assertEqual(site.upgrade().wait(40), 0)
+
+    def test_one_that_hangs_is_killed_in_time_and_a_second_asking_is_refused_meanwhile(self):
+        with Dynasty() as site:
+            configured(site)
+            pid = site.daemon.pid
+            site.install("echo $$ > %s/hung; exec tail -f /dev/null --pid=%d # --takeover" % (site.folder, os.getpid()))
+            out = {}
+            thread = threading.Thread(target=lambda: out.update(zip(("status", "answer"), site.ask_upgrade())))
+            began = time.monotonic()
+            thread.start()
+            wait_for(lambda: os.path.exists(os.path.join(site.folder, "hung")), "it to hang", 20)
+            status, answer = site.ask_upgrade()
+            self.assertEqual((status, answer["code"]), (409, "conflict"))
+            self.assertIn("an upgrade is under way", answer["detail"])
+            self.goes_on_meanwhile(site)
+            thread.join(60)
+            self.assertLess(time.monotonic() - began, 45)
+            self.assertEqual(out["status"], 500)
+            self.assertIn("not ready within 30 s", out["answer"]["detail"])
+            self.goes_on(site, pid)
+            with open(os.path.join(site.folder, "hung")) as text:
+                hung = int(text.read())
+            self.assertFalse(os.path.exists(f"/proc/{hung}"), "it was killed")
+
+    def goes_on_meanwhile(self, site):
+        """Until the new one is ready nothing is refused."""
+        self.assertEqual(site.traffic("web.test")[0], 200)
+        site.api("/api/v1/services/web/override", "PUT", {"state": "up", "for": 60, "reason": "meanwhile"})
+        site.api("/api/v1/services/web/override", "DELETE")
+
+    def test_an_invalid_configuration_and_a_state_that_moved_are_told_with_their_reason(self):
+        with Dynasty() as site:
+            configured(site)
+            pid = site.daemon.pid
+            with open(site.config_path) as file:
+                good = file.read()
+            for text, reason in ((good.replace("interval: 300ms", "interval: soon"), "hale.yml:"), (good.replace(f"state: {site.state}", f"state: {site.folder}/other"), "to move it")):
+                with open(site.config_path, "w") as out:
+                    out.write(text)
+                status, answer = site.ask_upgrade()
+                self.assertEqual(status, 500)
+                self.assertIn(reason, answer["detail"])
+                with open(site.config_path, "w") as out:
+                    out.write(good)
+                wait_for(lambda: site.api("/api/v1/config")[1]["reload"]["ok"], "the good file to be in force", 20)
+                self.goes_on(site, pid)
+            ran = site.cli("upgrade")
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            site.succeed(int(ran.stderr.split("process ")[1].split(";")[0]))
+
+    def test_killed_at_any_moment_it_leaves_the_old_one_serving(self):
+        seed = int(os.environ.get("HALE_SEED", random.SystemRandom().randrange(1 << 31)))
+        print(f"HALE_SEED={seed}")
+        chance = random.Random(seed)
+        with Dynasty() as site:
+            configured(site)
+            killed = upgraded = 0
+            with Load(site.where["http"], "web.test", rate=100, threads=2) as load:
+                for _ in range(int(os.environ.get("HALE_KILLS", "12"))):
+                    pid = site.daemon.pid
+                    known = site.children(pid)
+                    out = {}
+                    thread = threading.Thread(target=lambda: out.update(zip(("status", "answer"), site.ask_upgrade())))
+                    thread.start()
+                    successor = site.successor(pid, known)
+                    thread.join(chance.uniform(0, 0.17))
+                    # Stopped first: then it is known whether it had served when it was killed.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(successor, signal.SIGSTOP)
+                        thread.join(0.3)
+                        os.kill(successor, signal.SIGKILL if thread.is_alive() else signal.SIGCONT)
+                    thread.join(60)
+                    if out.get("status") == 200:
+                        self.assertEqual(site.succeed(successor).wait(40), 0)
+                        upgraded += 1
+                        continue
+                    killed += 1
+                    self.assertEqual(out["status"], 500, out)
+                    self.goes_on(site, pid)
+            self.assertEqual(load.failed, [])
+            self.assertGreater(killed, 0)
+            print(f"{killed} killed, {upgraded} upgraded before")
+
+    def test_in_the_window_traffic_and_reads_go_on_mutations_are_refused_and_a_kill_undoes_it(self):
+        with Dynasty() as site:
+            configured(site)
+            pid = site.daemon.pid
+            known = site.children(pid)
+            mutations = Mutations(site)
+            out = {}
+            thread = threading.Thread(target=lambda: out.update(zip(("status", "answer"), site.ask_upgrade())))
+            thread.start()
+            successor = site.successor(pid, known)
+            # The new one has the state but does not go on: the window stays open.
+            wait_for(lambda: (mutations() or "") == "" and mutations.refused > 0, "the window", 30)
+            os.kill(successor, signal.SIGSTOP)
+            if thread.is_alive() and out == {}:
+                self.assertIsNone(mutations())
+                refused = mutations.refused
+                for _ in range(20):
+                    self.assertEqual(site.traffic("web.test")[0], 200)
+                self.assertEqual(site.api("/api/v1/verdicts")[0], 200)
+                self.assertIsNone(mutations())
+                self.assertEqual(mutations.refused, refused + 1)
+                status, answer = site.api("/api/v1/services/web:verify", "POST", {}, ok=False)
+                self.assertEqual((status, answer["code"]), (503, "upgrading"))
+                status, answer = site.api("/api/v1/instances/web-1:check", "POST", {}, ok=False)
+                self.assertEqual((status, answer["code"]), (503, "upgrading"))
+            os.kill(successor, signal.SIGKILL)
+            thread.join(60)
+            self.assertEqual(out["status"], 500, out)
+            self.goes_on(site, pid)
+            self.assertEqual(site.api("/api/v1/services/sick/verdict")[1]["override"]["reason"], mutations.acknowledged)
+
+
+if __name__ == "__main__":
+    unittest.main()
