@@ -625,6 +625,57 @@ TEST_F(Api, ReloadProblemsNameFileAndLine) {
     EXPECT_EQ(answer.json().at("errors")[0].at("file"), "hale.yml");
 }
 
+TEST_F(Api, AnUpgradeSaysWhoTookOverOrWhyNobodyDid) {
+    EXPECT_EQ(d.ask("POST", "/api/v1/upgrade", "operate").status, 403);
+    const Answer done = d.ask("POST", "/api/v1/upgrade");
+    EXPECT_EQ(done.status, 200);
+    EXPECT_EQ(done.json().at("pid"), 4711);
+    EXPECT_EQ(done.json().at("version"), "2.0.0");
+    d.backend.upgrade_error = Error{Code::conflict, "one is under way"};
+    EXPECT_EQ(d.ask("POST", "/api/v1/upgrade").status, 409);
+    d.backend.upgrade_error = Error{Code::unavailable, "it ended with 2"};
+    const Answer failed = d.ask("POST", "/api/v1/upgrade");
+    EXPECT_EQ(failed.status, 500);
+    EXPECT_EQ(failed.json().at("code"), "upgrade_failed");
+    EXPECT_EQ(failed.json().at("detail"), "it ended with 2");
+}
+
+TEST_F(Api, WhileAnotherProcessTakesOverMutationsAreToBeTriedAgain) {
+    d.add_service(0, "web");
+    d.backend.refuse = catalog::MutationFailed{catalog::upgrading(), {}};
+    const Answer answer = d.ask("PUT", "/api/v1/services/web/override", "admin", R"({"state":"down","reason":"x"})");
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.json().at("code"), "upgrading");
+    EXPECT_TRUE(answer.fields.contains("retry-after"));
+    d.backend.verify_end = catalog::VerifyEnd::upgrading;
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:verify").json().at("code"), "upgrading");
+}
+
+// Each connection was made before: idle, within a head, and with a request that waits for news.
+TEST_F(Api, WhoIsConnectedWhenTheApiLeavesMayAskOnceAndHearsNothingOld) {
+    d.add_service(0, "web");
+    auto& net = d.network.net("hale", d.world.loop());
+    Client idle(d.world, net, d.admin), half(d.world, net, d.admin), waits(d.world, net, d.admin), healthy(d.world, net, d.admin), silent(d.world, net, d.admin);
+    const std::string list = d.head("GET", "/api/v1/services", "read", "", "");
+    half.send(list.substr(0, 20));
+    waits.send(d.head("GET", fmt::format("/api/v1/services?wait=30s&revision={}", d.backend.revision), "read", "", ""));
+    d.world.run_for(100ms);
+    d.server->leave();
+    EXPECT_EQ(waits.next().status, 200) << "it was asked before";
+    idle.send(list);
+    half.send(list.substr(20));
+    healthy.send(d.head("GET", "/live", "", "", ""));
+    for (Client* one : {&idle, &half}) {
+        const Answer answer = one->next();
+        EXPECT_EQ(answer.status, 503);
+        EXPECT_EQ(answer.json().at("code"), "upgrading");
+        EXPECT_EQ(answer.fields.at("connection"), "close");
+    }
+    EXPECT_EQ(healthy.next().status, 200);
+    d.world.run_for(1500ms);
+    for (const Client* one : {&idle, &half, &waits, &healthy, &silent}) EXPECT_TRUE(one->ended);
+}
+
 TEST_F(Api, AListenerOffLoopbackNeedsToBeDeclaredInsecure) {
     EXPECT_FALSE(d.server->listen_admin(*SocketAddress::parse("10.0.0.1:0")).has_value());
     ASSERT_TRUE(d.server->listen_socket("/run/hale.sock", 0600).has_value());
