@@ -7,8 +7,10 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -60,6 +62,14 @@ Result<std::vector<RoleSocket>> activated() {
     return sockets;
 }
 
+// When the file, or the last of a folder's, was written. Compared, never shown.
+std::filesystem::file_time_type written(const std::string& source) {
+    std::error_code none;
+    auto last = std::filesystem::last_write_time(source, none);
+    for (const auto& one : std::filesystem::directory_iterator(source, none)) last = std::max(last, one.last_write_time(none));
+    return last;
+}
+
 int cannot_start(const Error& error, std::optional<TakingOver>& taking, int code = 1) {
     fmt::print(stderr, "hale: {}\n", error.text);
     if (taking) taking->failed(error.text);
@@ -88,6 +98,7 @@ int serve(const ServeOptions& options) {
         sockets = taking->take_sockets();
     }
 
+    const auto read_as_of = written(options.config);
     auto loaded = load_to_serve(options.config);
     if (!loaded) {
         const std::string problems = config::text(loaded.error());
@@ -173,6 +184,8 @@ int serve(const ServeOptions& options) {
         return 1;
     }
     say(fmt::format("READY=1\nSTATUS={}", daemon.says()));
+    // What was written while the other process watched the file is read by nobody else.
+    if (taking && written(options.config) != read_as_of) daemon.reload();
     if (const auto every = os::watchdog_interval(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID")); every && supervisor.there()) {
         life.emplace(**loop, *every, daemon.threads(), [&] { say("WATCHDOG=1"); }, [&] { return upgrading->holds(); });
         life->start();

@@ -110,10 +110,11 @@ class Dynasty(Site):
 
 
 class Load:
-    """`rate` requests a second, half on kept connections and half on fresh ones. Nothing is tried again."""
+    """`rate` requests a second, half on kept connections and half on fresh ones, over TLS where a context is given. Nothing
+    is tried again."""
 
-    def __init__(self, address, host, rate=500, threads=10):
-        self.address, self.host = address, host
+    def __init__(self, address, host, rate=500, threads=10, tls=None):
+        self.address, self.host, self.tls = address, host, tls
         self.interval = 2 * threads / rate
         self.stopping = threading.Event()
         self.lock = threading.Lock()  # Guards the two below.
@@ -143,6 +144,8 @@ class Load:
                     connection = http.client.HTTPConnection(where, int(port), timeout=20)
                     connection.connect()
                     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    if self.tls is not None:
+                        connection.sock = self.tls.wrap_socket(connection.sock, server_hostname=self.host)
                 connection.request("GET", "/up", headers={"Host": self.host})
                 answer = connection.getresponse()
                 text = answer.read()

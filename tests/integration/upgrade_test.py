@@ -10,12 +10,17 @@ import json
 import os
 import random
 import signal
+import ssl
+import sys
 import threading
 import time
 import unittest
 
-from harness import Case, request, wait_for
+from harness import ROOT, Case, request, wait_for
 from successors import Dynasty, Load, Watcher, tcp_live, unix_live
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+from authority import Authority  # noqa: E402
 
 DOWNLOAD = int(os.environ.get("HALE_DOWNLOAD_SECONDS", "4"))
 CONFIG = """
@@ -160,6 +165,27 @@ class Upgrade(Case):
                     before = load.answered
                     wait_for(lambda: load.answered > before + 100, "load to go on", 20)
                 self.assertEqual(load.failed, [])
+
+    def test_listeners_over_tls_are_handed_on_too(self):
+        with Dynasty() as site:
+            authority = Authority(site.folder)
+            chain, key = authority.issue("web", ["web.test"])
+            site.configure(f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\n" + CONFIG.format(a=site.demo("a").address, b=site.demo("b").address, refusing="127.0.0.1:9"))
+            with open(site.config_path) as file:
+                text = file.read()
+            with open(site.config_path, "w") as out:
+                out.write(text.replace('listen: {http: "127.0.0.1:0",', 'listen: {http: "127.0.0.1:0", https: "127.0.0.1:0",'))
+            site.start()
+            site.wait_state("web-1", "healthy")
+            where = dict(site.where)
+            trust = ssl.create_default_context(cafile=authority.path)
+            with Load(where["https"], "web.test", rate=100, threads=4, tls=trust) as load:
+                for _ in range(3):
+                    before = load.answered
+                    wait_for(lambda: load.answered > before + 50, "load to go on", 30)
+                    self.assertEqual(site.upgrade().wait(40), 0)
+                    self.assertEqual(site.where, {**where, "pid": site.daemon.pid})
+            self.assertEqual(load.failed, [])
 
     def test_the_command_line_says_who_took_over_and_sigusr2_does_the_same(self):
         with Dynasty() as site:
