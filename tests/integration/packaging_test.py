@@ -95,6 +95,11 @@ class Packaging(unittest.TestCase):
             except subprocess.TimeoutExpired:
                 engine.kill()
                 engine.wait()
+            # A network namespace outlives its engine.
+            with open("/proc/mounts") as mounts:
+                left = [line.split()[1] for line in mounts if line.split()[1].startswith(self.folder + "/")]
+            for place in reversed(left):
+                run("umount", "-l", place, good=None)
 
         self.addCleanup(end)
 
