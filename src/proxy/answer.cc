@@ -119,6 +119,10 @@ void append_details(std::string& out, const catalog::RoutedService& service) {
     out.push_back(']');
 }
 
+void append_proof(std::string& out, std::string_view proof, const OwnAnswer& answer) {
+    append_message(out, answer, 200, "application/octet-stream", proof, 0);
+}
+
 void append_health(std::string& out, const catalog::PublicHealth& alias, const catalog::OwnHealth* published,
                    const OwnAnswer& answer, std::uint16_t& status) {
     std::string_view health = "pass";

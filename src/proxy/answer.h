@@ -36,6 +36,9 @@ bool wants_page(const wire::RequestHead& head);
 // The facts behind a 503: service, instances with their addresses and states.
 void append_details(std::string& out, const catalog::RoutedService& service);
 
+// What an ACME authority looks for (RFC 8555 §8.3).
+void append_proof(std::string& out, std::string_view proof, const OwnAnswer& answer);
+
 // A public health alias, from published atomics. `published` null: not ready.
 void append_health(std::string& out, const catalog::PublicHealth& alias, const catalog::OwnHealth* published,
                    const OwnAnswer& answer, std::uint16_t& status);

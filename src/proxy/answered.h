@@ -26,7 +26,7 @@ enum class Answered : std::uint8_t {
     client_certificate_missing,
     misdirected,
     plain_http,
-    health,  // A public health alias; carries no Hale-Reason, because nothing was refused.
+    health,  // A public health alias or an authority's proof; carries no Hale-Reason, because nothing was refused.
 };
 
 struct AnsweredFacts {

@@ -150,6 +150,7 @@ private:
     std::uint64_t hash_of(const catalog::RoutedService& service) const;
     void answer(Answered reason, std::uint16_t status = 0, std::string_view why = {});
     void answer_health(const catalog::PublicHealth& alias);
+    void answer_proof(std::string_view proof);
 
     // The request on its way: request.cc
     std::size_t take_body(std::string_view bytes);

@@ -49,6 +49,22 @@ Core::~Core() {
 
 // --- What the worker is told -----------------------------------------------------------------------------
 
+void Core::set_proof(std::string token, std::string proof) {
+    if (proof.empty()) {
+        proofs_.erase(token);
+        return;
+    }
+    if (proofs_.size() >= Worker::max_proofs && !proofs_.contains(token)) proofs_.erase(proofs_.begin());
+    proofs_.insert_or_assign(std::move(token), std::move(proof));
+}
+
+const std::string* Core::find_proof(std::string_view path) const {
+    constexpr std::string_view place = "/.well-known/acme-challenge/";
+    if (!path.starts_with(place)) return nullptr;
+    const auto found = proofs_.find(path.substr(place.size()));
+    return found == proofs_.end() ? nullptr : &found->second;
+}
+
 catalog::Snapshot Core::adopt(catalog::Snapshot snapshot) {
     Turn turn(*this);
     auto before = std::exchange(snapshot_, std::move(snapshot));

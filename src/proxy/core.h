@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -68,6 +69,9 @@ public:
         return snapshot_ != nullptr ? std::span(snapshot_->trusted_proxies) : std::span<const Cidr>{};
     }
     std::optional<std::uint64_t> max_body() const { return snapshot_ != nullptr ? snapshot_->max_body : std::nullopt; }
+    void set_proof(std::string token, std::string proof);
+    // Of an authority's path, else null; nearly always there is none at all.
+    const std::string* proof(std::string_view path) const { return proofs_.empty() ? nullptr : find_proof(path); }
     const catalog::OwnHealth* health() const { return doors_.health; }
     bool draining() const { return draining_; }
     Random& random() { return random_; }
@@ -118,6 +122,7 @@ private:
     Client* room_for_one();
     Host host(std::string_view name) const override;
     void end_turn();
+    const std::string* find_proof(std::string_view path) const;
     void tick() noexcept;
     void send_passive() noexcept;
     void drain_ended() noexcept;
@@ -149,6 +154,7 @@ private:
     std::vector<std::unique_ptr<Client>> ended_clients_, spare_clients_;
     std::vector<std::unique_ptr<Upstream>> ended_upstreams_, spare_upstreams_;
 
+    std::map<std::string, std::string, std::less<>> proofs_;  // By token.
     std::vector<catalog::Passive> passive_;
     WorkerStats stats_;
     ServiceStats unrouted_;

@@ -137,6 +137,10 @@ bool Client::begin() {
         answer_health(alias);
         return true;
     }
+    if (const auto* proof = core_.proof(match.path); proof != nullptr && (head.method == wire::Method::get || head.method == wire::Method::head)) {
+        answer_proof(*proof);
+        return true;
+    }
     const auto* route = snapshot->table.find(*host, match.path);
     if (!match.other_reading.empty() && snapshot->table.find(*host, match.other_reading) != route) {
         answer(Answered::bad_request, 0, "The path means different things to different readers.");
@@ -305,6 +309,25 @@ void Client::answer_health(const catalog::PublicHealth& alias) {
                    .keep_alive = keep_alive,
                    .client_minor = x_.minor},
                   x_.status);
+    if (!send(core_.out)) return;
+    finish(false);
+    after_answer();
+}
+
+void Client::answer_proof(std::string_view proof) {
+    const bool keep_alive = x_.keep_alive && x_.request_done && !core_.draining();
+    close_after_ = close_after_ || !keep_alive;
+    unread_request_ = unread_request_ || !x_.request_done;
+    x_.reason = Answered::health;
+    x_.status = 200;
+    core_.out.clear();
+    append_proof(core_.out, proof,
+                 {.reason = Answered::health,
+                  .request_id = x_.request_id(),
+                  .date = core_.date(),
+                  .without_body = x_.method == wire::Method::head,
+                  .keep_alive = keep_alive,
+                  .client_minor = x_.minor});
     if (!send(core_.out)) return;
     finish(false);
     after_answer();

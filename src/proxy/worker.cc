@@ -17,6 +17,7 @@ Result<SocketAddress> Worker::listen_secure(const SocketAddress& address) { retu
 void Worker::drain(Duration at_most, io::Task drained) { core_->drain(at_most, std::move(drained)); }
 void Worker::stop() { core_->stop(); }
 bool Worker::stopped() const { return core_->stopped(); }
+void Worker::set_proof(std::string token, std::string proof) { core_->set_proof(std::move(token), std::move(proof)); }
 WorkerStats Worker::stats() const { return core_->stats(); }
 void Worker::reopen_log() { core_->log().reopen(); }
 

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/address.h"
@@ -69,6 +70,7 @@ class Worker {
 public:
     static constexpr std::size_t max_passive_batch = 256;
     static constexpr std::size_t max_tries = 11;        // Of one request: one and the most that retry.max may say.
+    static constexpr std::size_t max_proofs = 256;      // Beyond, the first goes.
     static constexpr Duration drain_idle_grace = 1s;    // A draining worker serves idle connections once more.
 
     Worker(io::Loop& loop, io::Net& net, WorkerOptions options, WorkerDoors doors);
@@ -92,6 +94,10 @@ public:
     // Ends everything now.
     void stop();
     bool stopped() const;
+
+    // What an ACME authority finds at /.well-known/acme-challenge/TOKEN, whatever the host, before any route; empty takes
+    // it back. Other tokens are the services'.
+    void set_proof(std::string token, std::string proof);
 
     WorkerStats stats() const;
     void reopen_log();

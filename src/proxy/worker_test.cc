@@ -696,6 +696,26 @@ TEST(Worker, V16AnswersPublicHealthFromMemory) {
     EXPECT_EQ(bed.instances[0]->requests.size(), 1u);
 }
 
+TEST(Worker, ShowsProofsToAuthoritiesAndLeavesOtherTokensToTheServices) {
+    Bed bed;
+    bed.serve("web", 1);
+    bed.open();
+    bed.worker->set_proof("tok-1", "tok-1.thumb");
+    const auto answer = bed.ask("GET /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: unrouted.example\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\ntok-1.thumb")) << answer;
+    const auto head = bed.ask("HEAD /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n")) << head;
+    EXPECT_TRUE(bed.instances[0]->requests.empty());
+    bed.ask(get("/.well-known/acme-challenge/tok-2"));
+    bed.ask("POST /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(bed.instances[0]->requests.size(), 2u);
+    bed.worker->set_proof("tok-1", "");
+    bed.ask(get("/.well-known/acme-challenge/tok-1"));
+    EXPECT_EQ(bed.instances[0]->requests.size(), 3u);
+    for (std::size_t i = 0; i < 2 * Worker::max_proofs; ++i) bed.worker->set_proof(std::to_string(i), "x");
+    EXPECT_TRUE(bed.ask(get("/.well-known/acme-challenge/99")).starts_with("HTTP/1.1 200 "));
+}
+
 TEST(Worker, DrainsWithoutLosingARequest) {
     Bed bed;
     bed.serve("web", 1);

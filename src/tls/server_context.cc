@@ -47,6 +47,10 @@ struct ServerContext::Inside {
     const Clients* clients_of(const std::string& pem);
     CredentialsPtr placeholder(const std::string& name, Utc now);
 
+    // For ACME validators.
+    std::map<std::string, CredentialsPtr, std::less<>> proofs;
+    std::move_only_function<void(std::string_view)> unknown;
+
     const std::vector<CredentialsPtr>* find(std::string_view host) const {
         if (const auto exact = by_name.find(host); exact != by_name.end()) return &exact->second;
         const auto dot = host.find('.');
@@ -85,10 +89,34 @@ CredentialsPtr ServerContext::Inside::placeholder(const std::string& name, Utc n
 
 namespace {
 
+// Of a session: an authority's validator, as its hello said.
+int proving_index() {
+    static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+bool is_proving(const SSL* ssl) { return SSL_get_ex_data(ssl, proving_index()) != nullptr; }
+
+// The certificate is chosen before the protocol is, so who asks for the proof is read from the hello. A validator offers
+// its protocol alone (RFC 8737 §3).
+bool offers_proving_alone(SSL* ssl) {
+    const unsigned char* bytes = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &bytes, &size) != 1) return false;
+    const std::string_view offered(reinterpret_cast<const char*>(bytes), size);
+    // Length of the list, length of the name, the name.
+    return offered.size() == acme_alpn.size() + 3 && offered.ends_with(acme_alpn);
+}
+
 int choose_certificate(SSL* ssl, void* argument) {
     auto& inside = *static_cast<ServerContext::Inside*>(argument);
     const char* asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     const std::string name = asked != nullptr ? lower(asked) : std::string{};
+    if (is_proving(ssl)) {
+        const auto proof = inside.proofs.find(name);
+        if (proof == inside.proofs.end()) return 0;
+        SSL_certs_clear(ssl);
+        return SSL_use_cert_and_key(ssl, proof->second->parts().certificate.get(), proof->second->parts().key.get(), nullptr, 1) == 1 ? 1 : 0;
+    }
     const auto* found = inside.find(name);
     // The context has it already; so has it for a client that names nobody, or nobody of ours where nobody knows the hosts:
     // it can tell that the certificate is another's.
@@ -109,8 +137,13 @@ int choose_certificate(SSL* ssl, void* argument) {
     return made_up && use(made_up) ? 1 : 0;
 }
 
-int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned offered_size, void* argument) {
+int choose_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned offered_size, void* argument) {
     const auto& ours = static_cast<const ServerContext::Inside*>(argument)->alpn;
+    if (is_proving(ssl)) {
+        *out = offered + 1;
+        *out_size = static_cast<unsigned char>(acme_alpn.size());
+        return SSL_TLSEXT_ERR_OK;
+    }
     unsigned char* chosen = nullptr;
     if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()), static_cast<unsigned>(ours.size()), offered,
                               offered_size) != OPENSSL_NPN_NEGOTIATED)
@@ -154,8 +187,14 @@ std::string named_host(SSL* ssl) {
 // Before anything is decided, resumption included: is the host ours, and whom does it ask for a certificate?
 int meet(SSL* ssl, int* alert, void* argument) {
     auto& inside = *static_cast<ServerContext::Inside*>(argument);
-    if (inside.hosts == nullptr) return SSL_CLIENT_HELLO_SUCCESS;
+    if (!inside.proofs.empty() && offers_proving_alone(ssl)) {
+        SSL_set_ex_data(ssl, proving_index(), argument);
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    if (inside.hosts == nullptr && !inside.unknown) return SSL_CLIENT_HELLO_SUCCESS;
     const std::string name = named_host(ssl);
+    if (inside.unknown && !name.empty() && inside.find(name) == nullptr) inside.unknown(name);
+    if (inside.hosts == nullptr) return SSL_CLIENT_HELLO_SUCCESS;
     const io::TlsHosts::Host host = inside.hosts->host(name);
     if (!name.empty() && !host.served && inside.find(name) == nullptr) {
         *alert = SSL_AD_UNRECOGNIZED_NAME;
@@ -236,6 +275,18 @@ void ServerContext::set_credentials(std::vector<CredentialsPtr> credentials) {
 }
 
 void ServerContext::set_hosts(const io::TlsHosts* hosts) { inside_->hosts = hosts; }
+
+void ServerContext::set_proof(std::string_view host, CredentialsPtr proof) {
+    auto& proofs = inside_->proofs;
+    if (proof == nullptr) {
+        if (const auto found = proofs.find(host); found != proofs.end()) proofs.erase(found);
+    } else {
+        if (proofs.size() >= most_proofs && !proofs.contains(host)) proofs.erase(proofs.begin());
+        proofs.insert_or_assign(std::string(host), std::move(proof));
+    }
+}
+
+void ServerContext::set_unknown(std::move_only_function<void(std::string_view host)> unknown) { inside_->unknown = std::move(unknown); }
 
 void ServerContext::set_ticket_keys(std::vector<TicketKey> keys) {
     if (keys.size() > most_ticket_keys) keys.resize(most_ticket_keys);

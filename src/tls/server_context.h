@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ struct TicketKey {
     std::array<std::uint8_t, 32> cipher{};
     std::array<std::uint8_t, 32> mac{};
 };
+// What an authority's validator speaks and nobody else (RFC 8737).
+inline constexpr std::string_view acme_alpn = "acme-tls/1";
+inline constexpr std::size_t most_proofs = 256;
+
 inline constexpr std::size_t most_ticket_keys = 3;  // The newest seals; the older ones still open.
 
 enum class ClientCertificates : std::uint8_t { none, asked, required };
@@ -49,6 +54,11 @@ public:
     // different keys, and the client's abilities choose, ECDSA before RSA.
     void set_credentials(std::vector<CredentialsPtr> credentials);
     void set_hosts(const io::TlsHosts* hosts) override;
+    // Shown for that name to clients that speak acme_alpn alone, to nobody else; null takes it back. Of more than
+    // most_proofs the first one goes.
+    void set_proof(std::string_view host, CredentialsPtr proof);
+    // Told of each name that a client asked for and that no certificate covers, within the handshake: to be quick about.
+    void set_unknown(std::move_only_function<void(std::string_view host)> unknown);
     // Newest first. Without keys sessions are resumed by nobody.
     void set_ticket_keys(std::vector<TicketKey> keys);
 

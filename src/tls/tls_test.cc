@@ -256,6 +256,46 @@ TEST(Tls, AgreesOnAProtocolOrOnNone) {
     }
 }
 
+TEST(Tls, ShowsAProofToValidatorsAndToNobodyElse) {
+    struct Case {
+        std::vector<std::string> offered;
+        std::string name, seen;  // Whose certificate is shown; empty: refused.
+    };
+    for (const Case& one : {Case{{"acme-tls/1"}, "www.example", "proof"}, {{"acme-tls/1", "http/1.1"}, "www.example", "www"}, {{"http/1.1"}, "www.example", "www"},
+                            {{}, "www.example", "www"}, {{"acme-tls/1"}, "other.example", ""}}) {
+        Bench bench;
+        // By its own name, so that it can be told apart.
+        const auto proof = bench.authority.issue({.names = {"DNS:www.example", "DNS:proof.example"}});
+        bench.server_context->set_proof("www.example", Bench::credentials(proof, bench.world.utc()));
+        bench.begin(one.name, {.alpn = one.offered, .verify = false});
+        if (one.seen.empty()) {
+            EXPECT_NE(bench.refusal(), "");
+            continue;
+        }
+        ASSERT_TRUE(bench.open());
+        const auto names = bench.client->peer_certificate()->names;
+        EXPECT_EQ(std::ranges::count(names, "proof.example"), one.seen == "proof" ? 1 : 0);
+        EXPECT_EQ(bench.client->alpn(), one.seen == "proof" ? "acme-tls/1" : one.offered.empty() ? "" : "http/1.1");
+    }
+    // Taken back.
+    Bench bench;
+    bench.server_context->set_proof("www.example", Bench::credentials(bench.certificate, bench.world.utc()));
+    bench.server_context->set_proof("www.example", nullptr);
+    bench.begin("www.example", {.alpn = {"acme-tls/1"}});
+    EXPECT_NE(bench.refusal(), "");
+}
+
+TEST(Tls, TellsOfNamesThatNoCertificateCovers) {
+    for (const auto& [name, told] : {std::pair<std::string, int>{"www.example", 0}, {"a.wild.example", 0}, {"New.example", 1}, {"10.0.0.9", 0}}) {
+        Bench bench;
+        std::vector<std::string> unknown;
+        bench.server_context->set_unknown([&](std::string_view host) { unknown.emplace_back(host); });
+        bench.begin(name, {.verify = false});
+        ASSERT_TRUE(bench.open());
+        EXPECT_EQ(unknown, told == 1 ? std::vector<std::string>{"new.example"} : std::vector<std::string>{}) << name;
+    }
+}
+
 TEST(Tls, AsksForClientsCertificatesWhereItIsTold) {
     for (const auto clients : {ClientCertificates::asked, ClientCertificates::required})
         for (const int brought : {0, 1, 2}) {  // None, one of the authority, a stranger's.
