@@ -58,6 +58,22 @@ constexpr Setting all_settings[] = {
     {"trusted_proxies", false, [](const Settings& s) { return blocks_text(s.trusted_proxies); }},
     {"tls.certificates", false, [](const Settings& s) { return certificates_text(s.certificates); }},
     {"tls.min_version", true, [](const Settings& s) { return std::string(s.tls12 ? "1.2" : "1.3"); }},
+    {"acme.agree_tos", false, [](const Settings& s) { return std::string(s.acme ? "true" : "false"); }},
+    {"acme.email", false, [](const Settings& s) { return s.acme ? s.acme->email : std::string(); }},
+    {"acme.directory", false, [](const Settings& s) { return s.acme ? texts(s.acme->directories) : std::string("none"); }},
+    {"acme.staging", false, [](const Settings& s) { return std::string(s.acme && s.acme->staging ? "true" : "false"); }},
+    {"acme.ca", false, [](const Settings& s) { return !s.acme || s.acme->ca_pem.empty() ? std::string("this machine's") : fmt::format("({:08x})", static_cast<std::uint32_t>(hash64(s.acme->ca_pem))); }},
+    {"acme.eab.key_id", false, [](const Settings& s) { return s.acme ? s.acme->eab_key_id : std::string(); }},
+    {"acme.eab.hmac", false, [](const Settings& s) { return !s.acme || s.acme->eab_hmac.empty() ? std::string("none") : fmt::format("*** ({:08x})", static_cast<std::uint32_t>(hash64(s.acme->eab_hmac))); }},
+    {"acme.challenge", false, [](const Settings& s) {
+         constexpr std::string_view words[] = {"http-01", "tls-alpn-01", "dns-01"};
+         return std::string(s.acme ? words[std::to_underlying(s.acme->challenge)] : "http-01");
+     }},
+    {"acme.dns_hook.exec", false, [](const Settings& s) { return s.acme ? texts(s.acme->dns_exec) : std::string("[]"); }},
+    {"acme.dns_hook.url", false, [](const Settings& s) { return s.acme ? s.acme->dns_url : std::string(); }},
+    {"acme.on_demand.ask", false, [](const Settings& s) { return s.acme ? s.acme->ask_url : std::string(); }},
+    {"acme.on_demand.per_hour", false, [](const Settings& s) { return fmt::format("{}", s.acme ? s.acme->ask_per_hour : AcmeSpec{}.ask_per_hour); }},
+    {"acme.renew_before", false, [](const Settings& s) { return s.acme && s.acme->renew_before ? duration_text(*s.acme->renew_before) : std::string("auto"); }},
     {"errors.detail_for", false, [](const Settings& s) { return blocks_text(s.errors_detail_for); }},
     {"limits.max_body", false, [](const Settings& s) { return s.max_body ? size_text(*s.max_body) : std::string("none"); }},
     {"targets.allow", false, [](const Settings& s) { return blocks_text(s.targets_allow); }},

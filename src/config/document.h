@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "config/acme_spec.h"
 #include "config/service_spec.h"
 
 namespace hale::config {
@@ -25,6 +26,7 @@ struct Settings {
     std::optional<SocketAddress> http;   // Traffic listener; not opened when absent.
     std::optional<SocketAddress> https;  // Traffic listener with TLS; likewise.
     std::vector<CertificateFile> certificates;
+    std::shared_ptr<const AcmeSpec> acme;          // Null: no certificate is got from an authority.
     bool tls12 = true;                             // Else clients speak TLS 1.3.
     std::optional<CertificateFile> admin_certificate;  // The admin listener speaks TLS with it.
     std::optional<SocketAddress> admin = SocketAddress{Ip::v4(127, 0, 0, 1), 4253, {}};

@@ -22,6 +22,7 @@ enum class Section : std::uint8_t {
     none, root, listen, errors, limits, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
     instances, instance, check, heartbeat, composite, m_of_n, alias,
     tls, certificate, service_tls, upstream_tls,
+    acme, acme_eab, acme_dns_hook, acme_on_demand,
 };
 
 // Kinds of checks, as a mask.
@@ -59,6 +60,7 @@ std::span<const Key> settings_keys(Section section);  // By the file that holds 
 std::span<const Key> service_keys(Section section);
 std::span<const Key> check_keys(Section section);
 std::span<const Key> tls_section_keys(Section section);
+std::span<const Key> acme_section_keys(Section section);
 std::string_view path_of(Section section);  // "services.*.timeouts", "" for the root.
 
 const Key* find_key(Section section, std::string_view name);
@@ -163,6 +165,7 @@ void read_own_key(Reading& reading, const Node& node, TlsDraft& draft);
 // Null when it says nothing beyond the usual; `usual` itself when it says the same. May be null.
 std::shared_ptr<const io::TlsSpec> settled(Reading& reading, TlsDraft& draft, const std::shared_ptr<const io::TlsSpec>& usual);
 void read_upstream_tls(Reading& reading, const Node& node, std::shared_ptr<const io::TlsSpec>& into);
+void read_acme(Reading& reading, const Node& node, std::shared_ptr<const AcmeSpec>& into);
 void read_service_tls(Reading& reading, const Node& node, std::shared_ptr<const ServiceTls>& into);
 
 // ---- Services (services.cc) ----

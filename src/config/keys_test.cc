@@ -60,6 +60,9 @@ const std::map<std::string, std::string>& others() {
         {"composite.of", "[other, third]"}, {"composite.advisory", "[other]"}, {"composite.need", "any"}, {"composite.run", "sequence"}, {"composite.caller_timeout", "9m"},
         {"m_of_n.m", "2"}, {"m_of_n.n", "9"}, {"m_of_n.missing", "breaching"},
         {"aliases[].method", "PUT"}, {"aliases[].path", "/b"}, {"aliases[].action", "live"}, {"aliases[].shape", "spring"},
+        {"acme.agree_tos", "true"}, {"acme.email", "ops@a.example"}, {"acme.directory", "\"https://ca.example/dir\""}, {"acme.staging", "true"}, {"acme.ca", "/etc/ca.pem"},
+        {"acme.eab.key_id", "other"}, {"acme.eab.hmac", "c2VzYW1l"}, {"acme.challenge", "tls-alpn-01"}, {"acme.dns_hook.exec", "[/bin/hook]"},
+        {"acme.dns_hook.url", "\"http://10.0.0.1/\""}, {"acme.on_demand.ask", "\"http://10.0.0.1/may\""}, {"acme.on_demand.per_hour", "7"}, {"acme.renew_before", "20d"},
         {"aliases[].ok_status", "204"}, {"aliases[].fail_status", "500"}, {"aliases[].on_public", "true"},
     };
     return values;
@@ -122,6 +125,14 @@ std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std
         if (last != "action") rest += ", action: health";
         return Pair{"aliases: [{path: /a, action: health}]\n", fmt::format("aliases: [{{{}: {}{}}}]\n", last, value, rest)};
     }
+    if (starts("acme.eab."))
+        return Pair{"acme: {agree_tos: true, eab: {key_id: k, hmac: azEy}}\n", fmt::format("acme: {{agree_tos: true, eab: {{{}, {}: {}}}}}\n", last == "hmac" ? "key_id: k" : "hmac: azEy", last, value)};
+    if (starts("acme.dns_hook.")) return Pair{"acme: {agree_tos: true}\n", fmt::format("acme: {{agree_tos: true, challenge: dns-01, dns_hook: {{{}: {}}}}}\n", last, value)};
+    if (path == "acme.on_demand.per_hour")
+        return Pair{"acme: {agree_tos: true, on_demand: {ask: \"http://a/\"}}\n", fmt::format("acme: {{agree_tos: true, on_demand: {{ask: \"http://a/\", per_hour: {}}}}}\n", value)};
+    if (path == "acme.on_demand.ask") return Pair{"acme: {agree_tos: true}\n", fmt::format("acme: {{agree_tos: true, on_demand: {{ask: {}}}}}\n", value)};
+    if (path == "acme.agree_tos") return Pair{"", fmt::format("acme: {{agree_tos: {}}}\n", value)};
+    if (starts("acme.")) return Pair{"acme: {agree_tos: true}\n", fmt::format("acme: {{agree_tos: true, {}: {}}}\n", last, value)};
     if (starts("services.*.")) return Pair{service, fmt::format("{}    {}: {}\n", service, last, value)};
     if (path.find('.') == std::string::npos) return Pair{"", fmt::format("{}: {}\n", path, value)};
     return Pair{"", fmt::format("{}: {{{}: {}}}\n", path.substr(0, path.find('.')), last, value)};
@@ -201,6 +212,20 @@ TEST(Keys, ThoseThatWorkOnlyTogether) {
         EXPECT_FALSE(diff(*load("services:\n  web: {check: {http: /}}\n"), *load(whole)).empty()) << whole;
         for (const auto& half : halves) EXPECT_FALSE(load(half)) << half;
     }
+}
+
+TEST(Keys, AuthoritiesOfCertificates) {
+    for (const std::string_view good : {"{agree_tos: true}", "{agree_tos: true, directory: [\"https://a.example/d\", \"https://b.example/d\"]}", "{agree_tos: true, eab: {key_id: k, hmac: env:HMAC}}"})
+        EXPECT_TRUE(load(fmt::format("acme: {}\n", good))) << good;
+    for (const std::string_view bad :
+         {"{}", "{agree_tos: false}", "{agree_tos: true, staging: true, directory: \"https://a.example/d\"}", "{agree_tos: true, directory: \"http://a.example/d\"}",
+          "{agree_tos: true, directory: []}", "{agree_tos: true, directory: [\"https://a.example/d\", \"https://a.example/d\"]}", "{agree_tos: true, email: nobody}",
+          "{agree_tos: true, eab: {key_id: k}}", "{agree_tos: true, eab: {hmac: azEy}}", "{agree_tos: true, eab: {key_id: k, hmac: \"not base 64!\"}}",
+          "{agree_tos: true, challenge: dns-01}", "{agree_tos: true, dns_hook: {exec: [/bin/hook]}}", "{agree_tos: true, challenge: dns-01, dns_hook: {exec: [hook]}}",
+          "{agree_tos: true, challenge: dns-01, dns_hook: {exec: [/bin/hook], url: \"http://a/\"}}", "{agree_tos: true, on_demand: {}}", "{agree_tos: true, on_demand: {ask: nothing}}",
+          "{agree_tos: true, challenge: http-02}", "{agree_tos: true, renew_before: 1s}"})
+        EXPECT_FALSE(load(fmt::format("acme: {}\n", bad))) << bad;
+    EXPECT_EQ(load("acme: {agree_tos: true, staging: true}\n")->settings.acme->directories.front(), "https://acme-staging-v02.api.letsencrypt.org/directory");
 }
 
 TEST(Keys, WhatIsNotBuiltYetIsRefusedByThatName) {

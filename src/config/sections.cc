@@ -26,6 +26,7 @@ std::span<const Key> keys_of(Section section) {
     if (const auto keys = settings_keys(section); !keys.empty()) return keys;
     if (const auto keys = service_keys(section); !keys.empty()) return keys;
     if (const auto keys = tls_section_keys(section); !keys.empty()) return keys;
+    if (const auto keys = acme_section_keys(section); !keys.empty()) return keys;
     return check_keys(section);
 }
 
@@ -57,6 +58,10 @@ std::string_view path_of(Section section) {
         case Section::certificate: return "tls.certificates[]";
         case Section::service_tls: return "services.*.tls";
         case Section::upstream_tls: return "services.*.upstream_tls";
+        case Section::acme: return "acme";
+        case Section::acme_eab: return "acme.eab";
+        case Section::acme_dns_hook: return "acme.dns_hook";
+        case Section::acme_on_demand: return "acme.on_demand";
     }
     return "";
 }

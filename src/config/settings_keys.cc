@@ -109,7 +109,8 @@ constexpr std::array root_keys{
             }
         }),
         Section::alias, 0, false, false, true},
-    unsupported("acme", "Certificates from an ACME authority."),
+    Key{"acme", Type::section, "", "a map", "Certificates from ACME authorities, for the exact hosts of services with tls that no certificate file covers.",
+        into<RootDraft>([](Reading& r, const Node& n, RootDraft& d) { read_acme(r, n, d.document.settings.acme); }), Section::acme},
     unsupported("history", "Recording of observations."),
     unsupported("alerts", "Rules that tell people."),
     unsupported("notify", "Where alerts go."),
