@@ -36,6 +36,19 @@ struct CheckerMeasurement {
     Duration lag_sum{0};
 };
 
+// A certificate that clients are shown for a host, or that is asked for.
+struct CertificateFacts {
+    std::string host;    // A name it covers.
+    std::string state;   // pending, acquiring, active, renewing, failed, expired
+    std::string reason;  // In words; may be empty.
+    std::string source;  // "acme", or the path of the chain's file.
+    std::optional<Utc> not_before, not_after;
+    std::string issuer, fingerprint;
+    std::string authority;  // The directory of the authority; empty for files.
+    std::optional<Utc> next_attempt;
+    unsigned failures = 0;  // In a row.
+};
+
 // Counters copied from their threads, for /metrics.
 struct Measurements {
     std::vector<proxy::WorkerStats> workers;
@@ -44,6 +57,7 @@ struct Measurements {
     std::uint64_t store_waiting = 0;
     std::uint64_t changes_skipped = 0;  // Coalesced while a mutation was under way.
     std::uint64_t late_discarded = 0;   // Observations of older generations.
+    std::vector<CertificateFacts> certificates;
 };
 
 // A probe of a target that is no instance: /probe?target= and nothing else.
@@ -82,6 +96,10 @@ public:
     // under way, Code::unavailable when it failed: then this daemon goes on.
     using UpgradeReply = std::move_only_function<void(Result<Upgraded>)>;
     virtual void upgrade(std::string actor, UpgradeReply reply) = 0;
+    // By host.
+    virtual void certificates(std::move_only_function<void(std::vector<CertificateFacts>)> reply) = 0;
+    // Asks the authority for the next one now. Code::not_found for a host whose certificate comes from nowhere or a file.
+    virtual void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) = 0;
 };
 
 }  // namespace hale::api

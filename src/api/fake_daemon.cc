@@ -80,6 +80,16 @@ void FakeBackend::upgrade(std::string actor, UpgradeReply reply) {
     });
 }
 
+void FakeBackend::certificates(std::move_only_function<void(std::vector<CertificateFacts>)> reply) {
+    loop->post([all = shown, reply = std::move(reply)]() mutable { reply(std::move(all)); });
+}
+
+void FakeBackend::renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) {
+    asked.push_back("renew " + host);
+    const bool known = std::ranges::find(shown, host, &CertificateFacts::host) != shown.end();
+    loop->post([known, reply = std::move(reply)]() mutable { known ? reply({}) : reply(fail(Code::not_found, "no certificate of it is got from an authority")); });
+}
+
 void FakeBackend::measure(std::move_only_function<void(Measurements)> reply) {
     Measurements measured;
     proxy::WorkerStats worker{.worker = 0};

@@ -34,6 +34,9 @@ struct FakeBackend final : Backend {
     void answered(std::string key, std::string actor, std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
     void measure(std::move_only_function<void(Measurements)> reply) override;
     void upgrade(std::string actor, UpgradeReply reply) override;
+    void certificates(std::move_only_function<void(std::vector<CertificateFacts>)> reply) override;
+    void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) override;
+    std::vector<CertificateFacts> shown;  // Certificates.
 
     io::Loop* loop = nullptr;
     std::vector<catalog::Mutation> mutations;

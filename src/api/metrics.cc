@@ -125,6 +125,21 @@ private:
         }
         return false;
     }
+    // Of several for one host (an ECDSA and an RSA one) the one that ends first.
+    void certificates(std::string& out) {
+        std::map<std::string_view, const CertificateFacts*> by_host;
+        for (const auto& one : measured_.certificates) {
+            const auto [at, fresh] = by_host.emplace(one.host, &one);
+            if (!fresh && one.not_after < at->second->not_after) at->second = &one;
+        }
+        head(out, form_, "hale_certificate_not_after_timestamp_seconds", "gauge", "When the certificate shown for a host ends.");
+        for (const auto& [host, one] : by_host)
+            if (one->not_after) series(out, "hale_certificate_not_after_timestamp_seconds", {{"host", host}}, seconds(one->not_after->time_since_epoch()));
+        head(out, form_, "hale_certificate_state", "gauge", "1 for the state a host's certificate is in.");
+        for (const auto& [host, one] : by_host)
+            for (const std::string_view state : {"pending", "acquiring", "active", "renewing", "failed", "expired"})
+                series(out, "hale_certificate_state", {{"host", host}, {"state", state}}, std::uint64_t{one->state == state});
+    }
     bool daemon(std::string& out, const Family&, Slice&) {
         const auto one = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
             head(out, form_, name, type, help);
@@ -146,6 +161,7 @@ private:
         one("hale_store_waiting", "gauge", "Batches waiting to be written.", measured_.store_waiting);
         one("hale_changes_coalesced_total", "counter", "Changes replaced by later ones of the same instance before readers took them.", measured_.changes_skipped + desk_.hub.changes_skipped());
         one("hale_observations_discarded_total", "counter", "Late observations of older generations.", measured_.late_discarded);
+        certificates(out);
         const auto of_checkers = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
             head(out, form_, name, type, help);
             for (const auto& checker : measured_.checkers) series(out, name, {{"checker", fmt::format("{}", checker.checker)}}, value(checker));

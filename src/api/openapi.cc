@@ -55,6 +55,8 @@ constexpr Schema schemas[] = {
     {"Audit", HALE_LIST(R"({"type":"object"})")},
     {"Token", R"({"type":"object","required":["name","role"],"properties":{"name":{"type":"string"},"role":{"enum":["read","operate","admin"]},"for":{"description":"duration; absent: no expiry","type":["string","number"]}}})"},
     {"NewToken", R"({"type":"object","required":["name","role","secret"],"properties":{"name":{"type":"string"},"role":{"type":"string"},"secret":{"type":"string"},"revision":{"type":"integer"}}})"},
+    {"Certificate", R"({"type":"object","properties":{"host":{"type":"string"},"state":{"enum":["pending","acquiring","active","renewing","failed","expired"]},"reason":{"type":["string","null"]},"source":{"description":"acme, or the path of a file","type":"string"},"not_before":{"type":["string","null"]},"not_after":{"type":["string","null"]},"issuer":{"type":"string"},"fingerprint":{"type":"string"},"authority":{"type":["string","null"]},"next_attempt":{"type":["string","null"]},"failures":{"type":"integer"}}})"},
+    {"CertificateList", HALE_LIST(R"({"$ref":"#/components/schemas/Certificate"})")},
     {"TokenList", HALE_LIST(R"({"type":"object"})")},
     {"Config", R"({"type":"object","properties":{"source":{"type":"string"},"fingerprint":{"type":"string"},"reload":{"type":"object"},"warnings":{"type":"array"},"effective":{"type":"array"}}})"},
     {"Upgraded", R"({"type":"object","required":["pid","version","took"],"properties":{"pid":{"type":"integer"},"version":{"type":"string"},"took":{"type":"number"}}})"},

@@ -81,6 +81,10 @@ constexpr std::array table{
     Route{Method::get, "/api/v1/explain", read, explain_target, "explain", "Why", "target", "", "Explanation"},
     Route{Method::post, "/api/v1/verify", operate, verify_target, "verify", "Immediate probes of a host's, service's or instance's instances", "target timeout", "Verify", "Verified"},
     Route{Method::get, "/api/v1/events", read, events, "events", "Live changes as server-sent events of CloudEvents JSON", "service instance types", "", "Text"},
+    // Certificates.
+    Route{Method::get, "/api/v1/certificates", read, list_certificates, "listCertificates", "Certificates of the traffic listener, and those being got", "state", "", "CertificateList"},
+    Route{Method::get, "/api/v1/certificates/{host}", read, get_certificate, "getCertificate", "A host's certificate", "", "", "Certificate"},
+    Route{Method::post, "/api/v1/certificates/{host}:renew", operate, renew_certificate, "renewCertificate", "Ask the authority for the next one now", "", "", "Accepted", "202"},
     // The daemon.
     Route{Method::get, "/api/v1/audit", admin, audit, "audit", "Who changed what", "limit before", "", "Audit"},
     Route{Method::get, "/api/v1/tokens", admin, list_tokens, "listTokens", "Names, roles and expiries", "", "", "TokenList"},

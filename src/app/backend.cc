@@ -1,9 +1,12 @@
 #include "app/backend.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "app/ad_hoc.h"
+#include "app/certificates.h"
+#include "app/issuing.h"
 #include "app/reloading.h"
 
 namespace hale::app {
@@ -124,7 +127,11 @@ void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {
     };
     auto gathering = std::make_shared<Gathering>();
     gathering->reply = std::move(reply);
-    gathering->waiting = parts_.workers.size() + parts_.checkers.size() + 1;
+    gathering->waiting = parts_.workers.size() + parts_.checkers.size() + 2;
+    certificates([gathering](std::vector<api::CertificateFacts> all) {
+        gathering->all.certificates = std::move(all);
+        gathering->arrived();
+    });
     for (WorkerThread& worker : parts_.workers)
         worker.thread->loop().post([this, &worker, gathering]() mutable {
             auto stats = worker.worker ? worker.worker->stats() : proxy::WorkerStats{};
@@ -153,6 +160,48 @@ void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {
             gathering->all.store_dropped = dropped;
             gathering->arrived();
         });
+    });
+}
+
+void Backend::certificates(std::move_only_function<void(std::vector<api::CertificateFacts>)> reply) {
+    std::vector<api::CertificateFacts> all;
+    if (issuing_ != nullptr)
+        for (auto& one : issuing_->list())
+            all.push_back({.host = std::move(one.host),
+                           .state = std::string(acme::text(one.state)),
+                           .reason = std::move(one.reason),
+                           .source = "acme",
+                           .not_before = one.not_before,
+                           .not_after = one.not_after,
+                           .issuer = std::move(one.issuer),
+                           .fingerprint = std::move(one.fingerprint),
+                           .authority = std::move(one.authority),
+                           .next_attempt = one.next_attempt,
+                           .failures = one.failures});
+    parts_.control_loop.post([this, all = std::move(all), reply = home(std::move(reply))]() mutable {
+        const Utc now = parts_.control_loop.utc();
+        if (certificates_ != nullptr)
+            for (const auto& [source, credentials] : certificates_->all()) {
+                if (source == "acme") continue;
+                const bool over = now > credentials->not_after();
+                for (const std::string& name : credentials->names())
+                    all.push_back({.host = name,
+                                   .state = over ? "expired" : "active",
+                                   .reason = over ? "the file holds a certificate whose time is over" : "",
+                                   .source = source,
+                                   .not_before = credentials->not_before(),
+                                   .not_after = credentials->not_after(),
+                                   .issuer = credentials->issuer(),
+                                   .fingerprint = credentials->fingerprint()});
+            }
+        std::ranges::stable_sort(all, {}, &api::CertificateFacts::host);
+        reply(std::move(all));
+    });
+}
+
+void Backend::renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) {
+    parts_.api.post([this, host = std::move(host), reply = std::move(reply)]() mutable {
+        reply(issuing_ != nullptr ? issuing_->renew(host) : fail(Code::unavailable, "the daemon is stopping"));
     });
 }
 

@@ -15,6 +15,8 @@
 
 namespace hale::app {
 
+class Certificates;
+class Issuing;
 class Reloading;
 
 class Backend final : public api::Backend {
@@ -33,6 +35,10 @@ public:
     // Called on the api thread; the reply may be called on any.
     using Upgrade = std::function<void(std::string actor, UpgradeReply reply)>;
     void set_upgrade(Upgrade upgrade) { upgrade_ = std::move(upgrade); }
+    void set_certificates(Certificates& certificates, Issuing& issuing) {
+        certificates_ = &certificates;
+        issuing_ = &issuing;
+    }
 
     void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override;
     void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override;
@@ -47,6 +53,8 @@ public:
                   std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
     void measure(std::move_only_function<void(api::Measurements)> reply) override;
     void upgrade(std::string actor, UpgradeReply reply) override;
+    void certificates(std::move_only_function<void(std::vector<api::CertificateFacts>)> reply) override;
+    void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) override;
 
 private:
     // A reply that runs on the api's loop wherever it is called.
@@ -56,6 +64,8 @@ private:
     Parts parts_;
     Reloading* reloading_ = nullptr;
     Upgrade upgrade_;
+    Certificates* certificates_ = nullptr;
+    Issuing* issuing_ = nullptr;
 };
 
 }  // namespace hale::app

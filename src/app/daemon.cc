@@ -104,6 +104,7 @@ Result<> Daemon::create_threads() {
     }
     HALE_TRY(create_tls());
     HALE_ASSIGN(control_resolver_, os::AresResolver::create(control_thread_->loop(), {}));
+    HALE_ASSIGN(api_resolver_, os::AresResolver::create(api_thread_->loop(), {}));
     HALE_ASSIGN(spawner_, os::Spawner::attach(control_thread_->loop(), spawn_helper_));
     return {};
 }
@@ -130,6 +131,7 @@ void Daemon::show_certificates(const config::Document& document) {
     std::vector<std::string> paths;
     for (const auto& file : document.settings.certificates) paths.push_back(file.chain), paths.push_back(file.key);
     reloading_->watch_too(paths);
+    issuing_->configured(document.settings.acme);
 }
 
 Result<> Daemon::open_state() {
@@ -169,6 +171,20 @@ Result<> Daemon::start_threads() {
     reloading_ = std::make_unique<Reloading>(control_thread_->loop(), pool_, *control_, document_->source);
     backend_->set_reloading(*reloading_);
     certificates_ = std::make_unique<Certificates>(control_loop, workers_);
+    issuing_ = std::make_unique<Issuing>(Issuing::Parts{.api = api_thread_->loop(),
+                                                        .net = api_thread_->net(),
+                                                        .resolver = *api_resolver_,
+                                                        .control = control_loop,
+                                                        .certificates = *certificates_,
+                                                        .workers = workers_,
+                                                        .pool = pool_,
+                                                        .spawner = *spawner_,
+                                                        .state = settings_.state,
+                                                        .version = std::string(version),
+                                                        .exec_user = settings_.exec_user,
+                                                        .seed = os::secret_seed()});
+    backend_->set_certificates(*certificates_, *issuing_);
+    worker_wires_->when_published([this](const catalog::Snapshot& snapshot) { issuing_->published(snapshot); });
     reloading_->when_applied([this](const config::Document& document) { show_certificates(document); });
     backend_->set_upgrade(options_.upgrade);
     started_ = true;
@@ -443,6 +459,13 @@ void Daemon::stop() {
         // Nobody listens there any more, and whoever takes those ports next is not to be mistaken for this daemon.
         if (!handed_on_) unlink((settings_.state + "/listen.json").c_str());
     }
+    if (started_ && issuing_) {
+        // Proofs are taken back while there are workers' threads and a disk.
+        std::promise<void> withdrawn;
+        auto done = withdrawn.get_future();
+        api_thread_->loop().post([this, &withdrawn] { issuing_->stop([&withdrawn] { withdrawn.set_value(); }); });
+        done.wait();
+    }
     if (store_) store_->stop();
     if (state_) state_->shut();
     pool_.stop();
@@ -453,7 +476,10 @@ void Daemon::stop() {
         one.tls.reset();
         one.resolver.reset();
     });
-    api_thread_->run_and_wait([this] { server_.reset(); });
+    api_thread_->run_and_wait([this] {
+        server_.reset();
+        api_resolver_.reset();
+    });
     control_thread_->run_and_wait([this] {
         certificates_.reset();
         control_.reset();
@@ -464,6 +490,7 @@ void Daemon::stop() {
     for (auto& one : checkers_) one.thread->stop_and_join();
     api_thread_->stop_and_join();
     control_thread_->stop_and_join();
+    issuing_.reset();
     started_ = false;
 }
 

@@ -17,6 +17,7 @@
 #include "app/backend.h"
 #include "app/certificates.h"
 #include "app/life_signs.h"
+#include "app/issuing.h"
 #include "app/loop_thread.h"
 #include "app/reloading.h"
 #include "app/sockets.h"
@@ -111,6 +112,8 @@ private:
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<Reloading> reloading_;
     std::unique_ptr<Certificates> certificates_;
+    std::unique_ptr<io::Resolver> api_resolver_;
+    std::unique_ptr<Issuing> issuing_;
     std::shared_ptr<tls::ServerContext> admin_tls_;  // Null: the admin listener speaks plain HTTP.
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<io::Timer> backup_timer_, settled_timer_;

@@ -63,6 +63,7 @@ void CheckerWires::passive(std::vector<catalog::Passive> signals) {
 }
 
 void WorkerWires::publish(catalog::Snapshot snapshot, io::Task adopted) {
+    if (published_) published_(snapshot);
     auto countdown = std::make_shared<Countdown>(control_, std::move(adopted));
     for (WorkerThread& to : workers_) {
         to.thread->loop().post([this, &to, snapshot, countdown]() mutable {

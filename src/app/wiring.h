@@ -58,10 +58,13 @@ class WorkerWires final : public catalog::Routing {
 public:
     WorkerWires(io::Loop& control, std::vector<WorkerThread>& workers) : control_(control), workers_(workers) {}
     void publish(catalog::Snapshot snapshot, io::Task adopted) override;
+    // Told of each on control's thread.
+    void when_published(std::function<void(const catalog::Snapshot&)> published) { published_ = std::move(published); }
 
 private:
     io::Loop& control_;
     std::vector<WorkerThread>& workers_;
+    std::function<void(const catalog::Snapshot&)> published_;
 };
 
 // Control → api: folded deltas, in order, and no more of them under way than the queue says.

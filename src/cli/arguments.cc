@@ -60,6 +60,7 @@ public:
         changing_verbs();
         route_verbs();
         config_verbs();
+        cert_verbs();
         token_verbs();
     }
 
@@ -197,6 +198,13 @@ private:
                             run_config_schema);
         schema->add_flag("--reference", asked().reference, "The reference page instead, in Markdown");
         verb(*config, "reload", "Read the file again, now", "hale config reload", run_config_reload);
+    }
+
+    void cert_verbs() {
+        auto* cert = group(built_.app, "cert", "Certificates of the traffic listener", "hale cert list");
+        verb(*cert, "list", "Which are shown, which are being got, and why one is missing", "hale cert list", run_cert_list);
+        target(verb(*cert, "show", "A host's certificate", "hale cert show www.example.org", run_cert_show), "HOST", "Its name");
+        target(verb(*cert, "renew", "Ask the authority for the next one now", "hale cert renew www.example.org", run_cert_renew), "HOST", "Its name");
     }
 
     void token_verbs() {

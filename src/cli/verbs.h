@@ -23,6 +23,9 @@ int run_watch(const Invocation& asked, Surroundings& around);
 int run_config_show(const Invocation& asked, Surroundings& around);
 int run_config_diff(const Invocation& asked, Surroundings& around);
 int run_route_list(const Invocation& asked, Surroundings& around);
+int run_cert_list(const Invocation& asked, Surroundings& around);
+int run_cert_renew(const Invocation& asked, Surroundings& around);
+int run_cert_show(const Invocation& asked, Surroundings& around);
 int run_token_list(const Invocation& asked, Surroundings& around);
 
 // Changes.
