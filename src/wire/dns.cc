@@ -19,7 +19,7 @@ constexpr std::array<std::pair<DnsType, std::string_view>, 9> types{{{DnsType::a
 constexpr std::array<std::string_view, 11> rcodes{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
                                                   "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"};
 constexpr std::size_t dns_head_bytes = 12;
-constexpr std::size_t max_label = 63;
+constexpr std::size_t max_dns_label = 63;
 constexpr std::size_t max_wire_name = 255;  // With its length bytes.
 constexpr std::uint16_t class_internet = 1;
 
@@ -80,7 +80,7 @@ std::string MessageCursor::name() {
             here = limit = to;
             continue;
         }
-        if (byte > max_label) return ok = false, std::string{};
+        if (byte > max_dns_label) return ok = false, std::string{};
         ++here;
         if (byte == 0) break;
         length += byte + std::size_t{1};
@@ -185,7 +185,7 @@ bool is_dns_name(std::string_view name) {
     if (name.ends_with('.')) name.remove_suffix(1);
     if (name.empty() || name.size() > max_dns_name) return false;
     return std::ranges::all_of(split(name, '.'), [](std::string_view label) {
-        return !label.empty() && label.size() <= max_label && std::ranges::all_of(label, name_byte);
+        return !label.empty() && label.size() <= max_dns_label && std::ranges::all_of(label, name_byte);
     });
 }
 

@@ -24,9 +24,9 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
 
 }  // namespace
 
-void append_resp_command(std::string& out, std::initializer_list<std::string_view> words) {
-    fmt::format_to(std::back_inserter(out), "*{}\r\n", words.size());
-    for (const std::string_view word : words) {
+void append_resp_command(std::string& out, std::initializer_list<std::string_view> parts) {
+    fmt::format_to(std::back_inserter(out), "*{}\r\n", parts.size());
+    for (const std::string_view word : parts) {
         fmt::format_to(std::back_inserter(out), "${}\r\n", word.size());
         out += word;
         out += "\r\n";
