@@ -86,6 +86,8 @@ void Daemon::leave() {
     api_thread_->run_and_wait([this] {
         api_thread_->net().leave_files();
         server_->leave();
+        // Certificates are the new process's to get from now on; what is under way here lets go of their lock.
+        if (issuing_) issuing_->stop([] {});
     });
 }
 
