@@ -8,6 +8,7 @@ import os
 import subprocess
 import unittest
 
+from acme_test import Pebble, shown
 from harness import Case, DEMO, HALE, ROOT, Site, request, wait_for
 
 ROUNDS = 1000
@@ -75,6 +76,35 @@ class Luma(Case):
             # No caller-chosen target, and not on the public listener.
             status, headers, _ = request(site.where["http"], "POST", "/luma-proxy/verify-health/gmail-web", {"Host": "nobody.test"}, b"")
             self.assertEqual((status, headers["hale-reason"]), (404, "no_route"))
+
+    def test_https_as_its_users_know_it(self):
+        with Site() as site:
+            web = site.demo("web")
+            site.environment = {"LUMA_HTTP": "127.0.0.1:0", "LUMA_HTTPS": "127.0.0.1:0", "LUMA_ADMIN": "127.0.0.1:0", "LUMA_STATE": site.state, "LUMA_WEB": web.address,
+                                "LUMA_INTERVAL": "100ms", "LUMA_CONFIRM": "100ms", "LUMA_ACME_DIRECTORY": "https://127.0.0.1:1/directory"}
+            site.config_path = os.path.join(ROOT, "examples", "luma", "https.yml")
+            site.start()
+            ports = {kind: site.where[kind] for kind in ("http", "https")}
+            shown(ports["https"], "test.eliasson.me")
+            pebble = Pebble(site, *(address.rsplit(":", 1)[1] for address in ports.values()))
+            site.stop()
+            site.environment.update({"LUMA_HTTP": ports["http"], "LUMA_HTTPS": ports["https"], "LUMA_ACME_DIRECTORY": pebble.directory, "LUMA_ACME_CA": pebble.own.path})
+            site.start()
+            wait_for(lambda: site.traffic("test.eliasson.me", "/luma-proxy/x")[0] == 301, "the redirect")
+            status, headers, _ = site.traffic("test.eliasson.me", "/inbox")
+            self.assertEqual((status, headers["location"]), (301, f"https://test.eliasson.me:{ports['https'].rsplit(':', 1)[1]}/inbox"))
+            wait_for(lambda: "● active" in site.cli("cert", "list").stdout, "the certificate", 60)
+            first = shown(ports["https"], "test.eliasson.me", pebble.root())
+            self.assertIn("Pebble", site.cli("cert", "show", "test.eliasson.me").stdout)
+            self.assertEqual(site.cli("cert", "renew", "test.eliasson.me").returncode, 0)
+            wait_for(lambda: shown(ports["https"], "test.eliasson.me", pebble.root()) != first, "the renewed certificate", 60)
+
+    def test_https_without_an_authority_in_reach_is_explained_by_one_command(self):
+        run = subprocess.run([os.path.join(ROOT, "examples", "luma", "run-https"), HALE, DEMO], capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.assertIn("301 https://test.eliasson.me", run.stdout)
+        self.assertIn("\n200\n", run.stdout)
+        self.assertRegex(run.stdout, r"test\.eliasson\.me\s+. failed|test\.eliasson\.me\s+. pending")
 
     def test_the_example_runs_by_one_command(self):
         run = subprocess.run([os.path.join(ROOT, "examples", "luma", "run"), HALE, DEMO, "20"], capture_output=True, text=True, timeout=120)
