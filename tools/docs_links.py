@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = ("https://www.rfc-editor.org/", "https://datatracker.ietf.org/", "https://json-schema.org/", "https://spec.openapis.org/",
            "https://yaml.org/spec/", "https://www.w3.org/TR/")
 # Addresses in examples: documentation names and the reader's own machine.
-EXAMPLES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\]|10\.\d|192\.0\.2\.|172\.\d|[\w.-]*example(\.\w+)?|[\w-]+(:\d+|/|$)|HOST|NAME|name)")
+EXAMPLES = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\]|10\.\d|192\.0\.2\.|172\.\d|acme-(staging-)?v02\.api\.letsencrypt\.org/directory|[\w.-]*example(\.\w+)?|[\w-]+(:\d+|/|$)|HOST|NAME|name)")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^()\s]+)\)")
 URL = re.compile(r"https?://[^\s)>\"'`|]+")
 PATH = re.compile(r"`((?:src|sim|docs|tools|tests|scripts|cmake|examples|bench|\.ci)/[\w./-]*)`")

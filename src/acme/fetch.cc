@@ -87,6 +87,7 @@ void Fetch::secure() {
     secured_ = secured.get();
     stream_ = std::move(secured);
     stream_->set_handler(this);
+    secured_->begin();
 }
 
 void Fetch::ask() {

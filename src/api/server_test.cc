@@ -26,6 +26,7 @@ struct Api : ::testing::Test {
         config::RouteSpec route{.id = "r-1", .host = "web.example", .service = "web"};
         routes->push_back({route, 77});
         d.put(catalog::RoutesPut{routes});
+        d.backend.shown = {{.host = "web.example", .state = "active", .source = "acme"}};
     }
     Daemon d;
 };
@@ -36,7 +37,7 @@ struct Sample {
 };
 Sample sample(const Route& route) {
     std::string path(route.path);
-    const std::pair<std::string_view, std::string_view> values[] = {{"{s}", "web"}, {"{i}", "web-1"}, {"{c}", "main"}, {"{check}", "main"}, {"{id}", "r-1"}, {"{name}", "spare"}, {"{service}", "web"}};
+    const std::pair<std::string_view, std::string_view> values[] = {{"{s}", "web"}, {"{i}", "web-1"}, {"{c}", "main"}, {"{check}", "main"}, {"{id}", "r-1"}, {"{name}", "spare"}, {"{service}", "web"}, {"{host}", "web.example"}};
     for (const auto& [name, value] : values)
         if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), value);
     if (route.queries.find("target") != std::string_view::npos) path += "?target=web";
@@ -111,7 +112,7 @@ TEST_F(Api, EveryRouteThatNamesSomethingSaysWhenItIsNotThere) {
     for (const Route& route : all_routes()) {
         std::string path(route.path);
         bool named = false;
-        for (const std::string_view name : {"{s}", "{i}", "{id}", "{name}", "{service}"})
+        for (const std::string_view name : {"{s}", "{i}", "{id}", "{name}", "{service}", "{host}"})
             if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), "nothing"), named = true;
         for (const std::string_view name : {"{c}", "{check}"})
             if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), "main");
@@ -501,6 +502,22 @@ TEST_F(Api, AProbedServiceIsAsItsWorstInstance) {
     EXPECT_FALSE(success("web&module=disk"));
     d.backend.seen_of = {{"i-000000000000", {answered("main", Outcome::fail), answered("disk", Outcome::pass)}}};
     EXPECT_FALSE(success("web"));
+}
+
+TEST_F(Api, CertificatesAreListedShownAndRenewed) {
+    d.backend.shown = {{.host = "a.example", .state = "failed", .reason = "the authority said \"no\"", .source = "acme", .authority = "https://ca.example/dir", .next_attempt = Utc{1'795'270'000s}, .failures = 2},
+                       {.host = "b.example", .state = "active", .source = "/etc/b.pem", .not_before = Utc{1'795'000'000s}, .not_after = Utc{1'800'000'000s}, .issuer = "CN=One", .fingerprint = "ab"}};
+    const Json all = d.ask("GET", "/api/v1/certificates").json();
+    ASSERT_EQ(all["items"].size(), 2u);
+    EXPECT_EQ(all["items"][0]["reason"], "the authority said \"no\"");
+    EXPECT_EQ(all["items"][0]["not_after"], nullptr);
+    EXPECT_EQ(all["items"][1]["source"], "/etc/b.pem");
+    EXPECT_EQ(all["items"][1]["authority"], nullptr);
+    EXPECT_EQ(d.ask("GET", "/api/v1/certificates?state=active").json()["items"].size(), 1u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/certificates?state=odd").status, 400);
+    EXPECT_EQ(d.ask("GET", "/api/v1/certificates/B.example").json()["issuer"], "CN=One");
+    EXPECT_EQ(d.ask("POST", "/api/v1/certificates/a.example:renew").status, 202);
+    EXPECT_EQ(d.backend.asked, std::vector<std::string>{"renew a.example"});
 }
 
 TEST_F(Api, ProbesAreAskedOfTheBackend) {

@@ -246,7 +246,7 @@ urllib.request.urlopen("http://{pebble.dns}/" + ("set-txt" if what == "present" 
             pebble = Pebble(site, self.http, self.https, external=True)
             self.reload(site, "web.test", pebble.acme())
             one = self.wait_certificate(site, "web.test", "failed")
-            self.assertIn("external", one["reason"].lower())
+            self.assertIn("acme.eab", one["reason"])
             with open(os.path.join(site.folder, "hmac"), "w") as out:
                 out.write(HMAC + "\n")
             self.reload(site, "web.test", pebble.acme(f", eab: {{key_id: kid-1, hmac: \"file:{site.folder}/hmac\"}}"))
