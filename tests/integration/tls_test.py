@@ -153,6 +153,7 @@ class Tls(Case):
             demo = site.demo()
             tail = f"services: {{web: {{hosts: [web.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}}}\n"
             self.serve(site, f"tls: {{certificates: [{{chain: {good[0]}, key: {good[1]}}}]}}\n{tail}")
+            site.wait_state("web-1", "healthy")
             with open(site.config_path) as current:
                 whole = current.read()
             for reason, (chain, key) in bad.items():
