@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view production = "https://acme-v02.api.letsencrypt.org/directory";
 constexpr std::string_view staging = "https://acme-staging-v02.api.letsencrypt.org/directory";
 constexpr std::size_t max_directories = 8;
-constexpr std::size_t max_arguments = 64;
+constexpr std::size_t max_hook_arguments = 64;
 constexpr std::size_t longest_secret = 4096;
 constexpr Duration day = 24h;
 
@@ -77,7 +77,7 @@ constexpr std::array dns_hook_keys{
     Key{"exec", Type::texts, "", "a list of texts, the first an absolute path", "Run with present or withdraw, the record's name and its value; ends once everybody sees it.",
         into<AcmeSpec>([](Reading& r, const Node& n, AcmeSpec& a) {
             std::vector<std::string> said;
-            r.texts(n, said, max_arguments);
+            r.texts(n, said, max_hook_arguments);
             if (said.empty() || !said.front().starts_with('/')) return r.refuse(n, "begins with no absolute path");
             a.dns_exec = std::move(said);
         })},
