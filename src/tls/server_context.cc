@@ -168,7 +168,11 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
         return ready(keys.front()) ? 1 : -1;
     }
     for (std::size_t i = 0; i < keys.size(); ++i)
-        if (std::memcmp(name, keys[i].name.data(), keys[i].name.size()) == 0) return ready(keys[i]) ? (i == 0 ? 1 : 2) : -1;
+        if (std::memcmp(name, keys[i].name.data(), keys[i].name.size()) == 0) {
+            // A ticket of TLS 1.3 is used once (RFC 8446 §C.4): who came with one leaves with another.
+            const bool another = i != 0 || SSL_version(ssl) == TLS1_3_VERSION;
+            return ready(keys[i]) ? (another ? 2 : 1) : -1;
+        }
     return 0;  // A full handshake.
 }
 

@@ -20,6 +20,7 @@ struct Stream::Session {
     io::Stream* inner = nullptr;
     int inner_error = 0;      // errno of the inner stream's failure, once there was one.
     bool inner_ended = false;
+    bool dry = false;         // The last read left nothing: until the next notice another would only cost its call.
 };
 
 }  // namespace hale::tls

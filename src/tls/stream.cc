@@ -27,10 +27,14 @@ Stream::Session& session_of(BIO* bio) { return *static_cast<Stream::Session*>(BI
 int bio_read(BIO* bio, char* into, int size) {
     auto& session = session_of(bio);
     BIO_clear_retry_flags(bio);
+    if (session.dry) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
     const IoResult got = session.inner->read({into, static_cast<std::size_t>(size)});
     switch (got.status) {
-        case IoStatus::ok: return static_cast<int>(got.bytes);
-        case IoStatus::would_block: BIO_set_retry_read(bio); return -1;
+        case IoStatus::ok: session.dry = got.bytes < static_cast<std::size_t>(size); return static_cast<int>(got.bytes);
+        case IoStatus::would_block: session.dry = true; BIO_set_retry_read(bio); return -1;
         case IoStatus::end: session.inner_ended = true; return 0;
         case IoStatus::failed: session.inner_error = got.error; return -1;
     }
@@ -113,6 +117,7 @@ void Stream::tell_again() noexcept {
 }
 
 void Stream::on_ready(io::Stream&, io::Readiness ready) noexcept {
+    session_->dry = session_->dry && !ready.readable;
     if (stage_ == Stage::handshaking && turnstile_) return turnstile_->enter(*this);
     if (stage_ == Stage::handshaking) {
         if (const int error = inner_->connect_error(); error != 0) {

@@ -430,7 +430,7 @@ struct Step final : Waiting {
     }
 };
 
-TEST(Turnstile, LetsEightThroughATurnInOrderAndForgetsWhoLeft) {
+TEST(Turnstile, LetsOneThroughATurnInOrderAndForgetsWhoLeft) {
     sim::World world{3};
     const auto turnstile = std::make_shared<Turnstile>(world.loop());
     std::vector<int> order;

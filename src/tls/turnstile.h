@@ -28,8 +28,9 @@ private:
 
 class Turnstile : public std::enable_shared_from_this<Turnstile> {
 public:
-    static constexpr std::size_t most_steps = 8;  // In one turn,
-    static constexpr Duration most_time = 2ms;    // or for so long.
+    // In one turn. A step costs what thirty requests cost, and looking in between whether somebody else has work, one
+    // system call.
+    static constexpr std::size_t most_steps = 1;
 
     explicit Turnstile(io::Loop& loop) : loop_(loop) {}
 

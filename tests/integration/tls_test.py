@@ -108,6 +108,13 @@ class Tls(Case):
                 s_client(https, "-servername", "web.test", version, "-ign_eof", "-sess_out", session, send=b"GET / HTTP/1.1\r\nHost: web.test\r\nConnection: close\r\n\r\n")
                 for _ in range(4):
                     self.assertIn("Reused, ", s_client(https, "-servername", "web.test", version, "-sess_in", session))
+                # Who resumed can resume again by what it was given then.
+                for _ in range(3):
+                    again = s_client(https, "-servername", "web.test", version, "-ign_eof", "-sess_in", session, "-sess_out", session,
+                                     send=b"GET / HTTP/1.1\r\nHost: web.test\r\nConnection: close\r\n\r\n")
+                    self.assertIn("Reused, ", again)
+                if version == "-tls1_3":
+                    self.assertIn("TLS session ticket:", again)
             # No renegotiation: TLS 1.2 would allow a client to ask for one.
             self.assertNotIn("200 OK", s_client(https, "-servername", "web.test", "-tls1_2", send=b"R\nGET / HTTP/1.1\r\nHost: web.test\r\n\r\n"))
             # The wrong language, both ways.
