@@ -121,7 +121,7 @@ def main():
             wait_for(lambda: (answer := tls_load(address, "new", 1, 0.1))["requests"] > 0 and answer["errors"] == 0, f"{name} to serve")
         say(f"CPU over TLS 1.3, ECDSA P-256, 14-byte body, one worker; {rounds} rounds of {seconds} s; proxy on CPU 1")
         only = sys.argv[3].split(",") if len(sys.argv) > 3 else ("new", "resumed", "keep", "idle", "storm")
-        for mode, connections, peer in (("new", 8, "nginx"), ("resumed", 8, "nginx"), ("keep", 32, "haproxy")):
+        for mode, connections, peer in (("new", 8, "nginx"), ("resumed", 8, "nginx"), ("keep", 64, "haproxy")):
             if mode not in only:
                 continue
             microseconds = {name: [] for name in proxies}

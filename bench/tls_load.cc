@@ -5,11 +5,13 @@
 // rate: connections a second in all (new, resumed), 0: as fast as they go. Prints one JSON object.
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,8 +91,7 @@ struct Secure {
 };
 
 void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts& counts, std::vector<std::uint32_t>& latencies, int index) {
-    const bool keep = options.mode == "keep";
-    const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\nAccept: */*\r\n{}\r\n", options.host, keep ? "" : "Connection: close\r\n");
+    const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\nAccept: */*\r\nConnection: close\r\n\r\n", options.host);
     SSL_SESSION* session = nullptr;
     SSL_SESSION** const kept = options.mode == "resumed" ? &session : nullptr;
     Secure connection;
@@ -108,15 +109,58 @@ void run(const Options& options, SSL_CTX* context, Clock::time_point end, Counts
             due += gap;
         }
         const auto began = Clock::now();
-        bool fine = connection.ssl != nullptr || connection.open(options, context, kept);
+        bool fine = connection.open(options, context, kept);
         if (fine && SSL_session_reused(connection.ssl) == 1) ++counts.resumed;
         fine = fine && connection.ask(request);
         if (!fine) ++counts.errors;
         else ++counts.done, latencies.push_back(static_cast<std::uint32_t>((Clock::now() - began) / std::chrono::microseconds(1)));
-        if (!keep || !fine) connection.end();
+        connection.end();
     }
     connection.end();
     SSL_SESSION_free(session);
+}
+
+// One thread for all: each connection asks again as soon as it was answered.
+void keep_asking(const Options& options, SSL_CTX* context, Counts& counts, std::vector<std::uint32_t>& latencies) {
+    const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n", options.host);
+    std::vector<Secure> all(static_cast<std::size_t>(options.connections));
+    std::vector<Clock::time_point> asked(all.size());
+    const int epoll = epoll_create1(EPOLL_CLOEXEC);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!all[i].open(options, context, nullptr) || !all[i].ask(request)) {
+            ++counts.errors;
+            return;
+        }
+        epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = i}};
+        epoll_ctl(epoll, EPOLL_CTL_ADD, all[i].fd, &event);
+        fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
+    }
+    const auto ask = [&](std::size_t i) {
+        asked[i] = Clock::now();
+        if (SSL_write(all[i].ssl, request.data(), static_cast<int>(request.size())) <= 0) ++counts.errors;
+    };
+    for (std::size_t i = 0; i < all.size(); ++i) ask(i);
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
+    static char buffer[16384];
+    epoll_event events[512];
+    while (Clock::now() < end && counts.errors == 0) {
+        const int count = epoll_wait(epoll, events, 512, 100);
+        for (int e = 0; e < count; ++e) {
+            const auto i = static_cast<std::size_t>(events[e].data.u64);
+            // Answers are small: one comes in one record.
+            const int bytes = SSL_read(all[i].ssl, buffer, sizeof buffer);
+            if (bytes <= 0) {
+                if (SSL_get_error(all[i].ssl, bytes) != SSL_ERROR_WANT_READ) ++counts.errors;
+                continue;
+            }
+            if (!std::string_view(buffer, static_cast<std::size_t>(bytes)).starts_with("HTTP/1.1 200")) ++counts.errors;
+            ++counts.done;
+            latencies.push_back(static_cast<std::uint32_t>((Clock::now() - asked[i]) / std::chrono::microseconds(1)));
+            ask(i);
+        }
+    }
+    for (auto& one : all) one.end();
+    close(epoll);
 }
 
 int hold_idle(const Options& options, SSL_CTX* context) {
@@ -169,7 +213,9 @@ int main(int argc, char** argv) {
     const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.seconds));
     std::vector<std::thread> threads;
     std::vector<std::vector<std::uint32_t>> latencies(static_cast<std::size_t>(options.connections));
-    for (int i = 0; i < options.connections; ++i) threads.emplace_back([&, i] { run(options, context, end, counts, latencies[static_cast<std::size_t>(i)], i); });
+    if (options.mode == "keep") keep_asking(options, context, counts, latencies.front());
+    else
+        for (int i = 0; i < options.connections; ++i) threads.emplace_back([&, i] { run(options, context, end, counts, latencies[static_cast<std::size_t>(i)], i); });
     for (auto& one : threads) one.join();
     std::vector<std::uint32_t> all;
     for (const auto& one : latencies) all.insert(all.end(), one.begin(), one.end());
