@@ -81,6 +81,26 @@ private:
         }
         return false;
     }
+    // States now, and each one's version later: by then the verdict may have turned, and two families of one answer must
+    // not tell of different moments.
+    bool verdicts(std::string& out, const Family& family, Slice& slice) {
+        for (; slot_ < desk_.view.instance_slots(); ++slot_) {
+            if (slice.over()) return true;
+            const auto* instance = desk_.view.instance(slot_);
+            if (instance == nullptr) continue;
+            states_of(out, family.name, *instance);
+            told_.push_back({instance->facts, instance->record ? instance->record->word.version : 0});
+        }
+        return false;
+    }
+    bool versions(std::string& out, const Family& family, Slice& slice) {
+        for (; slot_ < told_.size(); ++slot_) {
+            if (slice.over()) return true;
+            series(out, family.name, {{"service", told_[slot_].facts->service}, {"instance", told_[slot_].facts->name}}, std::uint64_t{told_[slot_].version});
+        }
+        told_.clear();
+        return false;
+    }
     bool services(std::string& out, const Family& family, Slice& slice) {
         const auto& names = desk_.view.service_names();
         for (auto at = std::exchange(first_, false) ? names.begin() : names.upper_bound(after_); at != names.end(); ++at) {
@@ -203,7 +223,6 @@ private:
     static void value_of(std::string& out, std::string_view name, const catalog::InstanceView& instance) {
         if (const std::optional<double> value = Value(instance)) series(out, name, {{"service", instance.facts->service}, {"instance", instance.facts->name}}, *value);
     }
-    static std::optional<double> version_of(const catalog::InstanceView& i) { return i.record ? i.record->word.version : 0.0; }
     static std::optional<double> eligible_of(const catalog::InstanceView& i) { return i.eligible ? 1.0 : 0.0; }
     static std::optional<double> observed_of(const catalog::InstanceView& i) {
         if (i.observed == Utc{}) return std::nullopt;
@@ -262,6 +281,11 @@ private:
     const Exposition form_;
     std::map<std::string, proxy::ServiceStats, std::less<>> by_service_;
     std::size_t family_ = 0;
+    struct Told {
+        std::shared_ptr<const catalog::InstanceFacts> facts;
+        std::uint32_t version = 0;
+    };
+    std::vector<Told> told_;  // From hale_verdict to hale_verdict_version.
     catalog::Slot slot_ = 0;
     std::string after_;
     bool begun_ = false;
@@ -280,8 +304,8 @@ const std::array<MetricsBody::Family, 22> MetricsBody::families{{
     {"hale_requests_total", "counter", "Requests answered, by whom.", false, &M::requests},
     {"hale_request_trouble_total", "counter", "What went wrong with requests, by kind.", false, &M::requests},
     {"hale_request_duration_seconds", "histogram", "How long requests took.", false, &M::requests},
-    {"hale_verdict", "gauge", "1 for the state that the instance has.", true, &M::instances, &M::states_of},
-    {"hale_verdict_version", "gauge", "Version of the instance's verdict.", true, &M::instances, &M::value_of<&M::version_of>},
+    {"hale_verdict", "gauge", "1 for the state that the instance has.", true, &M::verdicts},
+    {"hale_verdict_version", "gauge", "Version of the instance's verdict.", true, &M::versions},
     {"hale_eligible", "gauge", "May the instance receive traffic now?", true, &M::instances, &M::value_of<&M::eligible_of>},
     {"hale_observed_timestamp_seconds", "gauge", "When the last counted observation was made.", true, &M::instances, &M::value_of<&M::observed_of>},
     {"probe_success", "gauge", "Did the last probe pass?", true, &M::instances, &M::value_of<&M::success_of>},

@@ -58,6 +58,8 @@ std::optional<Utc> parse_rfc3339(std::string_view text) {
         return std::nullopt;
     const std::chrono::year_month_day date{std::chrono::year{*year}, std::chrono::month(static_cast<unsigned>(*month)),
                                            std::chrono::day(static_cast<unsigned>(*day))};
+    constexpr int first_year = 1678, last_year = 2261;  // That nanoseconds of 64 bits hold whole.
+    if (*year < first_year || *year > last_year) return std::nullopt;
     if (!date.ok() || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
     Duration since = std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{*hour} +
                      std::chrono::minutes{*minute} + std::chrono::seconds{*second};
