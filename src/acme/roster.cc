@@ -30,7 +30,7 @@ void Roster::set(RosterSettings settings) {
     for (auto& [name, host] : hosts_) {
         const std::string& was = host.authority < before.size() ? before[host.authority] : before.front();
         const auto now = std::ranges::find(settings_.authorities, was);
-        if (now == settings_.authorities.end()) host.failures_here = 0;
+        if (now == settings_.authorities.end()) begin_anew(host);
         host.authority = now == settings_.authorities.end() ? 0 : static_cast<std::size_t>(now - settings_.authorities.begin());
         if (host.facts && host.failures == 0) plan_renewal(name, host);
     }
@@ -61,9 +61,20 @@ void Roster::restore(const HostRecord& record, std::optional<Facts> facts, Utc n
     host.failures_here = record.failures_here;
     host.authority = record.authority_index < settings_.authorities.size() ? record.authority_index : 0;
     host.reason = record.reason;
+    if (!record.asked.empty() && std::ranges::find(settings_.authorities, record.asked) == settings_.authorities.end()) {
+        host.authority = 0;
+        begin_anew(host);
+    }
     if (host.failures == 0 && host.facts) return plan_renewal(record.host, host);
     // A clock that was ahead when this was written must not hold the host for years.
-    host.next = std::clamp(record.next_attempt, now, now + longest_rate_limit);
+    host.next = host.failures == 0 ? now : std::clamp(record.next_attempt, now, now + longest_rate_limit);
+}
+
+// What went wrong elsewhere is nothing to another authority.
+void Roster::begin_anew(Host& host) {
+    if (host.failures != 0 && !host.under_way) host.next = Utc{};
+    host.failures = host.failures_here = 0;
+    host.reason.clear();
 }
 
 void Roster::plan_renewal(std::string_view name, Host& host) {
@@ -198,6 +209,7 @@ HostRecord Roster::record(std::string_view name) const {
             .failures = host.failures,
             .failures_here = host.failures_here,
             .authority_index = host.authority,
+            .asked = host.authority < settings_.authorities.size() ? settings_.authorities[host.authority] : std::string{},
             .reason = host.reason,
             .next_attempt = host.next};
 }

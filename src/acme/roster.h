@@ -88,6 +88,7 @@ private:
     Status status_of(const std::string& name, const Host& host, Utc now) const;
     std::uint64_t seed_of(std::string_view host) const;
     void plan_renewal(std::string_view name, Host& host);
+    static void begin_anew(Host& host);
 
     RosterSettings settings_;
     std::map<std::string, Host, std::less<>> hosts_;

@@ -141,6 +141,25 @@ TEST(Roster, KeepsItsPromisesAcrossARestart) {
     EXPECT_LE(*third.next_due(), start + longest_rate_limit);
 }
 
+TEST(Roster, WhatOneAuthorityRefusedIsAskedOfAnotherAtOnce) {
+    Roster roster(settings());
+    roster.want({"www.example"}, start);
+    roster.due(start);
+    roster.failed("www.example", gone, start);
+    const HostRecord record = roster.record("www.example");
+    EXPECT_EQ(record.asked, "https://one.example");
+    const RosterSettings elsewhere{.authorities = {"https://three.example"}, .at_once = 2, .seed = 1};
+    // By a changed configuration, with a restart between or without.
+    Roster restarted(elsewhere);
+    restarted.want({"www.example"}, start + 1s);
+    restarted.restore(record, {}, start + 1s);
+    EXPECT_EQ(restarted.due(start + 1s).size(), 1u);
+    EXPECT_EQ(restarted.status("www.example", start + 1s)->failures, 0u);
+    EXPECT_TRUE(roster.due(start + 1s).empty());
+    roster.set(elsewhere);
+    EXPECT_EQ(roster.due(start + 1s).size(), 1u);
+}
+
 TEST(Roster, KeepsWhatItHasThroughAChangeOfHostsAndAuthorities) {
     Roster roster(settings());
     roster.want({"a.example", "b.example"}, start);

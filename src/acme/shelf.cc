@@ -54,6 +54,7 @@ std::string write_record(const HostRecord& record) {
                     {"failures", record.failures},
                     {"failures_here", record.failures_here},
                     {"authority_index", record.authority_index},
+                    {"asked", record.asked},
                     {"reason", record.reason},
                     {"next_attempt", rfc3339(record.next_attempt)},
                     {"on_demand", record.on_demand}});
@@ -67,6 +68,7 @@ Result<HostRecord> read_record(std::string_view content) {
                       .failures = number_of(json, "failures"),
                       .failures_here = number_of(json, "failures_here"),
                       .authority_index = number_of(json, "authority_index"),
+                      .asked = string_of(json, "asked"),
                       .reason = string_of(json, "reason")};
     record.next_attempt = parse_rfc3339(string_of(json, "next_attempt")).value_or(Utc{});
     const auto on_demand = json.find("on_demand");

@@ -19,6 +19,7 @@ struct HostRecord {
     std::string authority;    // Directory that issued it.
     unsigned failures = 0, failures_here = 0;
     std::size_t authority_index = 0;
+    std::string asked;        // Directory that failed so often.
     std::string reason;
     Utc next_attempt{};
     bool on_demand = false;  // Nobody declared it: a client asked.
