@@ -18,19 +18,13 @@
 #include <nlohmann/json.hpp>
 
 #include "acme/encoding.h"
+#include "base/freed.h"
 #include "base/text.h"
 
 namespace hale::acme {
 
 namespace {
 
-template <auto Free>
-struct Freed {
-    template <class T>
-    void operator()(T* object) const noexcept {
-        Free(object);
-    }
-};
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using BioPtr = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using CertificatePtr = std::unique_ptr<X509, Freed<X509_free>>;

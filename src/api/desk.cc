@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/digest.h"
 #include "api/aliases.h"
 #include "api/body.h"
 #include "api/handlers.h"
@@ -134,7 +135,7 @@ bool Desk::may(const Route& route, const Call& call) const {
             const auto secret = guard::bearer(call.request().head.fields.value(wire::Known::authorization));
             const auto* service = view.service(std::string_view(call.param("s")));
             if (secret.empty() || service == nullptr || !service->facts->spec) return false;
-            const std::string hash = guard::sha256_hex(secret);
+            const std::string hash = config::sha256_hex(secret);
             bool found = false;
             for (const auto& check : *service->facts->spec->checks) {
                 const auto* heartbeat = std::get_if<config::HeartbeatCheck>(&check->what);
@@ -243,7 +244,7 @@ std::string done_body(const catalog::MutationDone& done, const MutationPlan& pla
 
 // Stored before the answer: whose question it answers.
 std::string request_digest(const CallPtr& call) {
-    return guard::sha256_hex(fmt::format("{} {}\n{}", method_name(call), call->request().head.target, call->request().body));
+    return config::sha256_hex(fmt::format("{} {}\n{}", method_name(call), call->request().head.target, call->request().body));
 }
 
 // A replay says what the first answer said, but for secrets. Of a new instance it is the name that was kept: its id

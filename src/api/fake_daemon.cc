@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "config/digest.h"
 #include "base/text.h"
 #include "wire/http1_body.h"
 
@@ -165,7 +166,7 @@ Daemon::Daemon() {
         secrets[std::string(guard::to_text(role))] = made.secret;
         tokens.push_back(made.stored);
     }
-    tokens.push_back({"spare", guard::sha256_hex("spare"), "read", world.utc(), {}});
+    tokens.push_back({"spare", config::sha256_hex("spare"), "read", world.utc(), {}});
     server->set_tokens(tokens);
     config::CheckSpec check;
     check.what = config::HttpCheck{.path = "/api/health"};

@@ -10,6 +10,7 @@
 
 #include "api/fake_daemon.h"
 #include "api/route_table.h"
+#include "config/digest.h"
 #include "config/load.h"
 
 namespace hale::api {
@@ -609,7 +610,7 @@ TEST_F(Api, AliasesAnswerAsTheyAreDeclared) {
 TEST_F(Api, AHeartbeatHasATokenOfItsOwn) {
     config::CheckSpec job;
     job.name = "job";
-    job.what = config::HeartbeatCheck{.every = 1h, .token_hash = guard::sha256_hex("beat-it")};
+    job.what = config::HeartbeatCheck{.every = 1h, .token_hash = config::sha256_hex("beat-it")};
     d.checks = std::make_shared<const config::CheckList>(config::CheckList{std::make_shared<const config::CheckSpec>(job)});
     d.add_service(7, "nightly");
     const auto tell = [&](std::string_view target, std::string_view token) {

@@ -13,6 +13,7 @@
 #include <future>
 #include <utility>
 
+#include "config/digest.h"
 #include "app/log_file.h"
 #include "app/serve.h"
 #include "app/sizing.h"
@@ -281,7 +282,7 @@ Result<> Daemon::mutate_and_wait(catalog::Mutation mutation) {
 Result<> Daemon::write_admin_token() {
     const std::string path = fmt::format("{}/{}", settings_.state, token_file);
     if (const auto present = os::read_file(path, 4096); present) {
-        const std::string hash = guard::sha256_hex(*present);
+        const std::string hash = config::sha256_hex(*present);
         if (std::ranges::any_of(tokens_, [&](const auto& token) { return token.sha256 == hash; })) return {};
     }
     const auto made = guard::make_token(std::string{first_token}, guard::Role::admin, os::secret_bytes(guard::token_random_bytes), os::wall_now());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "config/digest.h"
 #include "config/keys.h"
 
 namespace hale::config {

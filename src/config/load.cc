@@ -1,5 +1,6 @@
 // Texts → trees → one tree → one document, or every problem on the way.
 
+#include "config/digest.h"
 #include "config/load.h"
 
 #include <fmt/format.h>

@@ -142,6 +142,5 @@ std::string flow_text(const Node& node, std::string_view key);
 std::optional<std::string_view> near(std::string_view word, std::span<const std::string_view> words);
 
 bool is_token(std::string_view text);  // RFC 9110 section 5.6.2, at most 256 bytes.
-std::string sha256_hex(std::string_view text);
 
 }  // namespace hale::config

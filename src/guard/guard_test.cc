@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "config/digest.h"
 #include "guard/door.h"
 
 namespace hale::guard {
@@ -27,7 +28,7 @@ NewToken token(std::string name, Role role, unsigned char seed, std::optional<Ut
 }
 
 TEST(Tokens, AreFoundBySecretUntilTheyExpire) {
-    EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(config::sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     Tokens tokens;
     const auto a = token("a", Role::read, 1), b = token("b", Role::admin, 2, noon + 1h);
     tokens.put(a.stored);

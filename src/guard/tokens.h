@@ -26,7 +26,6 @@ struct NewToken {
 NewToken make_token(std::string name, Role role, std::string_view random, Utc created,
                     std::optional<Utc> expires = std::nullopt);
 
-std::string sha256_hex(std::string_view text);
 // In a time that does not depend on where they differ.
 bool equal_secrets(std::string_view a, std::string_view b);
 

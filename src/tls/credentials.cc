@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/address.h"
+#include "base/hex.h"
 #include "base/text.h"
 #include "tls/parts.h"
 
@@ -89,11 +90,6 @@ std::string name_text(const X509_NAME* name) {
     return escaped(std::string_view(text, static_cast<std::size_t>(std::max(size, 0L))));
 }
 
-std::string hex(std::span<const unsigned char> bytes) {
-    std::string out;
-    for (const unsigned char byte : bytes) out += fmt::format("{:02x}", byte);
-    return out;
-}
 }  // namespace
 
 std::string issuer_of(X509* certificate) { return name_text(X509_get_issuer_name(certificate)); }

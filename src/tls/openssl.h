@@ -13,17 +13,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/freed.h"
 #include "base/result.h"
 
 namespace hale::tls {
-
-template <auto Free>
-struct Freed {
-    template <class T>
-    void operator()(T* object) const noexcept {
-        Free(object);
-    }
-};
 
 using SslPtr = std::unique_ptr<SSL, Freed<SSL_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;

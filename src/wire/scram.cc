@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/hex.h"
 #include "base/text.h"
 
 namespace hale::wire {
@@ -43,9 +44,7 @@ Result<std::string> md5_hex(std::string_view text) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned length = 0;
     if (EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_md5(), nullptr) != 1) return library_refuses("MD5");
-    std::string out;
-    for (unsigned i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);
-    return out;
+    return hex({digest.data(), length});
 }
 
 // '=' and ',' have a meaning (RFC 5802 section 5.1).
