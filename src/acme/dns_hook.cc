@@ -8,6 +8,17 @@
 
 namespace hale::acme {
 
+namespace {
+
+// What a command said, on one line: its last line break is none of the sentence's.
+std::string said(std::string_view output) {
+    while (output.ends_with('\n') || output.ends_with('\r')) output.remove_suffix(1);
+    const auto text = escaped(trim(output), 300);
+    return text.empty() ? text : ": " + text;
+}
+
+}  // namespace
+
 DnsHook::DnsHook(Ways& ways, io::Spawner* spawner, DnsHookSettings settings)
     : ways_(ways), spawner_(spawner), settings_(std::move(settings)), alive_(std::make_shared<bool>(true)) {}
 
@@ -40,7 +51,7 @@ void DnsHook::run(bool present, const Challenge& challenge, Done done) {
         const std::string how = result->timed_out      ? fmt::format("did not end within {}", human(dns_hook_patience))
                                 : result->exit_code < 0 ? fmt::format("was killed by signal {}", result->signal)
                                                         : fmt::format("ended with {}", result->exit_code);
-        done(fail(Code::unavailable, fmt::format("the DNS hook {} {}{}{}", what, how, result->output.empty() ? "" : ": ", escaped(trim(result->output), 300))));
+        done(fail(Code::unavailable, fmt::format("the DNS hook {} {}{}", what, how, said(result->output))));
     });
 }
 
