@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
@@ -22,6 +23,7 @@ void Authority::restore(const AccountRecord& record) {
     if (!key) return log(LogLevel::error, fmt::format("the account key for {} can't be read, a new account will be made: {}", settings_.directory, key.error().text));
     key_ = std::move(*key);
     known_.account = record.account;
+    contact_ = record.contact;
 }
 
 void Authority::send(const void* who, Errand errand, Answered answered) {
@@ -86,6 +88,31 @@ void Authority::step() {
     fresh_key_then([this, what = std::move(what)] { ask(what); });
 }
 
+void Authority::tell_contact() {
+    if (known_.account.empty() || contact_ == settings_.email || telling_contact_ || ways_.loop.now() < contact_not_before_) return;
+    telling_contact_ = true;
+    // RFC 8555 §7.3.2: the whole list, also when it is empty.
+    nlohmann::json payload{{"contact", nlohmann::json::array()}};
+    if (!settings_.email.empty()) payload["contact"].push_back("mailto:" + settings_.email);
+    send(this, {.url = known_.account, .payload = payload.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
+         [this](std::expected<Answer, Failure> answer) { contact_answered(answer); });
+}
+
+void Authority::contact_answered(const std::expected<Answer, Failure>& answer) {
+    telling_contact_ = false;
+    if (answer && answer->ok()) {
+        contact_ = settings_.email;
+        log(LogLevel::info, fmt::format("{} knows {} as the account's contact now", settings_.directory, settings_.email.empty() ? "nobody" : settings_.email));
+        return keep([this](Result<> done) {
+            if (!done) log(LogLevel::warning, fmt::format("the account at {} can't be kept: {}", settings_.directory, done.error().text));
+        });
+    }
+    const auto wait = answer ? answer->retry_after : answer.error().retry_after;
+    contact_not_before_ = ways_.loop.now() + std::max<Duration>(contact_interval, wait.value_or(Duration::zero()));
+    log(LogLevel::warning, fmt::format("{} could not be told of the account's new contact {}: {}", settings_.directory, settings_.email.empty() ? "(nobody)" : settings_.email,
+                                       answer ? read_problem(*answer).text() : answer.error().text));
+}
+
 std::string Authority::registration(const std::string& url) const {
     nlohmann::json payload{{"termsOfServiceAgreed", true}};
     if (!settings_.email.empty()) payload["contact"] = {"mailto:" + settings_.email};
@@ -117,8 +144,12 @@ void Authority::came(bool registers, Result<Answer> result) {
         passage_->unreachable(result.error().text);
         return step();
     }
+    constexpr int created = 201;
+    const bool is_new = result->status == created;
     passage_->answered(std::move(*result));
     if (!registers || known_.account.empty()) return step();
+    // An account that was found by its key keeps the contacts that it has.
+    contact_ = is_new ? std::optional(settings_.email) : std::nullopt;
     log(LogLevel::info, fmt::format("registered with {} as {}", settings_.directory, known_.account));
     // Without its URL on the disk the account is found again by its key.
     keep([this](Result<> done) {

@@ -24,6 +24,9 @@ struct AuthoritySettings {
     bool operator==(const AuthoritySettings&) const = default;
 };
 
+// After an attempt to tell another mail address that came to nothing.
+inline constexpr Duration contact_interval = 6h;
+
 class Authority {
 public:
     static constexpr std::size_t most_waiting = 256;  // Errands.
@@ -38,10 +41,13 @@ public:
     // `answered` comes in a later turn, unless forget(who) came first.
     void send(const void* who, Errand errand, Answered answered);
     void forget(const void* who);
+    // Lets the authority know the mail address of the settings, if it was told another one or nobody knows which. Where it
+    // does not take it, certificates come all the same.
+    void tell_contact();
 
     const AuthoritySettings& settings() const { return settings_; }
     // Needs: key().
-    AccountRecord record() const { return {.directory = settings_.directory, .key_pem = key_->pem(), .account = known_.account}; }
+    AccountRecord record() const { return {.directory = settings_.directory, .key_pem = key_->pem(), .account = known_.account, .contact = contact_}; }
     // Once there was a passage, or an account on the disk; else null.
     const AccountKey* key() const { return key_ ? &*key_ : nullptr; }
     bool offers_renewal_info() const { return known_.directory && !known_.directory->renewal_info.empty(); }
@@ -64,12 +70,16 @@ private:
     void came(bool registers, Result<Answer> result);
     void over(std::expected<Answer, Failure> result);
     void keep(Done done);
+    void contact_answered(const std::expected<Answer, Failure>& answer);
 
     Ways& ways_;
     Disk& disk_;
     AuthoritySettings settings_;
     std::optional<AccountKey> key_;
     Acquaintance known_;
+    std::optional<std::string> contact_;  // Told last; nothing: unknown.
+    bool telling_contact_ = false;
+    Instant contact_not_before_{};
     std::deque<Waiting> waiting_;
     std::optional<Passage> passage_;  // Of waiting_.front().
     std::unique_ptr<Fetch> fetch_;

@@ -187,6 +187,8 @@ void Issuer::set(IssuerSettings settings) {
     roster_.set(roster_settings(settings_));
     join_wanted();
     arm();
+    // The authorities may have something to be told that no certificate waits for.
+    if (!same_authorities && issuing_ && !stopping_) timer_.arm(ways_.loop.now());
 }
 
 void Issuer::arm() {
@@ -205,6 +207,7 @@ void Issuer::look() noexcept {
     if (runs_.empty()) retired_.clear();
     for (const Roster::Start& start : roster_.due(ways_.loop.utc()))
         if (!runs_.contains(start.host)) begin(start);
+    for (auto& one : authorities_) one->tell_contact();
     ask_renewal_windows();
     arm();
 }

@@ -11,6 +11,7 @@
 
 #include "acme/keys.h"
 #include "acme/scripted_authority.h"
+#include "acme/shelf.h"
 #include "acme/test_surroundings.h"
 #include "sim/net.h"
 #include "sim/resolver.h"
@@ -211,6 +212,93 @@ TEST(Issuer, ReplacesAClosedAccountOnce) {
     }
     EXPECT_LE(town.ca->accounts(), 5u);
     hale.stop();
+}
+
+TEST(Issuer, TellsTheAccountsContactWheneverItChanged) {
+    Town town;
+    using Contacts = std::vector<std::string>;
+    const auto settings = [&](std::string email) { return IssuerSettings{.authorities = {{.directory = town.ca->directory(), .email = std::move(email)}}}; };
+    {
+        Process hale(town, settings("one@example.org"));
+        hale.start({"www.example"});
+        ASSERT_TRUE(hale.until("www.example", State::active, 1min));
+        town.world.run_for(24h);
+        EXPECT_EQ(town.ca->contacts(), Contacts{"mailto:one@example.org"});
+        EXPECT_EQ(town.ca->account_updates, 0);  // The registration said it.
+        // A reload, there and back, and to nobody.
+        for (const std::string email : {"two@example.org", "one@example.org", ""}) {
+            hale.loop.run([&] { hale.issuer->set(settings(email)); });
+            town.world.run_for(1min);
+            EXPECT_EQ(town.ca->contacts(), Contacts{email.empty() ? "-" : "mailto:" + email});
+        }
+        EXPECT_EQ(town.ca->account_updates, 3);
+        hale.stop();
+    }
+    {
+        // What was told is remembered: a restart tells only what is new.
+        Process hale(town, settings(""), "same");
+        hale.start({"www.example"});
+        town.world.run_for(24h);
+        EXPECT_EQ(town.ca->account_updates, 3);
+        hale.stop();
+    }
+    // One that the disk of an older Hale says nothing of is told once.
+    for (auto& [name, content] : town.platter.files)
+        if (is_account_file(name)) {
+            auto record = *read_account(content);
+            record.contact.reset();
+            content = write_account(record);
+        }
+    for (const std::string name : {"changed", "again"}) {
+        Process hale(town, settings("three@example.org"), name);
+        hale.start({"www.example"});
+        town.world.run_for(24h);
+        EXPECT_EQ(town.ca->contacts(), Contacts{"mailto:three@example.org"});
+        EXPECT_EQ(town.ca->account_updates, 4);
+        hale.stop();
+    }
+    EXPECT_EQ(town.ca->orders, 1);
+    EXPECT_TRUE(town.ca->complaints.empty()) << town.ca->complaints.front();
+}
+
+TEST(Issuer, IssuesAlsoWhereTheContactIsRefusedOrTheAuthorityAway) {
+    Town town;
+    const auto settings = [&](std::string email) { return IssuerSettings{.authorities = {{.directory = town.ca->directory(), .email = std::move(email)}}}; };
+    Process hale(town, settings("one@example.org"));
+    hale.start({"www.example"});
+    ASSERT_TRUE(hale.until("www.example", State::active, 1min));
+    town.ca->refuses_contacts = true;
+    hale.loop.run([&] {
+        hale.issuer->set(settings("two@example.org"));
+        hale.issuer->want({"www.example", "api.example"});
+    });
+    ASSERT_TRUE(hale.until("api.example", State::active, 1min)) << hale.status("api.example").reason;
+    // Tried again, and not in a hurry.
+    town.world.run_for(24h);
+    EXPECT_GE(town.ca->account_updates, 3);
+    EXPECT_LE(town.ca->account_updates, 5);
+    town.ca->refuses_contacts = false;
+    town.network.set_power("ca.example", false);
+    town.world.run_for(24h);
+    town.network.set_power("ca.example", true);
+    town.world.run_for(contact_interval + longest_sleep + 1min);
+    EXPECT_EQ(town.ca->contacts(), std::vector<std::string>{"mailto:two@example.org"});
+    // Found again by its key alone, nobody knows what it was told.
+    town.ca->account_updates = 0;
+    hale.stop();
+    Process again(town, settings("two@example.org"), "again");
+    for (auto& [name, content] : town.platter.files)
+        if (is_account_file(name)) {
+            auto record = *read_account(content);
+            record.account.clear();
+            content = write_account(record);
+        }
+    again.start({"www.example", "third.example"});
+    ASSERT_TRUE(again.until("third.example", State::active, 1min)) << again.status("third.example").reason;
+    town.world.run_for(24h);
+    EXPECT_EQ(town.ca->accounts(), 1u);
+    EXPECT_EQ(town.ca->account_updates, 1);
+    again.stop();
 }
 
 TEST(Issuer, SurvivesARestartWithoutAsking) {

@@ -161,6 +161,7 @@ ScriptedAuthority::Reply ScriptedAuthority::signed_reply(const std::string& path
     const auto account = accounts_.find(header.value("kid", ""));
     if (account == accounts_.end()) return problem(400, "accountDoesNotExist", "we never met");
     if (account->second.closed) return problem(401, "unauthorized", "this account is deactivated");
+    if (url(path) == account->first) return update_account(account->second, payload);
     if (path == "/order") return new_order(account->first, payload);
     return of_order(path, payload);
 }
@@ -172,8 +173,24 @@ ScriptedAuthority::Reply ScriptedAuthority::new_account(const std::string& jwk, 
     for (const auto& [at, account] : accounts_)
         if (account.thumbprint == jwk) return account.closed ? problem(401, "unauthorized", "this account is deactivated") : Reply{.status = 200, .body = "{}", .location = at};
     const std::string at = url(fmt::format("/account/{}", ++last_));
-    accounts_.emplace(at, Account{.thumbprint = jwk});
+    const std::string contact = said.contains("contact") ? said["contact"][0].get<std::string>() : "-";
+    accounts_.emplace(at, Account{.thumbprint = jwk, .contact = contact});
     return {.status = 201, .body = R"({"status":"valid"})", .location = at};
+}
+
+std::vector<std::string> ScriptedAuthority::contacts() const {
+    std::vector<std::string> all;
+    for (const auto& [at, account] : accounts_) all.push_back(account.contact);
+    return all;
+}
+
+ScriptedAuthority::Reply ScriptedAuthority::update_account(Account& account, const std::string& payload) {
+    ++account_updates;
+    if (refuses_contacts) return problem(400, "invalidContact", "nobody reads mail there");
+    const auto said = Json::parse(payload);
+    if (said.size() != 1 || !said.contains("contact") || !said["contact"].is_array()) complaints.push_back("an account update without contacts");
+    else account.contact = said["contact"].empty() ? "-" : said["contact"][0].get<std::string>();
+    return {.body = R"({"status":"valid"})"};
 }
 
 ScriptedAuthority::Reply ScriptedAuthority::new_order(const std::string& account, const std::string& payload) {

@@ -34,6 +34,7 @@ public:
     int broken = 0;                 // So many requests are answered 500 with a page.
     bool validates = true;          // Else every proof fails.
     bool external_required = false;
+    bool refuses_contacts = false;
     bool renewal_info = false;
     Duration window_from = 24h * 10, window_until = 24h * 11;  // After issue.
     Duration lifetime = 24h * 90;
@@ -47,6 +48,9 @@ public:
     int orders = 0, issued = 0, refused_nonces = 0, limited = 0, requests = 0, most_orders_open = 0;
     std::vector<std::string> replaced;  // What orders said they replace.
     std::size_t accounts() const { return accounts_.size(); }
+    // Of every account, "-" for one without any; in the order of their URLs.
+    std::vector<std::string> contacts() const;
+    int account_updates = 0;
     // What it was told in violation of the RFC; empty when all was well.
     std::vector<std::string> complaints;
 
@@ -54,7 +58,7 @@ private:
     struct Connection;
     struct Ca;
     struct Account {
-        std::string thumbprint;
+        std::string thumbprint, contact = "-";
         bool closed = false;
     };
     struct OrderState {
@@ -75,6 +79,7 @@ private:
     Reply reply(const std::string& method, const std::string& path, const std::string& body);
     Reply signed_reply(const std::string& path, const std::string& header, const std::string& payload);
     Reply new_account(const std::string& jwk, const std::string& payload);
+    Reply update_account(Account& account, const std::string& payload);
     Reply new_order(const std::string& account, const std::string& payload);
     Reply of_order(const std::string& path, const std::string& payload);
     Reply order_document(const std::string& id, int status = 200);

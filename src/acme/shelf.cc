@@ -88,12 +88,15 @@ bool is_account_file(std::string_view name) {
 }
 
 std::string write_account(const AccountRecord& record) {
-    return written({{"format", format}, {"directory", record.directory}, {"key", record.key_pem}, {"account", record.account}});
+    Json json{{"format", format}, {"directory", record.directory}, {"key", record.key_pem}, {"account", record.account}};
+    if (record.contact) json["contact"] = *record.contact;
+    return written(json);
 }
 
 Result<AccountRecord> read_account(std::string_view content) {
     HALE_ASSIGN(const Json json, document(content, "the record of an account"));
     AccountRecord record{.directory = string_of(json, "directory"), .key_pem = string_of(json, "key"), .account = string_of(json, "account")};
+    if (json.contains("contact")) record.contact = string_of(json, "contact");
     if (record.directory.empty() || record.key_pem.empty()) return fail(Code::corrupt, "the record of an account lacks its directory or its key");
     return record;
 }

@@ -32,6 +32,7 @@ struct AccountRecord {
     std::string directory;
     std::string key_pem;
     std::string account;  // URL; empty: not registered yet.
+    std::optional<std::string> contact = {};  // The mail address that the authority was told last, perhaps none at all; nothing: unknown.
 };
 std::string account_file_name(std::string_view directory);  // "account-0123456789abcdef.json"
 bool is_account_file(std::string_view name);

@@ -38,6 +38,12 @@ TEST(Shelf, ReadsBackWhatItWrote) {
     ASSERT_TRUE(account);
     EXPECT_EQ(account->key_pem, "secret");
     EXPECT_EQ(account->account, "https://ca.example/a/1");
+    // Nobody known to have been told is another thing than told of nobody.
+    for (const auto& contact : {std::optional<std::string>{}, std::optional<std::string>{""}, std::optional<std::string>{"ops@example.org"}}) {
+        const auto read_back = read_account(write_account({.directory = "https://ca.example/dir", .key_pem = "secret", .account = "a", .contact = contact}));
+        ASSERT_TRUE(read_back);
+        EXPECT_EQ(read_back->contact, contact);
+    }
 }
 
 TEST(Shelf, RefusesEveryTextThatWasCut) {
