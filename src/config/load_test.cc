@@ -300,6 +300,31 @@ TEST(Load, ObjectsFromTheApiTakeTheSameWay) {
 }
 
 // Whatever is shown may be posted again and means the same.
+TEST(Load, ADnsServerIsAskedAtItsUsualPort) {
+    const Document document = must_load(R"y(services:
+  names: {instances: ["10.0.0.53", "ns.example", "[::1]", "10.0.0.54:5353"], check: {dns: example.org}}
+  both:
+    instances: ["10.0.0.53"]
+    checks: {main: {dns: example.org}, also: {dns: example.net, record: MX}, beat: {heartbeat: {every: 10s}}}
+)y");
+    const ServiceSpec& names = service(document, "names");
+    ASSERT_EQ(names.instances.size(), 4u);
+    EXPECT_EQ(names.instances[0].target.literal, SocketAddress::parse("10.0.0.53:53").value());
+    EXPECT_EQ(names.instances[1].target.host, "ns.example");
+    EXPECT_EQ(names.instances[1].target.port, 53);
+    EXPECT_EQ(names.instances[2].target.literal, SocketAddress::parse("[::1]:53").value());
+    EXPECT_EQ(names.instances[3].target.port, 5353);
+    // Known by what was written.
+    EXPECT_EQ(names.instances[0].target.declared, "10.0.0.53");
+    EXPECT_EQ(service(document, "both").instances[0].target.port, 53);
+    // Where anybody else asks as well, nobody knows which port was meant.
+    for (const std::string_view checks : {"check: {tcp: \"\"}", "check: none, reason: r", "checks: {main: {dns: example.org}, port: {tcp: \":853\"}}", "check: {heartbeat: {every: 10s}}"}) {
+        const auto loaded = load_document({.source = "hale.yml", .texts = {{"hale.yml", fmt::format("services: {{names: {{instances: [\"10.0.0.53\"], {}}}}}\n", checks)}}});
+        ASSERT_FALSE(loaded) << checks;
+        EXPECT_NE(text(loaded.error()).find("the port is missing"), std::string::npos) << text(loaded.error());
+    }
+}
+
 TEST(Load, WhatIsShownCanBePosted) {
     const Document document = must_load(std::string(example));
     for (const ServiceSpec& spec : document.services) {

@@ -15,6 +15,7 @@ namespace hale::config {
 namespace {
 
 constexpr std::size_t max_routes_per_service = 10'000;
+constexpr std::uint16_t dns_port = 53;
 
 bool is_host(std::string_view host) {
     if (host == "*") return true;
@@ -193,6 +194,12 @@ void read_route(Reading& reading, const Node& node, RouteSpec& route) {
     route.id = route_id(route.host, route.path);
 }
 
+// Everybody who asks such an instance speaks DNS, and its port is known: the one of a server that says none is 53.
+static bool asked_by_dns_alone(const CheckList& checks) {
+    return !checks.empty() && std::ranges::all_of(checks, [](const auto& check) { return !needs_address(*check) || std::holds_alternative<DnsCheck>(check->what); }) &&
+           std::ranges::any_of(checks, [](const auto& check) { return std::holds_alternative<DnsCheck>(check->what); });
+}
+
 bool read_instance(Reading& reading, const Node& node, const CheckList& checks, InstanceSpec& instance) {
     instance.mark = reading.mark(node.place);
     InstanceDraft draft;
@@ -209,6 +216,12 @@ bool read_instance(Reading& reading, const Node& node, const CheckList& checks, 
     if (!address->is_scalar()) return reading.refuse(*address, "not an address"), false;
     constexpr std::string_view allowed = "ip:port, [v6]:port, name:port, http(s)://name[:port], unix:/path";
     auto target = Target::parse(address->text);
+    if (!target && asked_by_dns_alone(checks)) {
+        if (auto at_usual_port = Target::parse(fmt::format("{}:{}", address->text, dns_port))) {
+            target = std::move(at_usual_port);
+            target->declared = address->text;
+        }
+    }
     if (!target) {
         // The sentence of Target names the address and what is allowed; the latter has its own place here.
         std::string what = target.error().text;
