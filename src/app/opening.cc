@@ -116,6 +116,9 @@ Result<> Daemon::open_traffic(std::string& content, const std::shared_future<voi
             sockets_.opened(roles[r].name, roles[r].said, where[r]);
         }
     }
+    catalog::Front front;
+    for (const Role& role : roles) (role.name == "https" ? front.https : front.http) = role.address;
+    control_thread_->loop().post([this, front = std::move(front)]() mutable { control_->set_front(std::move(front)); });
     return {};
 }
 

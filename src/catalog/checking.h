@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,9 @@ struct Assignment {
     // Set for routed instances: the very address that is routed. Not set: resolved per fresh connection.
     std::optional<SocketAddress> address;
     std::string host;  // Host to send unless the check says its own; empty: the target's authority.
+    // For checks that go through Hale's own listener: what was taken off the path on the way, and whether users speak TLS.
+    std::string stripped;
+    bool clients_use_tls = false;
     bool file_owned = true;  // Targets from the API may not reach link-local and the like.
     std::shared_ptr<const config::CheckList> checks;  // Instance scope and, on an implicit instance, service scope.
     std::optional<LastKnown> last_known;
@@ -124,10 +128,26 @@ struct SuspectSelf { Duration hold; };
 struct LastEligible { verdict::RowId row; bool last; };
 
 // What the file says to all checkers; the first command they get, and again whenever it changed.
+// What Hale itself shows for a host, and when it ends.
+struct EndingCertificate {
+    std::string host;
+    std::string source;  // The chain's path, or "acme".
+    Utc until{};
+    bool operator==(const EndingCertificate&) const = default;
+};
+using EndingCertificates = std::map<std::string, EndingCertificate, std::less<>>;  // By service.
+
+// Hale's own traffic listeners, as somebody on this machine reaches them.
+struct Front {
+    std::optional<SocketAddress> http, https;
+    bool operator==(const Front&) const = default;
+};
+
 struct CheckerSettings {
     std::shared_ptr<const TargetPolicy> targets;
     unsigned in_flight = 4096;         // Probes, of all checkers together.
     unsigned in_flight_per_host = 8;   // Of one checker, to one address.
+    Front front = {};                  // Empty until the listeners are open.
     bool operator==(const CheckerSettings&) const = default;
 };
 

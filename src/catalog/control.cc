@@ -78,7 +78,8 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     // Overrides and drains before instances, so that every instance is first told with them.
     for (const auto& name : declared_.service_names()) {
         const auto spec = declared_.merged(name);
-        membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name)}, at, effects);
+        membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name), true, {},
+                         declared_.check_stripped(name)}, at, effects);
     }
     membership_.spread_restored(effects);
     for (const auto& stored : restored.overrides) {
@@ -260,7 +261,7 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
         if (!spec) membership_.remove(name, at, effects);
         // An unchanged service of a new document is put too: its specs live in the document that goes away.
         else membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name),
-                              redeclared.changed.contains(name), declared_.check_revisions(name)},
+                              redeclared.changed.contains(name), declared_.check_revisions(name), declared_.check_stripped(name)},
                              at, effects);
     }
     if (const auto* put = std::get_if<PutApiInstance>(&change))
@@ -290,12 +291,13 @@ void Control::apply_settings(const config::Settings& settings, Effects& effects)
     TargetPolicy targets{.deny = settings.targets_deny, .own = own_};
     CheckerSettings now{.targets = settings_.targets,
                         .in_flight = settings.probes_in_flight,
-                        .in_flight_per_host = settings.probes_in_flight_per_host};
+                        .in_flight_per_host = settings.probes_in_flight_per_host,
+                        .front = front_};
     if (!now.targets || *now.targets != targets) now.targets = std::make_shared<const TargetPolicy>(std::move(targets));
     if (now == settings_) return;
+    if (now.targets != settings_.targets) effects.routes = true;
     settings_ = std::move(now);
     effects.commands.insert(effects.commands.begin(), settings_);
-    effects.routes = true;
 }
 
 void Control::set_own_addresses(std::vector<SocketAddress> own, io::Task done) {
@@ -303,6 +305,21 @@ void Control::set_own_addresses(std::vector<SocketAddress> own, io::Task done) {
     waiting_.push_back({{},
                         [done = std::move(done)](MutationResult) mutable { done(); },
                         [this](Moment, Effects& effects) { apply_settings(declared_.document()->settings, effects); }});
+    begin_next();
+}
+
+void Control::set_front(Front front) {
+    // Bound everywhere, it is reached by the loopback address.
+    for (auto* address : {&front.http, &front.https})
+        if (*address && !(*address)->is_unix() && (*address)->ip.is_unspecified())
+            (*address)->ip = *Ip::parse((*address)->ip.is_v4() ? "127.0.0.1" : "::1");
+    front_ = std::move(front);
+    waiting_.push_back({{}, {}, [this](Moment, Effects& effects) { apply_settings(declared_.document()->settings, effects); }});
+    begin_next();
+}
+
+void Control::set_ending_certificates(EndingCertificates ending) {
+    waiting_.push_back({{}, {}, [this, ending = std::move(ending)](Moment at, Effects& effects) mutable { folding_.set_ending(std::move(ending), at, effects); }});
     begin_next();
 }
 

@@ -101,6 +101,12 @@ public:
     // every worker and checker holds to it.
     void set_own_addresses(std::vector<SocketAddress> own, io::Task done);
 
+    // Where traffic is listened for: checks via: proxy go there. Until this is said they end as errors.
+    void set_front(Front front);
+
+    // Certificates that Hale shows users and that end soon: their services are degraded, for that reason.
+    void set_ending_certificates(EndingCertificates ending);
+
     // In force; null before start().
     std::shared_ptr<const config::Document> document() const { return declared_.document(); }
     std::uint64_t revision() const { return revision_; }
@@ -171,6 +177,7 @@ private:
     std::uint32_t versions_reserved_ = 0;
     bool reserving_ = false;
     std::vector<SocketAddress> own_;
+    Front front_;
     CheckerSettings settings_;  // As last said.
     std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.
     verdict::RowId remembered_to_ = 0;     // Where remember_some() goes on.

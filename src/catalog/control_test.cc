@@ -512,6 +512,42 @@ TEST(Control, SettingsAreSaidToCheckersAndWorkersWhenTheyChange) {
     EXPECT_EQ(desk.published->max_body, std::nullopt);
 }
 
+// Checks via: proxy go to the listeners as this machine reaches them; said once, and kept over reloads.
+TEST(Control, ListenersAreSaidToCheckersAsTheyAreReachedFromHere) {
+    struct Case { std::string bound, reached; };
+    for (const Case& one : {Case{"0.0.0.0:80", "127.0.0.1:80"}, {"[::]:80", "[::1]:80"}, {"10.0.0.7:80", "10.0.0.7:80"}, {"unix:/run/x.sock", "unix:/run/x.sock"}}) {
+        Desk desk;
+        desk.start();
+        desk.prompt = true;
+        for (int twice = 0; twice < 2; ++twice) desk.control.set_front({.http = SocketAddress::parse(one.bound), .https = {}});
+        auto said = all<CheckerSettings>(desk.commands);
+        ASSERT_EQ(said.size(), 2u);
+        EXPECT_EQ(said[1]->front.http, SocketAddress::parse(one.reached));
+        EXPECT_EQ(said[1]->front.https, std::nullopt);
+        desk.mutate(ApplyDocument{document("probes_in_flight: 10\n" + std::string(Desk::simple))});
+        said = all<CheckerSettings>(desk.commands);
+        ASSERT_EQ(said.size(), 3u);
+        EXPECT_EQ(said[2]->front.http, SocketAddress::parse(one.reached));
+    }
+}
+
+// Users will be turned away however well the instances are: the service says so, and is routed as before.
+TEST(Control, ACertificateThatEndsSoonDegradesItsServiceAndNothingElse) {
+    Desk desk;
+    desk.start();
+    desk.prompt = true;
+    const auto standing = [&] { return desk.view.service("web")->standing; };
+    desk.report(verdict::State::healthy, 1);
+    ASSERT_EQ(standing().state, verdict::State::healthy);
+    desk.control.set_ending_certificates({{"web", {"web.example", "/c.pem", *parse_rfc3339("2099-01-01T00:00:00Z")}}, {"nobody", {}}});
+    EXPECT_EQ(standing().state, verdict::State::degraded);
+    EXPECT_EQ(verdict::code(standing().reason), "certificate_expiring");
+    EXPECT_NE(standing().text.find("web.example (/c.pem) ends at 2099-01-01"), std::string::npos) << standing().text;
+    EXPECT_EQ(standing().counts.eligible, standing().counts.total);
+    desk.control.set_ending_certificates({});
+    EXPECT_EQ(standing().state, verdict::State::healthy);
+}
+
 TEST(Control, EndpointsOfTheFileAloneAreTrusted) {
     Desk desk;
     desk.prompt = true;

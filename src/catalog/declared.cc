@@ -182,6 +182,12 @@ std::string Declared::check_host(std::string_view service) const {
     return "";
 }
 
+std::string Declared::check_stripped(std::string_view service) const {
+    for (const auto* route : all_.routes_of(service))
+        if (!route->host.starts_with('*')) return route->strip ? route->path : "";
+    return "";
+}
+
 std::uint64_t Declared::revision_of(const Change& change) const {
     const auto of = [](const auto& map, const auto& key) -> std::uint64_t {
         const auto found = map.find(key);

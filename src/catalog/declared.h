@@ -57,6 +57,8 @@ public:
     std::vector<RouteFacts> routes() const { return all_.all_routes(); }
     // The Host that checks of this service send: its first exact host's; empty when it has none.
     std::string check_host(std::string_view service) const;
+    // What its route takes off the path; empty where it takes nothing.
+    std::string check_stripped(std::string_view service) const;
     bool routed(std::string_view service) const { return !all_.routes_of(service).empty(); }
     const std::shared_ptr<const config::Document>& document() const { return all_.file().document; }
     const std::vector<std::string>& shadowed() const { return shadowed_; }

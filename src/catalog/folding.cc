@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -123,6 +124,14 @@ void Folding::refold(const std::vector<std::string>& services, Moment at, Effect
     }
 }
 
+void Folding::set_ending(EndingCertificates ending, Moment at, Effects& effects) {
+    const auto before = std::exchange(ending_, std::move(ending));
+    std::set<std::string> touched;
+    for (const auto& [service, one] : before) touched.insert(service);
+    for (const auto& [service, one] : ending_) touched.insert(service);
+    refold({touched.begin(), touched.end()}, at, effects);
+}
+
 void Folding::fold(Service& service, Moment at, Effects& effects) {
     std::vector<verdict::InstanceView> instances;
     instances.reserve(service.instances.size());
@@ -152,6 +161,13 @@ void Folding::fold(Service& service, Moment at, Effects& effects) {
         const Instance& one = *service.instances[*folded.instance];
         next.text = fmt::format("{}: {}", one.name, one.current.record && !one.current.record->text.empty() ? one.current.record->text
                                                                                                         : std::string{code(folded.reason)});
+    }
+    // Users will be turned away soon, however well the instances are.
+    if (const auto ending = ending_.find(service.name.view()); ending != ending_.end() && next.state == verdict::State::healthy) {
+        const auto& [host, source, until] = ending->second;
+        next.state = verdict::State::degraded;
+        next.reason = verdict::Reason::certificate_expiring;
+        next.text = fmt::format("the certificate that Hale shows for {} ({}) {} at {}", host, source, until <= at.utc ? "ended" : "ends", rfc3339(until));
     }
     next.counts = {folded.counts.total,     folded.counts.eligible, folded.counts.healthy, folded.counts.degraded,
                    folded.counts.unhealthy, folded.counts.pending,  folded.counts.unknown, folded.counts.draining};

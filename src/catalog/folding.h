@@ -29,6 +29,8 @@ public:
     void known_before(std::vector<config::StoredStanding> standings);
     // All that was restored has been folded: what differs from what was known has to be written.
     std::vector<config::Change> end_of_restore();
+    // What Hale shows the users of these services ends soon. Folds whom it concerns, or concerned.
+    void set_ending(EndingCertificates ending, Moment at, Effects& effects);
     // Composites by member, made anew after a mutation changed declarations.
     void rebuild_dependents();
 
@@ -59,6 +61,7 @@ private:
     Membership& membership_;
     std::unordered_map<std::string, config::StoredStanding, TextHash, std::equal_to<>> known_;  // By service; empty but while restoring.
     std::unordered_map<std::string, std::vector<std::string>, TextHash, std::equal_to<>> dependents_;  // Member service → composite instances (ids).
+    EndingCertificates ending_;
     std::vector<Instance*> ready_;
     std::vector<std::string> panic_turns_;
     std::unordered_set<std::string> doubted_;

@@ -73,6 +73,7 @@ public:
         std::uint64_t revision = 0;
         bool changed = true;
         CheckRevisions check_revisions = {};
+        std::string stripped = {};  // By that route, off the path.
     };
     void put(Put what, Moment at, Effects& effects);
     void remove(std::string_view service, Moment at, Effects& effects);

@@ -107,6 +107,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{web + "    check: {http: /, headers: {Host: a}}\n", "f:4:32: services.web.check.headers.Host: header Host has a key of its own: host"},
         Bad{web + "    check: {http: /, m_of_n: {m: 6, n: 5}}\n", "f:4:30: services.web.check.m_of_n: 6 of 5 can never be; allowed: m at most n"},
         Bad{"defaults: {check: {method: GET}}\n", "f:1:20: defaults.check.method: is not shared by all kinds; only for http; allowed: defaults.http"},
+        Bad{web + "    check: {http: /, via: proxy, scope: instance}\n",
+            "f:4:41: services.web.check.scope: a check via: proxy can't tell which instance answers; allowed: scope: service, or nothing"},
+        Bad{"defaults: {http: {via: proxy}}\n" + web + "    check: {http: /}\n",
+            "f:1:19: defaults.http.via: is said by each check that goes this way, and has no default; allowed: via: proxy beside its http"},
         Bad{"defaults: {check: {intervall: 5s}}\n",
             "f:1:20: defaults.check.intervall: unknown key; did you mean interval?; allowed: interval, timeout, confirm_interval, down_interval_max, "
             "start_period, start_interval, rise, fall, initial, m_of_n, critical, scope"},

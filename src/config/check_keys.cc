@@ -241,6 +241,7 @@ constexpr std::array keys_of_check{
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.boolean(n, d.spec.critical); }), Section::none, for_judged},
     Key{"scope", Type::word, "instance", "instance, service", "Service: judged once for the service; never takes instances out of traffic.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            d.scope = &n;
             r.one_of(n, {std::pair{std::string_view("instance"), CheckScope::instance}, std::pair{std::string_view("service"), CheckScope::service}}, d.spec.scope);
         }),
         Section::none, for_judged},
@@ -281,6 +282,12 @@ constexpr std::array keys_of_check{
         Section::none, for_http},
     Key{"body_limit", Type::size, "64KiB", "1B to 16MiB", "How much of a body is kept for expectations.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { r.size(n, http(d).body_limit, 1, 16 << 20); }), Section::none, for_http},
+    Key{"via", Type::word, "direct", "direct, proxy", "Proxy: asked through Hale's own listener, the way users come; judged once for the service.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
+            d.via = &n;
+            r.one_of(n, {std::pair{std::string_view("direct"), Via::direct}, std::pair{std::string_view("proxy"), Via::proxy}}, http(d).via);
+        }),
+        Section::none, for_http},
     Key{"connection", Type::word, "pooled", "pooled, fresh, both", "Whether scheduled probes use a kept connection.",
         into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) {
             r.one_of(n, {std::pair{std::string_view("pooled"), ConnectionMode::pooled}, std::pair{std::string_view("fresh"), ConnectionMode::fresh},

@@ -28,6 +28,7 @@ enum class RedirectPolicy : std::uint8_t { fail, accept, follow };
 enum class ReadMode : std::uint8_t { headers, body };  // headers: an answer is judged at the end of its head.
 enum class ConnectionMode : std::uint8_t { pooled, fresh, both };
 enum class CheckScope : std::uint8_t { instance, service };
+enum class Via : std::uint8_t { direct, proxy };  // proxy: through Hale's own listeners, the way users come.
 enum class Need : std::uint8_t { all, any, quorum };
 enum class MemberOrder : std::uint8_t { parallel, sequence };
 
@@ -41,6 +42,7 @@ struct HttpCheck {
     RedirectPolicy redirect = RedirectPolicy::fail;
     std::uint8_t max_redirects = 3;
     ReadMode read = ReadMode::body;
+    Via via = Via::direct;
     std::uint32_t body_limit = 64 * 1024;
     bool operator==(const HttpCheck&) const = default;
 };
@@ -141,6 +143,8 @@ struct CheckSpec {
     bool critical = true;
     CheckScope scope = CheckScope::instance;
     std::shared_ptr<const io::TlsSpec> tls;  // Of targets over TLS; null: verified against what this machine believes.
+    // With via: proxy, of the instances behind it: `tls` is then of Hale's own listener.
+    std::shared_ptr<const io::TlsSpec> tls_behind;
     // Compiled; never null for http (2xx when nothing else was said), may be null for other kinds.
     std::shared_ptr<const expect::Conditions> expect;
     std::vector<std::string> expect_text;  // As declared, for showing and comparing: "warn: [RESPONSE_TIME] < 500".
@@ -151,6 +155,7 @@ struct CheckSpec {
     std::string_view kind() const;  // "http", "tcp", "exec", "heartbeat", "composite", "none", "tls", "redis" …
     bool probes() const;    // Somebody is asked: all but heartbeat, composite and none.
     bool connects() const;  // At the instance's address: all that probe but exec.
+    bool through_proxy() const;
 };
 
 using CheckList = std::vector<std::shared_ptr<const CheckSpec>>;

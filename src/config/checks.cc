@@ -58,7 +58,7 @@ bool counts_probes(const Key& key, KindMask bit) {
 void refuse_in_defaults(Reading& reading, KindMask wanted, const Entry& entry) {
     std::vector<std::string_view> words;
     for (const Key& key : keys_of(Section::check))
-        if (key.read != nullptr && !key.is_kind && (key.kinds & wanted) == wanted) words.push_back(key.name);
+        if (key.read != nullptr && !key.is_kind && key.name != "via" && (key.kinds & wanted) == wanted) words.push_back(key.name);
     const auto meant = near(entry.key, words);
     const Reading::Step step(reading, entry.key);
     reading.problem(entry.place, meant ? fmt::format("unknown key; did you mean {}?", *meant) : "unknown key", fmt::format("{}", fmt::join(words, ", ")));
@@ -90,7 +90,11 @@ void read_layer(Reading& reading, const Node& node, Layer layer, KindMask bit, C
             continue;
         }
         if (layer == Layer::shared_default && (!(key->kinds & bit) || counts_probes(*key, bit))) continue;
-        if (layer == Layer::overlay && (entry.key == "scope" || entry.key == "none")) {
+        if (is_default && key->name == "via") {
+            reading.problem(entry.place, "is said by each check that goes this way, and has no default", "via: proxy beside its http");
+            continue;
+        }
+        if (layer == Layer::overlay && (entry.key == "scope" || entry.key == "none" || entry.key == "via")) {
             reading.problem(entry.place, "cannot differ by instance");
             continue;
         }
@@ -190,6 +194,13 @@ void check_draft(Reading& reading, const Node& node, CheckDraft& draft) {
                         "0, or at least the interval");
     if (draft.placed != nullptr && !draft.placed->text.empty() && draft.port != nullptr)
         problem("port", *draft.port, fmt::format("the port is said twice: by {} and by port", spec.kind()), "one of them");
+    if (spec.through_proxy()) {
+        if (draft.scope != nullptr && spec.scope == CheckScope::instance)
+            problem("scope", *draft.scope, "a check via: proxy can't tell which instance answers", "scope: service, or nothing");
+        // No instance leaves traffic by it: it would keep itself out.
+        spec.scope = CheckScope::service;
+        if (draft.port != nullptr && spec.port) problem("port", *draft.port, "port has no effect with via: proxy, which asks at Hale's own listener");
+    }
     if (auto* heartbeat = std::get_if<HeartbeatCheck>(&spec.what)) {
         if (draft.every == nullptr) problem("heartbeat", node, "the heartbeat does not say how often it comes", "every: a duration");
         // One silent period is a failure; a judge that waited for several would hide what grace is for.
@@ -255,7 +266,9 @@ void record_check(Reading& reading, const CheckDraft& draft, const Shown& shown,
             continue;
         }
         const bool one = (bit == for_heartbeat || bit == for_composite) && (key.name == "rise" || key.name == "fall");
+        const bool for_the_service = key.name == "scope" && draft.spec.scope == CheckScope::service;
         if (one) reading.record_default(key.name, "1");
+        else if (for_the_service) reading.record_default(key.name, "service");
         else if (!key.fallback.empty()) reading.record_default(key.name, key.fallback);
     }
 }
@@ -271,6 +284,12 @@ void read_default_layers(Reading& reading, const Node* defaults, KindMask bit, C
         const Reading::Elsewhere there(reading, {"defaults", kind});
         read_layer(reading, *own, Layer::kind_default, bit, draft, shown);
     }
+}
+
+// Known before the layers are read: what the service says of TLS to its instances is no word on Hale's own listener.
+bool via_proxy(const Node& node) {
+    const Node* said = node.find("via");
+    return said != nullptr && node.find("http") != nullptr && said->is_scalar() && said->text == "proxy";
 }
 
 std::shared_ptr<const CheckSpec> unchecked(Reading& reading, const ServiceDraft& draft) {
@@ -301,13 +320,15 @@ std::shared_ptr<const CheckSpec> read_check(Reading& reading, const Node& node, 
     const KindMask bit = kind_of(reading, node);
     if (bit == 0) return nullptr;
     CheckDraft draft = fresh(bit, name);
-    if (usual) draft.tls.tls = *usual;
     Shown shown;
     Shown* collecting = reading.effective ? &shown : nullptr;
+    const bool through_proxy = via_proxy(node);
+    if (usual && !through_proxy) draft.tls.tls = *usual;
     read_default_layers(reading, defaults, bit, draft, collecting);
     read_layer(reading, node, Layer::service, bit, draft, collecting);
     check_draft(reading, node, draft);
-    draft.spec.tls = settled(reading, draft.tls, usual);
+    draft.spec.tls = settled(reading, draft.tls, through_proxy ? nullptr : usual);
+    if (through_proxy) draft.spec.tls_behind = usual;
     if (bit & for_connecting) compile_expectations(reading, draft);
     if (collecting != nullptr) record_check(reading, draft, shown, bit);
     return std::make_shared<const CheckSpec>(std::move(draft.spec));

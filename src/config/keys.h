@@ -131,6 +131,8 @@ struct CheckDraft {
     const Node* quorum = nullptr;
     const Node* down_interval_max = nullptr;
     const Node* every = nullptr;
+    const Node* scope = nullptr;
+    const Node* via = nullptr;
     bool insecure = false;
 };
 

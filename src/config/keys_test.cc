@@ -50,7 +50,7 @@ const std::map<std::string, std::string>& others() {
         {"services.*.instances[].check", "{fall: 9}"}, {"services.*.instances[].checks", "{main: {fall: 9}}"},
         {"http", "/other"}, {"tcp", "\":9\""}, {"exec", "[/bin/false]"}, {"none", "another reason"}, {"interval", "9s"}, {"timeout", "9s"}, {"confirm_interval", "9s"},
         {"down_interval_max", "9m"}, {"start_period", "9s"}, {"start_interval", "9s"}, {"rise", "9"}, {"fall", "9"}, {"initial", "up"}, {"m_of_n", "{m: 2}"},
-        {"critical", "false"}, {"scope", "service"}, {"port", "9"}, {"method", "HEAD"}, {"headers", "{A: b}"}, {"host", "h"},
+        {"critical", "false"}, {"scope", "service"}, {"via", "proxy"}, {"port", "9"}, {"method", "HEAD"}, {"headers", "{A: b}"}, {"host", "h"},
         {"body", "b"}, {"redirect", "follow"}, {"max_redirects", "9"}, {"read", "headers"}, {"body_limit", "1KiB"}, {"connection", "fresh"},
         {"expect", "[\"[CONNECTED] == true\"]"}, {"send", "s"}, {"expect_bytes", "e"}, {"user", "u"},
         {"tls", "\":9\""}, {"redis", "\":9\""}, {"postgres", "\":9\""}, {"smtp", "\":9\""}, {"dns", "b.example"}, {"username", "u"}, {"password", "env:PASSWORD"},

@@ -134,7 +134,7 @@ Json check_json(const CheckSpec& spec) {
         out["m_of_n"] = {{"m", timing.m_of_n->m}, {"n", timing.m_of_n->n}, {"missing", verdict::to_text(timing.m_of_n->missing)}};
     }
     out["critical"] = spec.critical;
-    if (!probes || kind == "exec") out["scope"] = spec.scope == CheckScope::service ? "service" : "instance";
+    if (!probes || kind == "exec" || spec.scope == CheckScope::service) out["scope"] = spec.scope == CheckScope::service ? "service" : "instance";
     return out;
 }
 

@@ -126,6 +126,11 @@ bool CheckSpec::probes() const {
 
 bool CheckSpec::connects() const { return probes() && !std::holds_alternative<ExecCheck>(what); }
 
+bool CheckSpec::through_proxy() const {
+    const auto* http = std::get_if<HttpCheck>(&what);
+    return http != nullptr && http->via == Via::proxy;
+}
+
 std::string CheckSpec::question() const {
     // Lengths before texts, so that no two different questions spell the same.
     std::string out{kind()};
@@ -136,6 +141,7 @@ std::string CheckSpec::question() const {
         for (const auto& [header, value] : http->headers) add(lower(header)), add(value);
         add(fmt::format("{} {} {} {}", std::to_underlying(http->redirect), http->max_redirects,
                         std::to_underlying(http->read), http->body_limit));
+        if (http->via == Via::proxy) add("via proxy");
     } else if (const auto* tcp = std::get_if<TcpCheck>(&what)) {
         add(tcp->send), add(tcp->expect_bytes);
     } else if (const auto* redis = std::get_if<RedisCheck>(&what)) {
@@ -174,7 +180,7 @@ std::string CheckSpec::question() const {
 bool same(const CheckSpec& a, const CheckSpec& b) {
     return a.name == b.name && a.what == b.what && a.timing == b.timing && a.connection == b.connection &&
            a.port == b.port && a.critical == b.critical && a.scope == b.scope && a.expect_text == b.expect_text &&
-           same_behind(a.tls, b.tls);
+           same_behind(a.tls, b.tls) && same_behind(a.tls_behind, b.tls_behind);
 }
 
 bool same(const CheckList& a, const CheckList& b) {

@@ -149,6 +149,7 @@ void Checker::take(catalog::LastEligible& note) {
 
 void Checker::take(catalog::CheckerSettings& settings) {
     engine_.set_targets(std::move(settings.targets));
+    desk_.front = std::move(settings.front);
     engine_.set_limits(std::max(1u, settings.in_flight / options_.of), settings.in_flight_per_host);
 }
 

@@ -121,11 +121,6 @@ private:
     std::unique_ptr<Talk> talk_;
 };
 
-struct LateDoors final : io::TlsDoors {
-    std::unique_ptr<tls::Doors> made;
-    Result<std::shared_ptr<const io::ClientTls>> client(const std::shared_ptr<const io::TlsSpec>& spec) override { return made->client(spec); }
-};
-
 struct World {
     World() {
         doors.made = std::make_unique<tls::Doors>(bench.loop);

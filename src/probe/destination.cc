@@ -85,4 +85,17 @@ Destination destination_of(const config::Target& target, const std::optional<Soc
     return out;
 }
 
+Destination proxy_destination(const std::optional<SocketAddress>& listener, std::string_view host, bool tls) {
+    Destination out;
+    if (!listener) return out;
+    out.tls = tls;
+    Naming naming;
+    naming.host = host;
+    naming.tls_name = host.substr(0, host.starts_with('[') ? host.npos : host.find(':'));
+    if (listener->is_unix()) naming.name = listener->path, naming.is_unix = true;
+    else out.ip = listener->ip, out.port = listener->port;
+    out.naming = std::make_shared<const Naming>(std::move(naming));
+    return out;
+}
+
 }  // namespace hale::probe

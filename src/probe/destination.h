@@ -36,6 +36,7 @@ struct Destination {
     bool is_unix() const { return naming && naming->is_unix; }
     // Needs: !is_name().
     SocketAddress address() const;
+    bool nowhere() const { return port == 0 && !is_unix(); }
 
     // The same place as seen by this check, which may have a port of its own.
     Destination for_check(const config::CheckSpec& spec) const;
@@ -52,5 +53,8 @@ struct Destination {
 // `routed`: the very address that is routed; without it a name stays a name. `host`: of the first route.
 Destination destination_of(const config::Target& target, const std::optional<SocketAddress>& routed,
                            std::string_view host, bool trusted);
+
+// Hale's own listener, asked for `host`, whose certificate it must show. Without a listener: nowhere, port 0.
+Destination proxy_destination(const std::optional<SocketAddress>& listener, std::string_view host, bool tls);
 
 }  // namespace hale::probe

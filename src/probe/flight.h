@@ -29,10 +29,18 @@ protected:
     ~ProbeSink() = default;
 };
 
+// Behind Hale's own listener: an instance, and the path it is asked for there.
+struct Behind {
+    Destination to;
+    std::string path;  // Empty: the check's.
+};
+
 // The plan must outlive the probe.
 struct Order {
     const Plan* plan = nullptr;
     Destination to;
+    std::shared_ptr<const Behind> behind = nullptr;  // Of checks via: proxy.
+    std::string path = {};  // Asked for instead of the check's.
     verdict::Trigger trigger = verdict::Trigger::scheduled;
     bool fresh = false;          // On a connection of its own.
     bool first_contact = false;  // Never passed before: a missing path is then said to be one.

@@ -91,10 +91,11 @@ Phase phase_of(Reason reason) {
 HttpProbe::HttpProbe(Engine& engine) : Outbound(engine), exchange_(*engine.scratch_) {}
 
 void HttpProbe::launch() {
-    path_.clear();
+    path_ = order_.path;
     redirects_ = 0;
     reused_ = false;
     if (!plan().fault.empty()) return end_error(Phase::none, plan().fault);
+    if (order_.to.nowhere()) return end_error(Phase::none, "Hale listens for no traffic yet");
     if (Lane* pooled = lane(); pooled != nullptr && !order_.fresh) {
         connection_ = engine_.pool_.take(*pooled, *this);
         if (connection_) {
@@ -160,6 +161,10 @@ void HttpProbe::proceed(Progress progress) {
 }
 
 bool HttpProbe::last_look() {
+    if (opinion_) {
+        end_with_first_answer("; asked directly, it did not answer in what was left of the time");
+        return true;
+    }
     if (stage_ != Stage::receiving) return false;
     const Progress progress = exchange_.advance(connection_->stream());
     if (progress != Progress::answered) return false;
@@ -289,15 +294,51 @@ void HttpProbe::judge_answer() {
         let_go_of_connection();
         return end_pass();
     }
-    const bool missing = order_.first_contact && found.outcome == Outcome::fail &&
+    const bool missing = order_.first_contact && !order_.behind && found.outcome == Outcome::fail &&
                          found.reason == Reason::status_mismatch && (head.status == 404 || head.status == 405);
     std::string what = fmt::format("answered {} after {}: {}", head.status, human(seen_.timings.total), found.resolved);
     if (missing) what += fmt::format("; is there no such endpoint? It never passed here");
     if (!found.lint.empty()) what += fmt::format("; {}", found.lint);
+    if (found.outcome == Outcome::fail && order_.behind && looked_behind(found.outcome, found.reason, what)) return;
     std::string shown = evidence(response.body);
     let_go_of_connection();
     end(found.outcome, missing ? Reason::endpoint_missing : found.reason, phase_of(found.reason), sentence(what),
         std::move(shown));
+}
+
+bool HttpProbe::looked_behind(Outcome outcome, Reason reason, const std::string& what) {
+    const wire::ResponseHead& head = exchange_.head();
+    const std::string own = escaped(head.fields.value(Known::hale_reason), evidence_limit);
+    first_ = {outcome, reason, what, evidence(exchange_.body())};
+    if (!own.empty()) {
+        let_go_of_connection();
+        if (own == "no_route") {
+            HALE_REACHED("http probe: Hale itself knew no route");
+            first_.reason = Reason::route_missing;
+        }
+        end_with_first_answer(fmt::format("; Hale itself answered: {}", own));
+        return true;
+    }
+    if (head.status != 404 || reason != Reason::status_mismatch || plan().directly == nullptr) return false;
+    let_go_of_connection();
+    stage_ = Stage::receiving;
+    opinion_ = std::make_unique<SecondOpinion>(engine_, static_cast<OpinionAsker&>(*this), plan().directly, *order_.behind, order_);
+    return true;
+}
+
+void HttpProbe::on_opinion(verdict::Observation&& direct) noexcept {
+    const std::string place = order_.behind->to.text();
+    if (direct.outcome == Outcome::pass || direct.outcome == Outcome::warn) {
+        HALE_REACHED("http probe: fine directly, 404 through the proxy");
+        first_.reason = Reason::route_missing;
+        return end_with_first_answer(fmt::format("; asked directly, {} answers {}", place, direct.status));
+    }
+    end_with_first_answer(fmt::format("; asked directly: {}", direct.text));
+}
+
+void HttpProbe::end_with_first_answer(std::string_view more) {
+    First first = std::exchange(first_, {});
+    end(first.outcome, first.reason, phase_of(first.reason), sentence(first.what + std::string(more)), std::move(first.evidence));
 }
 
 void HttpProbe::let_go_of_connection() {
@@ -309,6 +350,7 @@ void HttpProbe::let_go_of_connection() {
 }
 
 void HttpProbe::drop() noexcept {
+    opinion_.reset();
     Outbound::drop();
     exchange_.release();
     stage_ = Stage::waiting;

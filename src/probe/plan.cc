@@ -61,6 +61,12 @@ Plan make_plan(std::shared_ptr<const config::CheckSpec> spec) {
     plan.timing = spec->timing;
     plan.spec = std::move(spec);
     if (const auto* http = plan.http()) write_request(plan, *http);
+    if (plan.spec->through_proxy()) {
+        auto direct = std::make_shared<config::CheckSpec>(*plan.spec);
+        std::get<config::HttpCheck>(direct->what).via = config::Via::direct;
+        direct->tls = direct->tls_behind;
+        plan.directly = std::make_shared<const Plan>(make_plan(std::move(direct)));
+    }
     if (const auto* heartbeat = plan.heartbeat()) {
         plan.timing.interval = heartbeat->every;
         plan.timing.timeout = heartbeat->grace;

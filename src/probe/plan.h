@@ -22,6 +22,8 @@ struct Plan {
     std::string after_host;       // "\r\nUser-Agent: …\r\n\r\n" and the body, for connections that are kept,
     std::string after_host_last;  // and for those that are not ("Connection: close").
     std::string shown_path;       // For sentences, secrets hidden.
+    // Of a check via: proxy, the same question to an instance itself.
+    std::shared_ptr<const Plan> directly = nullptr;
     std::string fault;            // Why no request can be made of it; empty: it can.
 
     const config::HttpCheck* http() const { return std::get_if<config::HttpCheck>(&spec->what); }

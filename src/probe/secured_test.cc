@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "probe/test_world.h"
-#include "tls/doors.h"
 #include "tls/server_context.h"
 #include "tls/testing.h"
 
@@ -20,12 +19,6 @@ using verdict::Reason;
 using verdict::State;
 
 constexpr auto where = "10.0.0.5:443";
-
-// The loop comes with the bench, the doors with the loop.
-struct LateDoors final : io::TlsDoors {
-    std::unique_ptr<tls::Doors> made;
-    Result<std::shared_ptr<const io::ClientTls>> client(const std::shared_ptr<const io::TlsSpec>& spec) override { return made->client(spec); }
-};
 
 struct World {
     World() {

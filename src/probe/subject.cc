@@ -20,6 +20,12 @@ using verdict::State;
 
 namespace {
 
+// Whom a check via: proxy asks for.
+std::string_view host_of(const config::CheckSpec& check, std::string_view usual) {
+    const std::string& own = std::get<config::HttpCheck>(check.what).host;
+    return own.empty() ? usual : std::string_view(own);
+}
+
 bool declared_unchecked(const catalog::Assignment& assignment) {
     return assignment.checks && std::ranges::any_of(*assignment.checks, [](const auto& check) {
         return std::holds_alternative<config::Unchecked>(check->what);
@@ -38,6 +44,7 @@ Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_
       unchecked_(declared_unchecked(assignment)),
       id_hash_(hash64(assignment.id)),
       to_(destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned)),
+      entrance_(entrance_of(assignment, *plans)),
       plans_(std::move(plans)) {
     HALE_CHECK(cell_ != nullptr && epoch_ != nullptr);
     const Instant now = desk_.loop.now();
@@ -111,6 +118,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     const Destination to =
         destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned);
     const bool moved = !(to == to_);
+    entrance_ = entrance_of(assignment, *plans);
     const auto old_plans = std::exchange(plans_, std::move(plans));
     auto old = std::exchange(watches_, {});
     to_ = to;
@@ -139,9 +147,34 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     settle();
 }
 
+std::unique_ptr<Subject::Entrance> Subject::entrance_of(const catalog::Assignment& assignment, const PlanList& plans) {
+    if (std::ranges::none_of(plans, [](const Plan& plan) { return plan.spec->through_proxy(); })) return nullptr;
+    return std::make_unique<Entrance>(Entrance{assignment.host, assignment.stripped, assignment.clients_use_tls});
+}
+
+Destination Subject::destination(const config::CheckSpec& check) const {
+    if (!check.through_proxy()) return to_.for_check(check);
+    const std::string_view host = host_of(check, entrance_->host);
+    const auto& front = desk_.front;
+    const bool tls = front.https && (entrance_->tls || !front.http);
+    return proxy_destination(tls ? front.https : front.http, host, tls);
+}
+
+std::shared_ptr<const Behind> Subject::behind(const config::CheckSpec& check) const {
+    if (!check.through_proxy()) return nullptr;
+    auto behind = std::make_shared<Behind>(Behind{to_, {}});
+    const std::string& path = std::get<config::HttpCheck>(check.what).path;
+    const std::string_view prefix = entrance_->stripped;
+    if (prefix.size() > 1 && path.starts_with(prefix)) {
+        behind->path = path.substr(prefix.size() - (prefix.ends_with('/') ? 1 : 0));
+        if (!behind->path.starts_with('/')) behind->path.insert(0, 1, '/');
+    }
+    return behind;
+}
+
 void Subject::retire() {
     while (!gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);
-    for (const auto& watch : watches_) desk_.engine.close_idle(to_.for_check(*watch->plan().spec));
+    for (const auto& watch : watches_) desk_.engine.close_idle(destination(*watch->plan().spec));
     watches_.clear();
 }
 
@@ -211,7 +244,7 @@ bool Subject::gates_take(std::size_t check, std::uint32_t number, const verdict:
     // Evidence for a gate travels on its own connection, where there is one at all.
     if (seen.vehicle == verdict::Vehicle::pooled) return gates_want(check);
     verdict::Observation whole = seen;
-    whole.text = probe::told(watches_[check]->plan(), to_.for_check(*watches_[check]->plan().spec), seen);
+    whole.text = probe::told(watches_[check]->plan(), destination(*watches_[check]->plan().spec), seen);
     for (const auto& gate : gates_)
         if (number > gate->opened_after()) gate->take(check, whole, counted, watches_[check]->plan().timing.rise);
     check_gates();

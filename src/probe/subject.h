@@ -28,6 +28,7 @@ struct Desk {
     Outbox& outbox;
     Duration last_known_max_age;
     unsigned checker = 0;
+    catalog::Front front = {};  // Hale's own listeners, once they are open.
     ScheduleLag lag{};  // Between a probe's time and its start.
 };
 
@@ -64,7 +65,10 @@ public:
 
     // ---- For its watches and gates ----
     Desk& desk() { return desk_; }
-    const Destination& destination() const { return to_; }
+    // Where this check goes: to the instance, or to Hale's own listener.
+    Destination destination(const config::CheckSpec& check) const;
+    // Of a check via: proxy; else null.
+    std::shared_ptr<const Behind> behind(const config::CheckSpec& check) const;
     verdict::RowId row() const { return row_; }
     bool last_eligible() const { return last_eligible_; }
     std::uint32_t next_number() { return ++numbers_; }
@@ -76,6 +80,13 @@ public:
     void gate_timed_out(Gate& gate);
 
 private:
+    // How users come to it, by its first route.
+    struct Entrance {
+        std::string host;
+        std::string stripped;
+        bool tls = false;
+    };
+    static std::unique_ptr<Entrance> entrance_of(const catalog::Assignment& assignment, const PlanList& plans);
     verdict::PhaseKey key_of(const Plan& plan) const;
     verdict::Judge judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const;
     verdict::Judge judge_joining(const Plan& plan, const catalog::Assignment& assignment, bool was_unchecked, Instant now) const;
@@ -97,6 +108,7 @@ private:
     verdict::Reason reason_ = verdict::Reason::never_checked;
     std::uint64_t id_hash_;
     Destination to_;
+    std::unique_ptr<Entrance> entrance_;  // Only where some check is via: proxy.
     std::shared_ptr<const PlanList> plans_;
     std::vector<std::unique_ptr<Watch>> watches_;
     std::vector<std::unique_ptr<Gate>> gates_;

@@ -15,6 +15,7 @@
 #include "sim/net.h"
 #include "sim/resolver.h"
 #include "sim/world.h"
+#include "tls/doors.h"
 
 namespace hale::probe::test {
 
@@ -67,6 +68,12 @@ private:
     sim::Loop& loop_;
     std::unique_ptr<io::Listener> listener_;
     std::vector<std::unique_ptr<Session>> sessions_;
+};
+
+// The loop comes with the bench, the doors with the loop.
+struct LateDoors final : io::TlsDoors {
+    std::unique_ptr<tls::Doors> made;
+    Result<std::shared_ptr<const io::ClientTls>> client(const std::shared_ptr<const io::TlsSpec>& spec) override { return made->client(spec); }
 };
 
 struct Bench {

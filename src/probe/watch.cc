@@ -111,7 +111,8 @@ void Watch::begin(Trigger trigger, bool fresh) {
     }
     number_ = subject_.next_number();
     flight_ = subject_.desk().engine.start(Order{.plan = plan_,
-                                                 .to = subject_.destination().for_check(*plan_->spec),
+                                                 .to = subject_.destination(*plan_->spec),
+                                                 .behind = subject_.behind(*plan_->spec),
                                                  .trigger = trigger,
                                                  .fresh = fresh,
                                                  .first_contact = !passed_once_,
@@ -266,7 +267,7 @@ Observation Watch::last_observation() const {
     seen.timings.connect = from_float(last_.connect);
     seen.timings.first_byte = from_float(last_.first_byte);
     seen.timings.total = from_float(last_.total);
-    if (const Destination to = subject_.destination().for_check(*plan_->spec); !to.is_name())
+    if (const Destination to = subject_.destination(*plan_->spec); !to.is_name())
         seen.address = to.address();
     return seen;
 }
@@ -289,7 +290,7 @@ void Watch::ask(std::shared_ptr<Asker> asker, std::optional<Duration> max_age) {
 
 // For people, with its sentence.
 Observation Watch::told_whole(Observation seen) const {
-    seen.text = told(*plan_, subject_.destination().for_check(*plan_->spec), seen);
+    seen.text = told(*plan_, subject_.destination(*plan_->spec), seen);
     return seen;
 }
 

@@ -66,7 +66,9 @@ std::string asked(const Plan& plan, const Destination& to, const SocketAddress& 
         if (to.is_name() && met.ip != Ip{})
             return fmt::format("{} http{}://{}{} at {}", http->method, to.tls ? "s" : "", to.text(), plan.shown_path,
                                met.ip.text());
-        return fmt::format("{} http{}://{}{}", http->method, to.tls ? "s" : "", place, plan.shown_path);
+        const auto through = http->via == config::Via::proxy && to.naming && !to.naming->host.empty()
+                                 ? fmt::format(" for {} through the proxy", to.naming->host) : std::string{};
+        return fmt::format("{} http{}://{}{}{}", http->method, to.tls ? "s" : "", place, plan.shown_path, through);
     }
     if (const auto* dns = plan.dns()) return fmt::format("dns {} {} at {}", dns->name, wire::dns_type_name(dns->record), place);
     return fmt::format("{} {}", plan.spec->kind(), place);
