@@ -109,6 +109,7 @@ private:
 
     void service(const catalog::ServiceView& one) {
         const auto& facts = *one.facts;
+        if (one.standing.reason == verdict::Reason::certificate_expiring) say("warning", "certificate_expiring", facts.name.str(), one.standing.text);
         if (one.instances.empty()) say("warning", "no_instances", facts.name.str(), "has no instances: nothing can be routed or judged");
         if (one.standing.panic) say("warning", "panic", facts.name.str(), "declared fail-open is in force: traffic goes to instances that are not eligible");
         const auto now = desk_.loop.utc();

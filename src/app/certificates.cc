@@ -72,6 +72,7 @@ void Certificates::hand_out() {
     for (const Known& one : all()) list.push_back(one.credentials);
     for (WorkerThread& one : workers_)
         if (one.server_tls) one.thread->loop().post([context = one.server_tls, list] { context->set_credentials(list); });
+    changed_();
 }
 
 }  // namespace hale::app

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,8 @@ public:
     };
 
     Certificates(io::Loop& control, std::vector<WorkerThread>& workers);
+    // Called whenever other certificates are shown.
+    void when_changed(std::function<void()> told) { changed_ = std::move(told); }
 
     // Before traffic: ticket keys are made and handed out.
     void start();
@@ -52,6 +55,7 @@ private:
     std::map<std::string, tls::CredentialsPtr, std::less<>> issued_;
     std::vector<tls::TicketKey> keys_;
     io::Timer rotation_;
+    std::function<void()> changed_ = [] {};
 };
 
 }  // namespace hale::app

@@ -185,7 +185,12 @@ Result<> Daemon::start_threads() {
                                                         .exec_user = settings_.exec_user,
                                                         .seed = os::secret_seed()});
     backend_->set_certificates(*certificates_, *issuing_);
-    worker_wires_->when_published([this](const catalog::Snapshot& snapshot) { issuing_->published(snapshot); });
+    endings_ = std::make_unique<Endings>(control_loop, *certificates_, [this](catalog::EndingCertificates ending) { control_->set_ending_certificates(std::move(ending)); });
+    certificates_->when_changed([this] { endings_->changed(); });
+    worker_wires_->when_published([this](const catalog::Snapshot& snapshot) {
+        issuing_->published(snapshot);
+        endings_->published(snapshot);
+    });
     reloading_->when_applied([this](const config::Document& document) { show_certificates(document); });
     backend_->set_upgrade(options_.upgrade);
     started_ = true;
@@ -482,6 +487,7 @@ void Daemon::stop() {
         api_resolver_.reset();
     });
     control_thread_->run_and_wait([this] {
+        endings_.reset();
         certificates_.reset();
         control_.reset();
         spawner_.reset();

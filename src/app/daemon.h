@@ -16,6 +16,7 @@
 #include "api/server.h"
 #include "app/backend.h"
 #include "app/certificates.h"
+#include "app/endings.h"
 #include "app/life_signs.h"
 #include "app/issuing.h"
 #include "app/loop_thread.h"
@@ -112,6 +113,7 @@ private:
     std::unique_ptr<Backend> backend_;
     std::unique_ptr<Reloading> reloading_;
     std::unique_ptr<Certificates> certificates_;
+    std::unique_ptr<Endings> endings_;
     std::unique_ptr<io::Resolver> api_resolver_;
     std::unique_ptr<Issuing> issuing_;
     std::shared_ptr<tls::ServerContext> admin_tls_;  // Null: the admin listener speaks plain HTTP.

@@ -194,6 +194,8 @@ IoResult Stream::read(std::span<char> into) {
         const int result = SSL_read_ex(session_->ssl.get(), into.data() + got, into.size() - got, &bytes);
         if (result == 1) {
             got += bytes;
+            // The inner stream has nothing more, and neither have we: asking once more would only find that out.
+            if (session_->dry && SSL_has_pending(session_->ssl.get()) == 0) break;
             continue;
         }
         const IoResult why = trouble(result);

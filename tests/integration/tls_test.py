@@ -296,6 +296,80 @@ class Tls(Case):
             done = site.cli("check", f"https://{good}/", "-o", "json")
             self.assertEqual(json.loads(done.stdout)["code"], "tls_failure", done.stdout)
 
+    @staticmethod
+    def service(site, name):
+        return site.api(f"/api/v1/services/{name}/verdict")[1]
+
+    def wait_service(self, site, name, state, reason):
+        def there():
+            told = self.service(site, name)
+            return told["state"] == state and told["reason"]["code"] == reason and told
+
+        try:
+            return wait_for(there, f"{name} to be {state} for {reason}", 30)
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {self.service(site, name)}") from late
+
+    def test_the_way_users_come_is_checked_too(self):
+        with self.site() as site:
+            authority = Authority(site.folder)
+            chain, key = authority.issue("safe", ["safe.test"])
+            demo = site.demo()
+            os.mkdir(os.path.join(site.folder, "nothing"))
+            _, bare = site.on_free_port(lambda port: [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", f"{site.folder}/nothing"])
+            way = "http: /up, via: proxy, interval: 200ms, confirm_interval: 100ms"
+            one = f"instances: [\"{demo.address}\"]"
+            self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\nservices:\n"
+                       f"  well: {{hosts: [well.test], {one}, checks: {{main: {{http: /up}}, way: {{{way}}}}}}}\n"
+                       f"  safe: {{hosts: [safe.test], tls: true, {one}, checks: {{main: {{http: /up}}, way: {{{way}, tls_ca: {authority.path}}}}}}}\n"
+                       f"  made-up: {{hosts: [made-up.test], tls: true, {one}, checks: {{main: {{http: /up}}, way: {{{way}, tls_ca: {authority.path}}}}}}}\n"
+                       f"  unrouted: {{hosts: [unrouted.test], {one}, checks: {{main: {{http: /up}}, way: {{{way}, host: elsewhere.test}}}}}}\n"
+                       f"  hidden: {{hosts: [hidden.test], {one}, checks: {{main: {{http: /up}}, way: {{{way}, critical: false}}}}}}\n"
+                       f"  bare: {{routes: [{{host: hidden.test, path: /up}}], instances: [\"{bare}\"], check: {{http: /}}}}\n")
+            for name in ("well", "safe", "made-up", "unrouted", "hidden", "bare"):
+                site.wait_state(f"{name}-1", "healthy")
+            self.wait_service(site, "well", "healthy", "ok")
+            self.wait_service(site, "safe", "healthy", "ok")
+            # Users are shown a placeholder: directly nothing is wrong.
+            told = self.wait_service(site, "made-up", "unhealthy", "tls_failure")
+            self.assertIn("certificate verify failed", told["reason"]["text"])
+            told = self.wait_service(site, "unrouted", "unhealthy", "route_missing")
+            self.assertIn("for elsewhere.test through the proxy: answered 404", told["reason"]["text"])
+            self.assertIn("Hale itself answered: no_route", told["reason"]["text"])
+            # Another service's route takes the path; advisory, so the service is but degraded.
+            told = self.wait_service(site, "hidden", "degraded", "route_missing")
+            self.assertIn(f"asked directly, {demo.address} answers 200", told["reason"]["text"])
+            # No instance leaves traffic by what lies before it.
+            for name in ("unrouted", "hidden"):
+                self.assertEqual(site.verdict(f"{name}-1")["state"], "healthy")
+            self.assertEqual(site.traffic("hidden.test", "/")[0], 200)
+            # The route comes, and all is well without anybody touching the service.
+            with open(site.config_path) as current:
+                whole = current.read()
+            self.write(site, whole.replace("hosts: [unrouted.test]", "hosts: [unrouted.test, elsewhere.test]"))
+            self.assertEqual(site.cli("config", "reload").returncode, 0)
+            self.wait_service(site, "unrouted", "healthy", "ok")
+
+    def test_a_certificate_of_our_own_that_ends_soon_degrades_whom_it_is_shown_for(self):
+        with self.site() as site:
+            authority = Authority(site.folder)
+            folder = os.path.join(site.folder, "certificates")
+            os.mkdir(folder)
+            chain, key = authority.issue("certificates/web", ["web.test"], days=10)
+            late = authority.issue("late", ["late.test"], days=60)
+            demo = site.demo()
+            self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}, {{chain: {late[0]}, key: {late[1]}}}]}}\nservices:\n"
+                             f"  web: {{hosts: [web.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}\n"
+                             f"  late: {{hosts: [late.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}\n")
+            told = self.wait_service(site, "web", "degraded", "certificate_expiring")
+            self.assertIn(f"the certificate that Hale shows for web.test ({chain}) ends at 20", told["reason"]["text"])
+            self.wait_service(site, "late", "healthy", "ok")
+            self.assertEqual(site.wait_state("web-1", "healthy")["reason"]["code"], "ok")
+            self.assertIn("certificate_expiring", site.cli("doctor", "-o", "json").stdout)
+            self.assertIn(" 200 ", ask(site.where["https"], believing(authority), "web.test")[0])
+            authority.issue("certificates/web", ["web.test"], days=80)
+            self.wait_service(site, "web", "healthy", "ok")
+
     def test_the_admin_api_over_tls(self):
         with self.site() as site:
             authority = Authority(site.folder)
