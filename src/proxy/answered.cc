@@ -6,7 +6,7 @@
 namespace hale::proxy {
 
 namespace {
-constexpr std::array<AnsweredFacts, 18> table{{
+constexpr std::array<AnsweredFacts, 19> table{{
     {"", 200, "", 0},
     {"bad_request", 400, "The request is not valid HTTP, or two readers could understand it differently.", 0},
     {"no_route", 404, "No route matches this host and path.", 0},
@@ -24,6 +24,7 @@ constexpr std::array<AnsweredFacts, 18> table{{
     {"client_certificate_missing", 403, "This host asks for a client certificate, and none was shown.", 0},
     {"misdirected", 421, "The TLS connection was made for another host.", 0},
     {"plain_http", 400, "A plain HTTP request came to a port that speaks HTTPS.", 0},
+    {"unexpected_tls", 400, "A TLS handshake came to a port that speaks plain HTTP.", 0},
     {"", 200, "", 0},
 }};
 }  // namespace

@@ -26,6 +26,7 @@ enum class Answered : std::uint8_t {
     client_certificate_missing,
     misdirected,
     plain_http,
+    unexpected_tls,
     health,  // A public health alias or an authority's proof; carries no Hale-Reason, because nothing was refused.
 };
 

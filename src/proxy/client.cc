@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kept_bytes = 32 * 1024;
 constexpr std::size_t most_lingered_bytes = 1024 * 1024;
 
+constexpr char tls_handshake = 0x16;  // What a ClientHello's record begins with, and no request.
+
 void empty(std::string& buffer) {
     if (buffer.capacity() > kept_bytes) std::string().swap(buffer);
     else buffer.clear();
@@ -208,10 +210,12 @@ std::size_t Client::take_head(std::string_view bytes) {
         head.fields.clear();
         head = {};
         identify();
-        const auto reason = result.answer == 414   ? Answered::uri_too_long
+        const bool tls = bytes.front() == tls_handshake;
+        const auto reason = tls                    ? Answered::unexpected_tls
+                            : result.answer == 414 ? Answered::uri_too_long
                             : result.answer == 431 ? Answered::headers_too_large
                                                    : Answered::bad_request;
-        answer(reason, result.answer, result.why);
+        answer(reason, result.answer, tls ? "Try http://, or the port that speaks HTTPS." : result.why);
         return bytes.size();
     }
     if (!begin()) return 0;
@@ -363,7 +367,10 @@ void Client::on_deadline() noexcept {
         return;
     }
     switch (wait_) {
-        case Wait::handshake: close(true); return;
+        case Wait::handshake:
+            core_.count_handshake(false, false);
+            close(true);
+            return;
         case Wait::keep_alive:
         case Wait::linger: close(); return;
         case Wait::head:

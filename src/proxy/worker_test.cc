@@ -114,6 +114,7 @@ TEST(Worker, V21SaysWhyItRefuses) {
         {"encoded dots", get("/a/%2e%2e/b"), "400", "bad_request"},
         {"nul", get("/a%00"), "400", "bad_request"},
         {"backslash", get("/a\\b"), "400", "bad_request"},
+        {"a TLS handshake", std::string("\x16\x03\x01\x02\x00\x01", 6), "400", "unexpected_tls"},
         {"no route", get("/", "nobody.example"), "404", "no_route"},
         {"length over limit", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 101\r\n\r\n", "413", "body_too_large"},
         {"chunks over limit", "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + std::string(0x65, 'x') + "\r\n0\r\n\r\n", "413", "body_too_large"},
