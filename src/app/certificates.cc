@@ -61,6 +61,10 @@ bool Certificates::file_covers(std::string_view host) const {
     return std::ranges::any_of(files_, [&](const Known& one) { return one.credentials->covers(host); });
 }
 
+bool Certificates::wanted() const {
+    return std::ranges::any_of(workers_, [](const WorkerThread& one) { return one.server_tls != nullptr; });
+}
+
 std::vector<Certificates::Known> Certificates::all() const {
     std::vector<Known> out = files_;
     for (const auto& [host, credentials] : issued_) out.push_back({"acme", credentials});

@@ -42,6 +42,8 @@ public:
     // From an authority, for a host; null takes it away.
     void set_issued(const std::string& host, tls::CredentialsPtr credentials);
     bool file_covers(std::string_view host) const;
+    // Somebody listens who shows them.
+    bool wanted() const;
     // Files first, in the configuration's order.
     std::vector<Known> all() const;
 

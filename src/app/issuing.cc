@@ -15,6 +15,8 @@ namespace hale::app {
 
 namespace {
 
+constexpr std::size_t most_uncovered_told = 10;
+
 acme::ChallengeKind kind_of(config::AcmeChallenge challenge) {
     switch (challenge) {
         case config::AcmeChallenge::http_01: return acme::ChallengeKind::http_01;
@@ -57,8 +59,19 @@ void Issuing::published(const catalog::Snapshot& snapshot) {
 
 void Issuing::configured(std::shared_ptr<const config::AcmeSpec> spec) {
     wanted_by_ = spec;
+    if (!spec && snapshot_) tell_uncovered();
     parts_.api.post([this, spec = std::move(spec)]() mutable { apply(std::move(spec)); });
     look_for_hosts();
+}
+
+// Files for another name than the hosts' are fine by themselves; what comes of it is not what anybody wants.
+void Issuing::tell_uncovered() const {
+    if (!parts_.certificates.wanted()) return;
+    auto hosts = certified_hosts(*snapshot_, true);
+    std::erase_if(hosts, [this](const std::string& host) { return parts_.certificates.file_covers(host); });
+    for (std::size_t i = 0; i < std::min(hosts.size(), most_uncovered_told); ++i)
+        log(LogLevel::warning, fmt::format("{} is served over TLS with a made-up certificate, which no client believes: no file in tls.certificates is for that name, and there is no acme:", hosts[i]));
+    if (hosts.size() > most_uncovered_told) log(LogLevel::warning, fmt::format("so are {} more hosts", hosts.size() - most_uncovered_told));
 }
 
 void Issuing::look_for_hosts() {

@@ -60,6 +60,7 @@ public:
 
 private:
     void look_for_hosts();
+    void tell_uncovered() const;
     void apply(std::shared_ptr<const config::AcmeSpec> spec);
     void begin();
     void end(io::Task done);

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -174,6 +175,75 @@ class Tls(Case):
                 self.assertNotEqual(site.cli("config", "reload").returncode, 0)
                 head, _ = ask(site.where["https"], believing(authority), "web.test")
                 self.assertIn(" 200 ", head)
+
+    def test_v19_what_is_renewed_badly_is_told_by_the_running_daemon_and_the_old_one_kept(self):
+        """The files lie where they lay and nobody asks for a reload: each bad pair is refused by file and reason, in the log and over
+        the API, what was shown is shown on, and a good pair mends it."""
+        with self.site() as site:
+            authority = Authority(site.folder)
+            folder = os.path.join(site.folder, "certificates")
+            os.mkdir(folder)
+            chain, key = authority.issue("certificates/web", ["web.test"])
+            made = os.path.join(site.folder, "made")
+            os.mkdir(made)
+            other = authority.issue("made/other", ["web.test"])
+
+            def cut(path, name):
+                with open(path) as whole:
+                    text = whole.read()
+                with open(os.path.join(made, name), "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+                    out.write(text[: len(text) // 2])
+                return os.path.join(made, name)
+
+            bad = {
+                "the certificate expired at": authority.issue("made/expired", ["web.test"], days=-1, begins=-30),
+                "is not valid before": authority.issue("made/early", ["web.test"], begins=5),
+                "the private key is not this certificate's": (other[0], authority.issue("made/another", ["web.test"])[1]),
+                "is encrypted": authority.issue("made/locked", ["web.test"], password=b"hush"),
+                "everybody on this machine may use it": authority.issue("made/open", ["web.test"], mode=0o644),
+                "is the file complete?": (cut(other[0], "cut.pem"), other[1]),
+                "the private key can't be read": (other[0], cut(other[1], "cut.key")),
+            }
+            demo = site.demo()
+            self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\n"
+                             f"services: {{web: {{hosts: [web.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}}}\n")
+            site.wait_state("web-1", "healthy")
+            trust = believing(authority)
+
+            def shown():
+                with secure(site.where["https"], trust, "web.test") as stream:
+                    return stream.getpeercert()["serialNumber"]
+
+            def put(pair):
+                """Renamed over what was there, the way the guide says."""
+                for source, target in zip(pair, (chain, key)):
+                    shutil.copy2(source, target + ".new")
+                    os.replace(target + ".new", target)
+
+            def told(reason):
+                reload = site.api("/api/v1/config")[1]["reload"]
+                return not reload["ok"] and any(reason in problem for problem in reload["problems"]) and reload
+
+            serial = shown()
+            for reason, pair in bad.items():
+                with self.subTest(reason):
+                    put(pair)
+                    reload = wait_for(lambda: told(reason), f"\"{reason}\" to be told; told is {site.api('/api/v1/config')[1]['reload']}", 20)
+                    said = next(problem for problem in reload["problems"] if reason in problem)
+                    self.assertRegex(said, r"hale\.yml:\d+:\d+: tls\.certificates\[0\]")
+                    self.assertTrue(chain in said or key in said, said)
+                    self.assertIn(f"not reloaded: {said}", site.log_text())
+                    self.assertEqual(shown(), serial)
+                    good = authority.issue("made/good", ["web.test"])
+                    put(good)
+                    wait_for(lambda: shown() != serial, "a good pair to be shown", 20)
+                    serial = shown()
+                    self.assertTrue(site.api("/api/v1/config")[1]["reload"]["ok"])
+            # One for another name is a good one, and shown to whoever asks for that name; what it does to the host is told.
+            self.assertNotIn("made-up certificate", site.log_text())
+            put(authority.issue("made/wrong", ["elsewhere.test"]))
+            wait_for(lambda: "web.test is served over TLS with a made-up certificate" in site.log_text(), "a warning", 20)
+            self.assertIn("Hale placeholder", s_client(site.where["https"], "-servername", "web.test"))
 
     def test_renewed_files_are_shown_without_being_asked_to(self):
         with self.site() as site:
