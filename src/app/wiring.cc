@@ -30,7 +30,8 @@ private:
 void CheckerWires::post(std::size_t checker, std::vector<catalog::CheckerCommand> commands, io::Task after) {
     CheckerThread& to = checkers_[checker];
     to.thread->loop().post([&to, commands = std::move(commands), after = std::move(after)]() mutable {
-        if (to.checker) to.checker->apply(std::move(commands));
+        // One that stopped takes no more; control goes on for a while after the checkers.
+        if (to.checker && to.checker->running()) to.checker->apply(std::move(commands));
         if (after) after();
     });
 }

@@ -67,6 +67,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     const Moment at = moment();
     UnderWay start;
     start.reply = std::move(done);
+    start.patience = first_adoption_timeout;
     // Numbers first: nothing may be handed out that is not reserved on disk.
     std::vector<config::Change> journal{config::ReserveRevisions{revision_ + revision_block},
                                         config::ReserveVersions{versions_reserved_ + first_versions}};
@@ -361,7 +362,7 @@ void Control::carry_out(std::string id, MutationReply reply) {
     now.reply = std::move(reply);
     now.awaited = 2;
     const bool publishes = !now.effects.services.empty() || now.effects.routes;
-    adoption_.arm(parts_.loop.now() + adoption_timeout);
+    adoption_.arm(parts_.loop.now() + now.patience);
     auto commands = std::exchange(now.effects.commands, {});
     if (publishes) {
         auto snapshot = publishing_.build(membership_, declared_.routes(), now.effects.services, *declared_.document(), settings_.targets, now.revision, moment());
@@ -380,12 +381,12 @@ void Control::adopted() {
 void Control::adoption_late() noexcept {
     if (!under_way_ || under_way_->late) return;
     under_way_->late = true;
-    bug("a worker did not adopt a snapshot, or a checker did not acknowledge, within 2 s");
+    bug("a worker did not adopt a snapshot, or a checker did not acknowledge, in time");
     parts_.own.adoption_failed.store(true);
     if (MutationReply reply = std::move(under_way_->reply))
         reply(std::unexpected(MutationFailed{{Code::timed_out, fmt::format("revision {} is committed, but not every worker took it within {}; "
                                                                            "it is not undone",
-                                                                           under_way_->revision, human(adoption_timeout))},
+                                                                           under_way_->revision, human(under_way_->patience))},
                                              under_way_->revision}));
     under_way_->reply = {};
 }

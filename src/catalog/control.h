@@ -38,6 +38,9 @@ namespace hale::catalog {
 
 inline constexpr std::size_t most_waiting_mutations = 1'024;
 inline constexpr Duration adoption_timeout = 2s;
+// At the start, when nobody is served yet and everybody takes everything at once: with 100,000 instances on a busy machine
+// that is more than two seconds. Less than what an upgrade gives the new process to serve.
+inline constexpr Duration first_adoption_timeout = 20s;
 inline constexpr Duration housekeeping_interval = 250ms;
 inline constexpr Duration remember_every = 2min;  // How old the stored evidence of a last verdict may be.
 inline constexpr std::uint64_t revision_block = 1'000'000;
@@ -55,6 +58,7 @@ struct UnderWay {
     MutationReply reply;
     std::string id;
     int awaited = 0;  // Workers' adoption, checkers' acknowledgement.
+    Duration patience = adoption_timeout;
     bool late = false;
 };
 

@@ -192,6 +192,22 @@ TEST(Control, NotHeardInTimeIsSaidAndNotUndone) {
     set_bugs_fatal(true);
 }
 
+TEST(Control, AStartMayTakeLongerThanAMutation) {
+    Desk desk;
+    desk.answer_journal();
+    desk.world.run_for(first_adoption_timeout - 1ms);
+    EXPECT_EQ(desk.story, (Story{"commit", "publish", "send"}));
+    EXPECT_FALSE(desk.own.adoption_failed.load());
+    desk.start();
+    desk.mutate(down(desk.id()));
+    desk.answer_journal();
+    set_bugs_fatal(false);
+    desk.world.run_for(adoption_timeout + 1ms);
+    EXPECT_FALSE(desk.last.has_value()) << "what comes after it has its own time";
+    desk.answer(desk.adoptions);
+    set_bugs_fatal(true);
+}
+
 TEST(Control, TheQueueOfMutationsHasAnEnd) {
     Desk desk;
     desk.start();

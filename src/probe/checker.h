@@ -59,6 +59,7 @@ public:
 
     void start();
     void stop();
+    bool running() const { return running_; }
 
     // In order. Commands for a generation that is not here are discarded and counted; whoever waits for an
     // answer gets an empty one.
