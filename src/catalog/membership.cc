@@ -356,17 +356,23 @@ std::shared_ptr<const config::CheckList> Membership::carried(const Instance& ins
 
 // Every check is a probe of its own: they are spread as one.
 void Membership::spread_restored(Effects& effects) {
+    std::vector<std::pair<Duration, Assignment*>> restored;
     std::uint32_t probes = 0;
-    for (const bool count : {true, false}) {
-        std::uint32_t rank = 0;
-        for (auto& command : effects.commands) {
-            auto* to = std::get_if<Assignment>(&command);
-            if (to == nullptr || !to->last_known) continue;
-            to->restored_rank = rank;
-            to->restored_total = probes;
-            rank += static_cast<std::uint32_t>(to->checks->size());
-        }
-        if (count) probes = rank;
+    for (auto& command : effects.commands) {
+        auto* to = std::get_if<Assignment>(&command);
+        if (to == nullptr || !to->last_known) continue;
+        Duration shortest = Duration::max();
+        for (const auto& check : *to->checks) shortest = std::min(shortest, check->timing.interval);
+        restored.emplace_back(shortest, to);
+        probes += static_cast<std::uint32_t>(to->checks->size());
+    }
+    // Who is looked at most often waits least: among very many instances the spread is longer than a short interval.
+    std::ranges::stable_sort(restored, {}, [](const auto& one) { return one.first; });
+    std::uint32_t rank = 0;
+    for (const auto& [shortest, to] : restored) {
+        to->restored_rank = rank;
+        to->restored_total = probes;
+        rank += static_cast<std::uint32_t>(to->checks->size());
     }
 }
 

@@ -169,6 +169,27 @@ TEST(Membership, EveryCheckOfWhatIsRestoredHasAPlaceOfItsOwn) {
     EXPECT_EQ(ranks, (std::vector<std::uint32_t>{0, 2, 4}));
 }
 
+TEST(Membership, WhatIsRestoredIsProbedByTheShortestIntervalFirst) {
+    Bench bench;
+    std::vector<config::StoredVerdict> verdicts;
+    for (int i = 0; i < 3; ++i) {
+        config::StoredVerdict one;
+        one.instance = fmt::format("i-{}", i);
+        one.service = "web";
+        one.name = fmt::format("web-{}", i + 1);
+        one.declared = fmt::format("10.0.0.{}:80", i + 1);
+        one.generation = 1;
+        verdicts.push_back(one);
+    }
+    bench.membership.remember(verdicts);
+    auto effects = bench.put(R"({check: {http: /, interval: 60s}, instances: ["10.0.0.1:80", {address: "10.0.0.2:80", check: {http: /, interval: 1s}}, )"
+                             R"({address: "10.0.0.3:80", check: {http: /, interval: 5s}}]})");
+    Membership::spread_restored(effects);
+    std::vector<std::uint32_t> ranks;
+    for (const auto* one : all<Assignment>(effects.commands)) ranks.push_back(one->restored_rank);
+    EXPECT_EQ(ranks, (std::vector<std::uint32_t>{2, 0, 1}));
+}
+
 TEST(Membership, AResolvedNameKeepsItsAddressWhileTheAnswerHoldsIt) {
     Bench bench;
     bench.put(R"({check: {http: /up}, instances: ["db:80"]})");
