@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 
 from waiting import free_port, wait_for  # noqa: E402, F401
 
-RELEASE = os.path.join(ROOT, "build", "release")
+RELEASE = os.environ.get("HALE_RELEASE_BUILD", os.path.join(ROOT, "build", "release"))
 HALE = os.environ.get("HALE_BINARY", os.path.join(RELEASE, "src", "main", "hale"))
 LOAD = os.path.join(RELEASE, "bench", "bench_load")
 BACKEND = os.path.join(RELEASE, "bench", "bench_backend")
