@@ -19,7 +19,7 @@ import time
 import unittest
 
 from harness import ROOT, Case, request, wait_for
-from successors import Dynasty, Load, Watcher, tcp_live, unix_live
+from successors import Dynasty, Load, Watcher, tcp_live, text_of, unix_live
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 from authority import Authority  # noqa: E402
@@ -47,6 +47,24 @@ def download(site, seconds, out):
         out["status"], _, out["body"] = request(site.where["http"], path=f"/stream?seconds={seconds}", headers={"Host": "web.test"}, timeout=seconds + 60)
     except Exception as error:
         out["error"] = repr(error)
+
+
+def listening(pid):
+    """The sockets that a process listens on, by inode: {inode: address or path}."""
+    held = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            held.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    found = {}
+    for line in text_of("/proc/net/tcp").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in held:
+            found[fields[9]] = f"127.0.0.1:{int(fields[1].split(':')[1], 16)}"
+    for line in text_of("/proc/net/unix").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "00010000" and len(fields) == 8 and f"socket:[{fields[6]}]" in held:
+            found[fields[6]] = fields[7]
+    return found
 
 
 class Mutations:
@@ -120,7 +138,8 @@ class LongDownload:
         wait_for(lambda: self.came or not self.thread.is_alive(), "the download to begin", 10)
         self.left = self.site.upgrade()
         self.upgraded = time.monotonic()
-        after = self.site.api("/api/v1/verdicts")[1]
+        # Who asks right after the answer may meet the old one yet, which says that it is upgrading.
+        after = wait_for(lambda: (read := self.site.api("/api/v1/verdicts", ok=False))[0] == 200 and read[1], "verdicts of the new one", 10)
         self.kept = [[(i["id"], i["generation"], i["state"]) for i in one["items"]] for one in (before, after)]
 
     def run(self):
@@ -206,6 +225,9 @@ class Upgrade(Case):
             site.start()
             site.wait_state("web-1", "healthy")
             where = dict(site.where)
+            # The very sockets: what waits in the queue of one that is closed is lost.
+            sockets = listening(site.daemon.pid)
+            self.assertEqual(sorted(sockets.values()), sorted([where["http"], where["http"], where["https"], where["https"], where["admin"], where["socket"]]))
             trust = ssl.create_default_context(cafile=authority.path)
             with Load(where["https"], "web.test", rate=100, threads=4, tls=trust) as load:
                 for _ in range(3):
@@ -213,6 +235,7 @@ class Upgrade(Case):
                     wait_for(lambda: load.answered > before + 50, "load to go on", 30)
                     self.assertEqual(site.upgrade().wait(40), 0)
                     self.assertEqual(site.where, {**where, "pid": site.daemon.pid})
+                    self.assertEqual(listening(site.daemon.pid), sockets)
             self.assertEqual(load.failed, [])
 
     def test_the_command_line_says_who_took_over_and_sigusr2_does_the_same(self):
