@@ -117,8 +117,15 @@ private:
         if (facts.draining) say("note", "draining", facts.name.str(), "drained: takes no new requests until it is resumed");
         if (facts.paused_until) say("note", "paused", facts.name.str(), "paused: new requests wait");
         if (!facts.spec) return;
+        // The file's own are among the configuration's warnings.
+        const bool of_the_api = facts.spec->owner == config::Owner::api;
+        const auto unverified = [&](const std::shared_ptr<const io::TlsSpec>& tls, std::string object) {
+            if (of_the_api && tls && !tls->verify) say("warning", "tls_unverified", std::move(object), "certificates are not verified: whoever answers at the address is believed");
+        };
+        unverified(facts.spec->upstream_tls, facts.name.str());
         for (const auto& check : *facts.spec->checks) {
             const std::string object = fmt::format("{}/{}", facts.name, check->name);
+            if (check->tls != facts.spec->upstream_tls) unverified(check->tls, object);
             if (const auto* none = std::get_if<config::Unchecked>(&check->what)) say("note", "unchecked", object, fmt::format("is eligible without evidence: {}", none->reason));
         }
     }

@@ -358,6 +358,17 @@ TEST(Daemon, ItsAnswersBecomeExitCodes) {
     }
 }
 
+// Who comes while one process hands over to the next is answered by the next.
+TEST(Daemon, AnUpgradeIsWaitedForAndNothingIsAskedTwiceThatWasDone) {
+    ScriptedDaemon daemon({{"GET /api/v1/routes", {.body = R"({"items":[],"next":null})", .upgrading = 3}}, {"GET /live", {}},
+                           {"POST /api/v1/config:reload", {.body = R"({"revision":7})", .upgrading = 2}}});
+    EXPECT_EQ(run_at(daemon, {"route", "list"}).exit, 0);
+    const Ran reload = run_at(daemon, {"config", "reload"});
+    EXPECT_EQ(reload.exit, 0) << reload.err;
+    daemon.stop();
+    EXPECT_EQ(std::ranges::count(daemon.seen(), "POST /api/v1/config:reload", &SeenRequest::line), 3);
+}
+
 TEST(Daemon, WhatIsWrongIsSaidOnce) {
     struct Row {
         std::string problem, said;

@@ -18,6 +18,11 @@ namespace {
 
 constexpr char default_config[] = "/etc/hale/hale.yml";
 constexpr std::size_t most_pages = 10'000;
+// While one process hands over to the next, nothing is changed and soon nothing told: it is asked again.
+constexpr Duration upgrade_patience = 10s;
+constexpr Duration upgrade_pause = 100ms;
+
+bool is_upgrading(const Reply& reply) { return reply.status == 503 && text_at(parse_json(reply.body), "code") == "upgrading"; }
 
 std::string set_or_empty(const Surroundings& around, const char* name) { return around.environment(name).value_or(""); }
 
@@ -233,6 +238,11 @@ Asked<Reply> Daemon::reach(const Question& question,
             }
         };
         auto reply = send(place, complete);
+        // Refused is not carried out, so that nothing is done twice.
+        for (const Instant began = client_->now(); reply && is_upgrading(*reply) && client_->now() - began < upgrade_patience;) {
+            client_->wait(upgrade_pause);
+            reply = send(place, complete);
+        }
         client_->while_waiting = {};
         if (reply && !is_admin_api(*reply)) {
             tried.push_back(no_admin_api(place));

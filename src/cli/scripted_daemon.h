@@ -21,6 +21,7 @@ struct Scripted {
     int status = 200;
     std::string body = "{}";
     std::string type = "application/json";
+    int upgrading = 0;  // So often it is first answered that another process takes over.
 };
 
 struct SeenRequest {
@@ -70,9 +71,10 @@ private:
                          std::string(request.head.fields.value(wire::Known::last_event_id))});
         auto found = script_.find(line);
         if (found == script_.end()) found = script_.find(line.substr(0, line.find('?')));
-        const Scripted answer = found == script_.end()
-                                    ? Scripted{404, R"({"title":"Not Found","detail":"nothing scripted here"})"}
-                                    : found->second;
+        const bool upgrades = found != script_.end() && found->second.upgrading > 0 && found->second.upgrading-- > 0;
+        const Scripted answer = found == script_.end() ? Scripted{404, R"({"title":"Not Found","detail":"nothing scripted here"})"}
+                                : upgrades             ? Scripted{503, R"({"code":"upgrading","detail":"another process takes over"})"}
+                                                       : found->second;
         const bool refuses = answer.status >= 400 && answer.type == Scripted{}.type;
         exchange->answer(answer.status, {{"Content-Type", refuses ? "application/problem+json" : answer.type}}, answer.body);
     }

@@ -296,6 +296,7 @@ class Tls(Case):
                              f"  closed: {{hosts: [closed.test], tls: {{client_certificates: require, client_ca: {people.path}}}, instances: [\"{demo.address}\"], check: {{http: /}}}}\n"
                              f"  open: {{hosts: [open.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}\n")
             site.wait_state("closed-1", "healthy")
+            site.wait_state("open-1", "healthy")
             https = site.where["https"]
 
             def context(pair):
@@ -362,6 +363,8 @@ class Tls(Case):
             # Turned off is told by doctor, for the service and for the check.
             doctor = site.cli("doctor", "-o", "json")
             self.assertEqual(doctor.stdout.count("certificates are not verified"), 2, doctor.stdout)
+            site.api("/api/v1/services/added", "PUT", {"instances": [f"https://{good}"], "upstream_tls": {"verify": False}, "check": {"http": "/"}})
+            self.assertEqual(site.cli("doctor", "-o", "json").stdout.count("certificates are not verified"), 3)
             # From the command line: the same engine.
             done = site.cli("check", f"https://{good}/", "-o", "json")
             self.assertEqual(json.loads(done.stdout)["code"], "tls_failure", done.stdout)
