@@ -99,12 +99,16 @@ private:
         auto* check =
             verb("check", "Probe once, now; the exit code is the outcome: 0 pass, 1 warn, 2 fail, 3 could not be told",
                  "hale check http://127.0.0.1:3000/up --expect '[STATUS] == 200' -o nagios", run_check);
-        target(check, "TARGET", "A URL (probed from this process), SERVICE or INSTANCE (probed by the daemon)");
+        target(check, "TARGET",
+               "A URL (probed from this process): http, https, tcp, tls, redis, rediss, postgres, smtp, smtps, dns://SERVER/NAME; or SERVICE or INSTANCE (probed by "
+               "the daemon)");
         check
             ->add_option("--expect", asked().expect,
                          "A condition on a URL's answer, \"warn: …\" for one that only warns; may be repeated")
             ->allow_extra_args(false);
         check->add_option("--timeout", texts().timeout, "How long the probe of a URL may take (10s)");
+        check->add_option("--password", asked().password, "Where the password for a URL of redis or postgres is: file:PATH or env:NAME");
+        check->add_option("--tls-ca", asked().tls_ca, "Who signs what a URL's server shows over TLS: a PEM file");
         auto* health = verb("healthcheck", "Exit 0 when the URL answers 2xx, else 1: for a container's HEALTHCHECK",
                             "hale healthcheck http://127.0.0.1:4253/live", run_healthcheck);
         target(health, "URL", "What to get");

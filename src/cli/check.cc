@@ -138,7 +138,7 @@ Json probes_of(const Json& answer) {
 }
 
 int check_here(const Invocation& asked, Surroundings& around) {
-    const auto seen = probe_here(asked);
+    const auto seen = probe_here(asked, around);
     if (!seen) {
         if (asked.format == Format::nagios) around.out(nagios_line(exits::unknown, seen.error().text, {}));
         around.err(fmt::format("hale: {}\n", tame(seen.error().text)));
@@ -163,6 +163,9 @@ int run_check(const Invocation& asked, Surroundings& around) {
     }
     if (asked.timeout) {
         return answer({exits::usage, "--timeout is for URLs: services and instances are probed with their checks' own timeouts"});
+    }
+    if (!asked.password.empty() || !asked.tls_ca.empty()) {
+        return answer({exits::usage, "--password and --tls-ca are for URLs: services and instances are probed as they are configured"});
     }
     auto what = daemon.resolve(asked.target);
     if (!what) return answer(what.error());

@@ -82,7 +82,7 @@ TEST(Arguments, WhatIsWrongIsSaidWithTheCodeOfItsVerb) {
         {{"check"}, exits::unknown, "TARGET is required"},
         {{"check", "web", "--timeout", "soon"}, exits::unknown, "no duration"},
         {{"check", "http://127.0.0.1:1/", "--expect", "[STATU] == 200"}, exits::unknown, "[STATUS]"},
-        {{"check", "ftp://127.0.0.1:1/"}, exits::unknown, "only http, https and tcp"},
+        {{"check", "ftp://127.0.0.1:1/"}, exits::unknown, "no such kind of target; allowed: http, https"},
         {{"healthcheck"}, exits::failed, "URL is required"},
         {{"set", "web", "sideways", "--reason", "x"}, exits::usage, "sideways"},
         {{"set", "web", "down"}, exits::usage, "--reason is required"},

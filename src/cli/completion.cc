@@ -39,7 +39,7 @@ std::string bash(const CompletionTree& root) {
         "        esac\n    done\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
         "        -o|--output) COMPREPLY=($(compgen -W \"table wide json yaml jsonl csv nagios\" -- \"$current\")); "
         "return ;;\n"
-        "        --config|--restore) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n    esac\n    case "
+        "        --config|--restore|--tls-ca) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n    esac\n    case "
         "\"$path\" in\n";
     fmt::format_to(std::back_inserter(out), "        \"\") COMPREPLY=($(compgen -W \"{}\" -- \"$current\")) ;;\n",
                    words(root, root));

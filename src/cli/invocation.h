@@ -32,6 +32,8 @@ struct Invocation {
     std::optional<Duration> timeout;
     std::optional<Duration> lasting;  // --for
     std::optional<Duration> most;     // --max
+    std::string password;  // A reference, never the password.
+    std::string tls_ca;
     std::string selector;
     bool unhealthy = false;
     std::string word;  // up, down, maintenance; bash, zsh, fish; a role.

@@ -6,18 +6,20 @@
 #include <array>
 
 #include "base/text.h"
+#include "cli/check_url.h"
 #include "cli/json.h"
 #include "config/check_spec.h"
-#include "config/target.h"
+#include "config/load.h"
 #include "expect/condition.h"
 #include "expect/conditions.h"
 #include "os/ares_resolver.h"
 #include "os/epoll_loop.h"
 #include "os/epoll_net.h"
+#include "os/secret_bytes.h"
 #include "probe/engine.h"
 #include "probe/words.h"
+#include "tls/credentials.h"
 #include "tls/doors.h"
-#include "wire/url.h"
 
 namespace hale::cli {
 
@@ -26,29 +28,32 @@ namespace {
 constexpr Duration usual_timeout = 10s;   // A person waits; a check has its own.
 constexpr Duration end_of_patience = 5s;  // Beyond the probe's own deadline: never met by a sound engine.
 
-struct Subject {
-    config::Target target;
-    config::CheckKind what;
-};
+// What the secret's reference stands for. Never the secret itself: arguments are everybody's to see.
+Result<std::string> referred_to(const std::string& reference, const Surroundings& around) {
+    if (reference.starts_with("file:")) return config::read_secret_file(reference.substr(5));
+    if (!reference.starts_with("env:"))
+        return fail(Code::invalid, "--password: not a reference; a password among the arguments is seen by everybody who lists processes; write file:PATH or env:NAME");
+    const std::string name = reference.substr(4);
+    const auto value = around.environment ? around.environment(name) : std::nullopt;
+    if (!value) return fail(Code::invalid, fmt::format("--password: variable {} is not set", escaped(name, 60)));
+    return *value;
+}
 
-Result<Subject> subject_of(std::string_view text) {
-    if (text.starts_with("tcp://")) {
-        HALE_ASSIGN(auto target, config::Target::parse(text.substr(6)));
-        return Subject{std::move(target), config::TcpCheck{}};
+// What was said of the target beside its URL.
+Result<> complete(Subject& subject, config::CheckSpec& spec, const Invocation& asked, const Surroundings& around) {
+    if (!asked.password.empty()) {
+        if (!subject.takes_password()) return fail(Code::invalid, "--password is for redis, rediss and postgres");
+        HALE_ASSIGN(auto password, referred_to(asked.password, around));
+        if (password.empty() || password.contains('\0')) return fail(Code::invalid, "--password: what it refers to is empty, or holds a NUL");
+        set_password(subject, std::move(password));
     }
-    if (text.starts_with("unix:")) {
-        HALE_ASSIGN(auto target, config::Target::parse(text));
-        return Subject{std::move(target), config::HttpCheck{}};
-    }
-    HALE_ASSIGN(const wire::Url url,
-                wire::parse_url(text.contains("://") ? std::string(text) : fmt::format("http://{}", text)));
-    if (url.scheme != "http" && url.scheme != "https")
-        return fail(Code::invalid,
-                    fmt::format("{}: only http, https and tcp targets are supported by this version", redacted_url(text)));
-    if (!url.userinfo.empty())
-        return fail(Code::invalid, "user and password in a URL are not supported by this version");
-    HALE_ASSIGN(auto target, config::Target::parse(fmt::format("{}://{}", url.scheme, url.authority())));
-    return Subject{std::move(target), config::HttpCheck{.path = url.origin_form()}};
+    if (asked.tls_ca.empty()) return {};
+    if (!subject.speaks_tls()) return fail(Code::invalid, "--tls-ca: this target is not asked over TLS");
+    io::TlsSpec tls;
+    HALE_ASSIGN(tls.ca_pem, config::read_certificate_file(asked.tls_ca));
+    HALE_TRY(tls::authorities_work(tls.ca_pem, asked.tls_ca));
+    spec.tls = std::make_shared<const io::TlsSpec>(std::move(tls));
+    return {};
 }
 
 Result<std::shared_ptr<const expect::Conditions>> conditions_of(const std::vector<std::string>& texts, bool http) {
@@ -117,9 +122,10 @@ bool is_target_url(std::string_view text) {
     return text.find(':') != text.npos;
 }
 
-Result<std::string> probe_here(const Invocation& asked) {
+Result<std::string> probe_here(const Invocation& asked, const Surroundings& around) {
     HALE_ASSIGN(Subject subject, subject_of(asked.target));
     auto spec = std::make_shared<config::CheckSpec>();
+    HALE_TRY(complete(subject, *spec, asked, around));
     spec->what = std::move(subject.what);
     spec->timing.timeout = asked.timeout.value_or(usual_timeout);
     spec->connection = config::ConnectionMode::fresh;
@@ -129,7 +135,7 @@ Result<std::string> probe_here(const Invocation& asked) {
     os::EpollNet net(*loop);
     HALE_ASSIGN(const auto resolver, os::AresResolver::create(*loop, {}));
     tls::Doors doors(*loop);
-    probe::Engine engine(*loop, net, *resolver, nullptr, {.tls = &doors});
+    probe::Engine engine(*loop, net, *resolver, nullptr, {.tls = &doors, .secret_bytes = os::secret_bytes});
     const probe::Plan plan = probe::make_plan(spec);
     const probe::Destination to = probe::destination_of(subject.target, subject.target.literal, "", true);
 
@@ -142,7 +148,7 @@ Result<std::string> probe_here(const Invocation& asked) {
     const bool ended = loop->run_until([&] { return sink.seen.has_value(); }, spec->timing.timeout + end_of_patience);
     if (!ended) engine.cancel(flight);
     engine.close();
-    if (!ended) return fail(Code::internal, fmt::format("the probe of {} did not end in its time", asked.target));
+    if (!ended) return fail(Code::internal, fmt::format("the probe of {} did not end in its time", redacted_url(asked.target)));
     return dumped(json_of(*sink.seen, plan, to));
 }
 

@@ -10,10 +10,10 @@
 
 namespace hale::cli {
 
-// "http://h/p", "h:80", "h:80/p", "[::1]:80", "tcp://h:5432", "unix:/path": an address, so no name of a service.
+// "http://h/p", "h:80", "h:80/p", "[::1]:80", "tcp://h:5432", "redis://h", "unix:/path": an address, so no name of a service.
 bool is_target_url(std::string_view text);
 
 // The observation as JSON. Fails with Code::invalid for a target or expectation that is none.
-Result<std::string> probe_here(const Invocation& asked);
+Result<std::string> probe_here(const Invocation& asked, const Surroundings& around);
 
 }  // namespace hale::cli

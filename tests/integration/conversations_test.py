@@ -219,6 +219,44 @@ class Conversations(Case):
                 ("unsecured", plain, {"redis": "", "over_tls": True, "timeout": "500ms", **word, **ca}, 2, "TLS"),
             ])
 
+    def test_each_of_them_by_its_url_without_a_daemon(self):
+        with self.peers() as peers, refusing_address() as refusing:
+            redis, secured, postgres, dns = peers.redis(), peers.redis(tls=True), peers.postgres(), peers.dns()
+            smtp, starttls = peers.smtp(), peers.smtp(starttls=True)
+            word = os.path.join(self.site.folder, "word")
+            with open(word, "w") as out:
+                out.write(PASSWORD + "\n")
+            env, file, ca = ["--password", "env:PEER_PASSWORD"], ["--password", f"file:{word}"], ["--tls-ca", peers.chain]
+            told = ""
+            for url, more, code, words in [
+                (f"redis://{redis}", env, 0, f"redis {redis}: PONG in "),
+                (f"redis://app@{redis}?role=master", file, 0, "PONG of a master"),
+                (f"redis://{redis}?role=replica", file, 2, "it is a master"),
+                (f"redis://{redis}", [], 2, "it asks for a password"),
+                (f"rediss://{secured}", [*env, *ca], 0, "PONG"),
+                (f"rediss://{secured}", env, 2, "certificate verify failed"),
+                (f"tls://{secured}", ca, 0, "certificate of localhost, 29 days left"),
+                (f"postgres://{postgres}", [], 0, f"postgres {postgres}: SELECT 1 answered in "),
+                (f"postgres://by_scram@{postgres}/shop?role=primary", env, 0, "SELECT 1 answered by a primary"),
+                (f"postgres://over_tls@{postgres}/shop?tls_mode=require", [*file, *ca], 0, "SELECT 1 answered"),
+                (f"postgres://by_md5@{postgres}/shop?query=SELECT%20count(*)%20AS%20n%20FROM%20pg_database", [*env, "--expect", "[BODY] >= 4"], 0, "answered"),
+                (f"postgresql://by_scram@{postgres}/nope", env, 2, "FATAL 3D000: database"),
+                (f"dns://{dns}/db.example.test", [], 0, f"dns db.example.test A at {dns}: NOERROR, 10.0.0.7 in "),
+                (f"dns://{dns}/example.test?type=MX&transport=tcp", ["--expect", "[BODY] == pat(10 mail*)"], 0, "10 mail.example.test"),
+                (f"dns://{dns}/nope.example.test?rcode=NXDOMAIN", [], 0, "NXDOMAIN"),
+                (f"dns://{dns}/nope.example.test", [], 2, "answered NXDOMAIN, and NOERROR is asked for"),
+                (f"smtp://{smtp}", [], 0, f"smtp {smtp}: EHLO answered in "),
+                (f"smtp://{starttls}?starttls=required", ca, 0, "EHLO answered over TLS"),
+                (f"smtp://{smtp}?starttls=required", [], 2, "the server does not offer it"),
+                (f"redis://{refusing}", env, 2, "connect refused after"),
+            ]:
+                with self.subTest(url, more=more):
+                    ran = self.site.cli("check", url, *more, environment={"PEER_PASSWORD": PASSWORD})
+                    self.assertEqual(ran.returncode, code, ran.stdout + ran.stderr)
+                    self.assertIn(words, ran.stdout)
+                    told += ran.stdout + ran.stderr
+            self.assertNotIn(PASSWORD, told)
+
 
 if __name__ == "__main__":
     unittest.main()
