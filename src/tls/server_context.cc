@@ -107,6 +107,14 @@ bool offers_proving_alone(SSL* ssl) {
     return offered.size() == acme_alpn.size() + 3 && offered.ends_with(acme_alpn);
 }
 
+// A session takes what the context has when it begins; the context may have got it only then, or something newer since.
+bool has_from_context(const SSL* ssl, const ServerContext::Inside& inside) {
+    const X509* own = SSL_get_certificate(ssl);
+    if (own == nullptr) return false;
+    if (inside.usual == nullptr) return inside.all.front()->parts().certificate.get() == own;
+    return std::ranges::any_of(*inside.usual, [own](const CredentialsPtr& one) { return one->parts().certificate.get() == own; });
+}
+
 int choose_certificate(SSL* ssl, void* argument) {
     auto& inside = *static_cast<ServerContext::Inside*>(argument);
     const char* asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -121,7 +129,7 @@ int choose_certificate(SSL* ssl, void* argument) {
     // The context has it already; so has it for a client that names nobody, or nobody of ours where nobody knows the hosts:
     // it can tell that the certificate is another's.
     const bool anybody = found == nullptr && !inside.all.empty() && (name.empty() || inside.hosts == nullptr);
-    if (inside.in_context && (anybody || (found != nullptr && found == inside.usual))) return 1;
+    if (inside.in_context && (anybody || (found != nullptr && found == inside.usual)) && has_from_context(ssl, inside)) return 1;
     const auto use = [&](const CredentialsPtr& one) {
         const auto& parts = one->parts();
         if (SSL_use_cert_and_key(ssl, parts.certificate.get(), parts.key.get(), nullptr, 1) != 1) return false;

@@ -370,6 +370,30 @@ TEST(Tls, ServesAHostBeforeItHasACertificateAndNobodyElses) {
     }
 }
 
+// A session takes what its context has when the connection is accepted; what is shown is settled by the hello, later.
+TEST(Tls, CertificatesMayComeAndChangeBetweenAConnectionAndItsHello) {
+    sim::World world{7};
+    Authority authority{world.utc()};
+    const auto one = [&](bool rsa) { return authority.issue({.names = {"DNS:www.example"}, .rsa = rsa}); };
+    const Issued rsa = one(true), first = one(false), second = one(false);
+    // None, one, another, one of another kind of key, both kinds.
+    const std::vector<std::vector<Issued>> shown{{}, {first}, {second}, {rsa}, {rsa, second}};
+    Hosts hosts;
+    hosts.served = {{"www.example", nullptr}};
+    for (std::size_t before = 0; before < shown.size(); ++before)
+        for (std::size_t after = 1; after < shown.size(); ++after) {
+            SCOPED_TRACE(fmt::format("{} → {}", before, after));
+            Bench bench;
+            bench.server_context->set_hosts(&hosts);
+            bench.show(shown[before]);
+            bench.begin("www.example", {.ca_pem = authority.pem()});
+            bench.show(shown[after]);
+            ASSERT_TRUE(bench.open()) << bench.client->failure();
+            EXPECT_EQ(bench.client_end.error, 0) << bench.client->failure();
+            EXPECT_TRUE(bench.client->peer_verified());
+        }
+}
+
 // What opens one host must not open another: not the certificate, and no session that was made with it.
 TEST(Tls, EachHostHasItsOwnClients) {
     for (const bool right : {false, true}) {
