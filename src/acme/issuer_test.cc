@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "acme/encoding.h"
 #include "acme/keys.h"
 #include "acme/scripted_authority.h"
 #include "acme/shelf.h"
@@ -18,9 +19,32 @@
 #include "sim/world.h"
 #include "tests/support/seed.h"
 #include "tls/credentials.h"
+#include "tls/testing.h"
 
 namespace hale::acme {
 namespace {
+
+// What a client that speaks acme-tls/1 reads in the certificate (RFC 8737 §3), as base 64 for URLs.
+std::string digest_in(const std::string& certificate_pem) {
+    const tls::BioPtr bio(BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size())));
+    const tls::CertificatePtr certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    ASN1_OBJECT* identifier = OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1);
+    const int where = certificate ? X509_get_ext_by_OBJ(certificate.get(), identifier, -1) : -1;
+    ASN1_OBJECT_free(identifier);
+    if (where < 0) return {};
+    const ASN1_OCTET_STRING* octets = X509_EXTENSION_get_data(X509_get_ext(certificate.get(), where));
+    const std::string_view value(reinterpret_cast<const char*>(ASN1_STRING_get0_data(octets)), static_cast<std::size_t>(ASN1_STRING_length(octets)));
+    return value.size() == 34 ? base64url(value.substr(2)) : std::string{};
+}
+
+std::string seen_by_authority(const Challenge& challenge) {
+    switch (challenge.kind) {
+        case ChallengeKind::http_01: return challenge.key_authorization;
+        case ChallengeKind::dns_01: return challenge.dns_value;
+        case ChallengeKind::tls_alpn_01: return digest_in(challenge.certificate_pem);
+    }
+    return {};
+}
 
 // The machine and everybody around it. Processes come and go.
 struct Town {
@@ -53,7 +77,7 @@ struct Process {
         });
         const auto look = [this](const std::string& host, const std::string& token) {
             const auto found = challenges.shown.find(token);
-            return found != challenges.shown.end() && found->second.host == host ? found->second.key_authorization : std::string{};
+            return found != challenges.shown.end() && found->second.host == host ? seen_by_authority(found->second) : std::string{};
         };
         town.ca->look = town.other->look = look;
     }
@@ -144,6 +168,51 @@ TEST(Issuer, RespectsALimitToTheSecond) {
     EXPECT_LE(town.world.now() - began, Duration(7200s) + longest_sleep);
     EXPECT_EQ(town.ca->limited, 1);
     hale.stop();
+}
+
+TEST(Issuer, ProvesHostsByEachKindOfProof) {
+    for (const ChallengeKind kind : {ChallengeKind::http_01, ChallengeKind::tls_alpn_01, ChallengeKind::dns_01}) {
+        Town town;
+        town.ca->offers = text(kind);
+        Process hale(town, {.challenge = kind});
+        hale.start({"www.example"});
+        ASSERT_TRUE(hale.until("www.example", State::active, 1min)) << text(kind) << ": " << hale.status("www.example").reason;
+        EXPECT_TRUE(hale.challenges.shown.empty());
+        hale.stop();
+    }
+}
+
+TEST(Issuer, LooksNoSoonerThanTheAuthoritySays) {
+    Town town;
+    town.ca->slow_polls = 2;
+    town.ca->retry_after_s = 60;
+    Process hale(town);
+    const Instant began = town.world.now();
+    hale.start({"www.example"});
+    ASSERT_TRUE(hale.until("www.example", State::active, 15min)) << hale.status("www.example").reason;
+    // Twice for the proof, twice for the certificate; the first look of each comes by itself.
+    EXPECT_GE(town.world.now() - began, Duration(3 * 60s));
+    EXPECT_LE(town.ca->requests, 14);
+    hale.stop();
+}
+
+TEST(Issuer, UsesNoCertificateOfAnotherKeyOrAnotherName) {
+    for (const bool key : {true, false}) {
+        Town town;
+        (key ? town.ca->signs_another_key : town.ca->signs_another_name) = true;
+        Process hale(town);
+        hale.start({"www.example"});
+        ASSERT_TRUE(hale.until("www.example", State::failed, 1min));
+        EXPECT_NE(hale.status("www.example").reason.find("can't be used"), std::string::npos) << hale.status("www.example").reason;
+        EXPECT_FALSE(hale.has("www.example"));
+        hale.stop();
+        // Nor after a restart: it was not kept.
+        Process again(town, {}, "again");
+        again.start({"www.example"});
+        town.world.run_for(1s);
+        EXPECT_FALSE(again.has("www.example"));
+        again.stop();
+    }
 }
 
 TEST(Issuer, SurvivesAnAuthorityThatIsDownOrBroken) {
@@ -320,6 +389,26 @@ TEST(Issuer, SurvivesARestartWithoutAsking) {
     hale.stop();
 }
 
+TEST(Issuer, KeepsACertificateThroughFailuresToRenewItAndRestarts) {
+    Town town;
+    for (int i = 0; i < 4; ++i) {
+        Process hale(town, {}, fmt::format("process {}", i));
+        hale.start({"www.example"});
+        ASSERT_TRUE(hale.until("www.example", State::active, 1min)) << i;
+        EXPECT_EQ(hale.issued.has.at("www.example").size(), 1u);
+        ASSERT_TRUE(town.world.run_until([&] { return hale.issuer->issuing(); }, 10s));
+        // The history of failures is written beside it.
+        town.ca->validates = false;
+        const int orders = town.ca->orders;
+        hale.loop.run([&] { EXPECT_TRUE(hale.issuer->renew("www.example")); });
+        ASSERT_TRUE(town.world.run_until([&] { return town.ca->orders > orders; }, 1h));
+        town.world.run_for(1min);
+        EXPECT_GT(hale.status("www.example").failures, 0u);
+        hale.stop();
+    }
+    EXPECT_EQ(town.ca->issued, 1);
+}
+
 TEST(Issuer, DoesNotHurryAnAuthorityByRestarting) {
     Town town;
     town.ca->validates = false;
@@ -400,6 +489,27 @@ TEST(Issuer, LosesNothingWhateverWriteFailsOrIsTheLast) {
             EXPECT_LE(town.ca->accounts(), 1u);
             hale.stop();
         }
+}
+
+TEST(Issuer, HasTheAccountsKeyOnTheDiskBeforeTheAuthorityHearsOfIt) {
+    Town town;
+    {
+        Process hale(town);
+        hale.start({"www.example"});
+        ASSERT_TRUE(town.world.run_until([&] { return town.ca->accounts() == 1; }, 1min));
+        ASSERT_EQ(town.platter.files.size(), 1u);
+        EXPECT_TRUE(is_account_file(town.platter.files.begin()->first));
+        EXPECT_TRUE(read_account(town.platter.files.begin()->second));
+        hale.stop();
+    }
+    Town other;
+    other.platter.fail_at = 1;
+    Process hale(other);
+    hale.start({"www.example"});
+    ASSERT_TRUE(hale.until("www.example", State::failed, 1min));
+    EXPECT_NE(hale.status("www.example").reason.find("no space left on device"), std::string::npos) << hale.status("www.example").reason;
+    EXPECT_EQ(other.ca->accounts(), 0u);
+    hale.stop();
 }
 
 TEST(Issuer, IsNotLedAstrayByAWrongClock) {

@@ -1,6 +1,7 @@
 #include "acme/scripted_authority.h"
 
 #include <fmt/format.h>
+#include <openssl/sha.h>
 
 #include <nlohmann/json.hpp>
 
@@ -171,10 +172,10 @@ ScriptedAuthority::Reply ScriptedAuthority::new_account(const std::string& jwk, 
     if (!said.value("termsOfServiceAgreed", false)) complaints.push_back("the terms were not agreed to");
     if (external_required && !said.contains("externalAccountBinding")) return problem(403, "externalAccountRequired", "who are you elsewhere?");
     for (const auto& [at, account] : accounts_)
-        if (account.thumbprint == jwk) return account.closed ? problem(401, "unauthorized", "this account is deactivated") : Reply{.status = 200, .body = "{}", .location = at};
+        if (account.jwk == jwk) return account.closed ? problem(401, "unauthorized", "this account is deactivated") : Reply{.status = 200, .body = "{}", .location = at};
     const std::string at = url(fmt::format("/account/{}", ++last_));
     const std::string contact = said.contains("contact") ? said["contact"][0].get<std::string>() : "-";
-    accounts_.emplace(at, Account{.thumbprint = jwk, .contact = contact});
+    accounts_.emplace(at, Account{.jwk = jwk, .contact = contact});
     return {.status = 201, .body = R"({"status":"valid"})", .location = at};
 }
 
@@ -212,6 +213,20 @@ ScriptedAuthority::Reply ScriptedAuthority::new_order(const std::string& account
     return order_document(id, 201);
 }
 
+static std::string digest_of(const std::string& text) {
+    std::string digest(SHA256_DIGEST_LENGTH, '\0');
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(digest.data()));
+    return base64url(digest);
+}
+
+// Token and the thumbprint of the account's key (RFC 8555 §8.1, RFC 7638), or the digest of that, reckoned without Hale's own code.
+std::string ScriptedAuthority::proof_of(const OrderState& order) const {
+    const auto account = accounts_.find(order.account);
+    if (account == accounts_.end()) return "nobody's";
+    const std::string proof = order.token + "." + digest_of(account->second.jwk);
+    return offers == "http-01" ? proof : digest_of(proof);
+}
+
 ScriptedAuthority::Reply ScriptedAuthority::order_document(const std::string& id, int status) {
     const OrderState& order = orders_.at(id);
     Json document{{"status", order.status}, {"authorizations", {url("/authorization/" + id)}}, {"finalize", url("/finalize/" + id)}};
@@ -229,12 +244,12 @@ ScriptedAuthority::Reply ScriptedAuthority::of_order(const std::string& path, co
     if (what == "authorization" || what == "challenge") {
         if (what == "challenge") order.answered = true, order.looks = slow_polls;
         if (order.authorization == "pending" && order.answered && what == "authorization" && order.looks-- <= 0) {
-            const bool good = validates && look && look(order.host, order.token).starts_with(order.token + ".");
+            const bool good = validates && look && look(order.host, order.token) == proof_of(order);
             order.authorization = good ? "valid" : "invalid";
             order.status = good ? "ready" : "invalid";
             order.error = good ? "" : "Connection refused by the host";
         }
-        Json challenge{{"type", "http-01"}, {"url", url("/challenge/" + id)}, {"token", order.token}, {"status", order.authorization}};
+        Json challenge{{"type", offers}, {"url", url("/challenge/" + id)}, {"token", order.token}, {"status", order.authorization}};
         if (!order.error.empty()) challenge["error"] = {{"type", "urn:ietf:params:acme:error:connection"}, {"detail", order.error}};
         if (what == "challenge") return {.body = challenge.dump()};
         return {.body = Json{{"status", order.authorization}, {"identifier", {{"type", "dns"}, {"value", order.host}}}, {"challenges", {challenge}}}.dump(),
@@ -261,7 +276,8 @@ void ScriptedAuthority::finalize(OrderState& order, const std::string& csr) {
     X509_REQ* request = d2i_X509_REQ(nullptr, &at, static_cast<long>(der->size()));
     if (request == nullptr || X509_REQ_verify(request, X509_REQ_get0_pubkey(request)) != 1) complaints.push_back("a certificate request does not verify");
     const Utc now = world_.utc() + clock;
-    order.certificate = ca_->sign(X509_REQ_get0_pubkey(request), order.host, now - 1h, now + lifetime);
+    const tls::KeyPtr another = tls::new_key();
+    order.certificate = ca_->sign(signs_another_key ? another.get() : X509_REQ_get0_pubkey(request), signs_another_name ? "another.example" : order.host, now - 1h, now + lifetime);
     order.issued = now;
     ++issued;
     X509_REQ_free(request);

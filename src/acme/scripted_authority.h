@@ -35,6 +35,7 @@ public:
     bool validates = true;          // Else every proof fails.
     bool external_required = false;
     bool refuses_contacts = false;
+    bool signs_another_key = false, signs_another_name = false;
     bool renewal_info = false;
     Duration window_from = 24h * 10, window_until = 24h * 11;  // After issue.
     Duration lifetime = 24h * 90;
@@ -42,7 +43,10 @@ public:
     void close_accounts();          // All of them, as an authority does to a compromised key.
     void lose_accounts();
 
-    // Asked at validation: what a client would get for this token. Set by the test.
+    std::string offers = "http-01";  // The one kind of proof.
+
+    // Asked at validation: what a client would get for this token. Set by the test: the file of http-01, the TXT record of
+    // dns-01, the digest in the certificate of tls-alpn-01 as base 64 for URLs.
     std::function<std::string(const std::string& host, const std::string& token)> look;
 
     int orders = 0, issued = 0, refused_nonces = 0, limited = 0, requests = 0, most_orders_open = 0;
@@ -58,7 +62,7 @@ private:
     struct Connection;
     struct Ca;
     struct Account {
-        std::string thumbprint, contact = "-";
+        std::string jwk, contact = "-";
         bool closed = false;
     };
     struct OrderState {
@@ -79,6 +83,7 @@ private:
     Reply reply(const std::string& method, const std::string& path, const std::string& body);
     Reply signed_reply(const std::string& path, const std::string& header, const std::string& payload);
     Reply new_account(const std::string& jwk, const std::string& payload);
+    std::string proof_of(const OrderState& order) const;
     Reply update_account(Account& account, const std::string& payload);
     Reply new_order(const std::string& account, const std::string& payload);
     Reply of_order(const std::string& path, const std::string& payload);
