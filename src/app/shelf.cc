@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -14,10 +15,13 @@ namespace {
 
 constexpr std::string_view ending = ".json";
 
-// What a crash left of a write: "www.example.json.a1B2c3".
+// What a crash left of a write: "www.example.json.a1B2c3". Six letters at random are hardly ever all lower case, as those of
+// somebody's "www.example.json.backup" are.
 bool left_over(std::string_view name) {
     const auto dot = name.rfind('.');
-    return dot != std::string_view::npos && name.substr(0, dot).ends_with(ending) && name.size() - dot - 1 == 6;
+    if (dot == std::string_view::npos || !name.substr(0, dot).ends_with(ending)) return false;
+    const std::string_view random = name.substr(dot + 1);
+    return random.size() == 6 && std::ranges::any_of(random, [](char c) { return c < 'a' || c > 'z'; });
 }
 
 Result<acme::Disk::Files> read_directory(const std::string& directory) {
