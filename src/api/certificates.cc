@@ -60,10 +60,12 @@ void get_certificate(Desk& desk, const CallPtr& call) {
 
 void renew_certificate(Desk& desk, const CallPtr& call) {
     const std::string host = lower(call->param("host"));
-    desk.backend.renew_certificate(host, [call, host](Result<> asked) {
+    desk.backend.renew_certificate(host, [&desk, call, host](Result<> asked) {
         if (!asked) return answer_error(call, asked.error());
         log(LogLevel::info, fmt::format("{} asked for a new certificate of {}", call->caller.name, host));
-        answer_json(call, 202, R"({"accepted":true})");
+        // How it ends is the certificate's own story; the audit has who began it.
+        mutate(desk, call, catalog::Witness{},
+               {.object = host, .detail = R"({"outcome":"accepted"})", .status = 202, .members = [](JsonWriter& json) { json.boolean("accepted", true); }});
     });
 }
 

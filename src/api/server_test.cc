@@ -519,6 +519,15 @@ TEST_F(Api, CertificatesAreListedShownAndRenewed) {
     EXPECT_EQ(d.ask("GET", "/api/v1/certificates/B.example").json()["issuer"], "CN=One");
     EXPECT_EQ(d.ask("POST", "/api/v1/certificates/a.example:renew").status, 202);
     EXPECT_EQ(d.backend.asked, std::vector<std::string>{"renew a.example"});
+    // Who asked is in the audit; what was refused changed nothing and is not.
+    EXPECT_EQ(d.ask("POST", "/api/v1/certificates/nowhere.example:renew").status, 404);
+    ASSERT_EQ(d.backend.mutations.size(), 1u);
+    const catalog::Mutation& witnessed = d.backend.mutations.front();
+    EXPECT_TRUE(std::holds_alternative<catalog::Witness>(witnessed.change));
+    EXPECT_FALSE(witnessed.actor.empty());
+    EXPECT_EQ(witnessed.action, "POST /api/v1/certificates/a.example:renew");
+    EXPECT_EQ(witnessed.object, "a.example");
+    EXPECT_EQ(witnessed.detail, R"({"outcome":"accepted"})");
 }
 
 TEST_F(Api, ProbesAreAskedOfTheBackend) {

@@ -13,12 +13,14 @@
 #include <future>
 #include <utility>
 
-#include "config/digest.h"
+#include "api/body.h"
 #include "app/log_file.h"
 #include "app/serve.h"
 #include "app/sizing.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "config/digest.h"
 #include "guard/role.h"
 #include "guard/tokens.h"
 #include "os/ares_resolver.h"
@@ -281,6 +283,21 @@ Result<> Daemon::mutate_and_wait(catalog::Mutation mutation) {
     const auto result = future.get();
     if (!result) return std::unexpected(result.error().error);
     return {};
+}
+
+void Daemon::witness(std::string actor, std::string action, std::string object, std::string_view outcome, std::string_view why) {
+    catalog::Mutation mutation{.change = catalog::Witness{},
+                               .actor = std::move(actor),
+                               .action = std::move(action),
+                               .object = std::move(object),
+                               .detail = why.empty() ? fmt::format(R"({{"outcome":{}}})", api::json_quoted(outcome))
+                                                     : fmt::format(R"({{"outcome":{},"why":{}}})", api::json_quoted(outcome), api::json_quoted(escaped(why, 1'000)))};
+    control_thread_->loop().post([this, mutation = std::move(mutation)]() mutable {
+        const std::string what = fmt::format("{} of {} by {}", mutation.action, mutation.object, mutation.actor);
+        control_->mutate(std::move(mutation), [what](catalog::MutationResult result) {
+            if (!result) log(LogLevel::error, fmt::format("{} is not in the audit: {}", what, result.error().error.text));
+        });
+    });
 }
 
 // The bare token, for the CLI on this host. A file that lost its token (or a store that lost it) gets a new one.

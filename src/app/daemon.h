@@ -55,6 +55,8 @@ public:
     // `done` runs on control's thread.
     void reload(io::Task done = [] {});
     void reopen_logs();
+    // Into the audit, behind everything that control was asked before. `outcome`: begun, done, failed; `why` may be empty.
+    void witness(std::string actor, std::string action, std::string object, std::string_view outcome, std::string_view why = {});
 
     // ---- Another process takes over (handing_on.cc); all on the supervisor's thread, whose loop `home` is ----
     // Copies of all that listens.

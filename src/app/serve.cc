@@ -139,6 +139,7 @@ int serve(const ServeOptions& options) {
     // Starting ends with a signal too, but only once it is complete: what was begun is then ended in order.
     if (const auto started = daemon.start(); !started) return cannot_start(started.error(), taking);
     log(LogLevel::info, fmt::format("hale {} {}", version, daemon.says()));
+    if (taking) daemon.witness(taking->actor().empty() ? "hale" : taking->actor(), "upgrade", fmt::format("hale {}", version), "done");
 
     // A second asking while requests finish stops waiting for them.
     os::Thread stopper;

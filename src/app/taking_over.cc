@@ -30,6 +30,7 @@ Result<TakingOver> TakingOver::begin(const std::string& path, std::string_view v
         HALE_ASSIGN(const auto word, made.hear(patience, &descriptors));
         if (word.word == "offer") {
             made.state_ = word.first();
+            if (!word.lines.empty() && word.lines.front().size() > 1) made.actor_ = word.lines.front()[1];
             return made;
         }
         if (word.word != "sockets") return unexpected_word(word, "offer");

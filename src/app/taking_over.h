@@ -25,6 +25,8 @@ public:
     std::vector<RoleSocket> take_sockets() { return std::move(sockets_); }
     // Where the old process has its state.
     const std::string& state() const { return state_; }
+    // Who asked for it; empty when the old process doesn't say.
+    const std::string& actor() const { return actor_; }
 
     // Everything but the state is here: returns when that is ours too.
     Result<> ready();
@@ -40,7 +42,7 @@ private:
 
     os::HandingSocket socket_;
     std::vector<RoleSocket> sockets_;
-    std::string state_;
+    std::string state_, actor_;
 };
 
 }  // namespace hale::app

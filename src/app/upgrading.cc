@@ -22,6 +22,9 @@ void Upgrading::ask(std::string actor, Reply reply) {
     }
     if (machine_.phase() == HandoverPhase::idle) {
         log(LogLevel::info, fmt::format("upgrading to {}, asked by {}", options_.program, actor));
+        // While mutations are still taken; the new process witnesses the end, or this one that there was none.
+        daemon_.witness(actor, "upgrade", options_.program, "begun");
+        actor_ = std::move(actor);
         reply_ = std::move(reply);
         since_ = loop_.now();
         why_.clear();
@@ -151,7 +154,7 @@ Result<> Upgrading::offer() {
         }
         HALE_TRY(peer_.send(takeover_text(word), descriptors));
     }
-    return peer_.send(takeover_text({"offer", {{daemon_.settings().state}}}));
+    return peer_.send(takeover_text({"offer", {{daemon_.settings().state, actor_}}}));
 }
 
 void Upgrading::say(std::string word) {
@@ -198,6 +201,7 @@ void Upgrading::tell_failed() {
     listener_.reset();
     if (why_.empty()) why_ = "the daemon is to stop";
     log(LogLevel::error, fmt::format("not upgraded, this process goes on: {}", why_));
+    daemon_.witness(actor_, "upgrade", options_.program, "failed", why_);
     static_cast<void>(supervisor_.tell(fmt::format("STATUS={}; an upgrade failed: {}", daemon_.says(), escaped(why_))));
     if (reply_) std::exchange(reply_, {})(fail(Code::unavailable, fmt::format("not upgraded, the old process goes on: {}", why_)));
 }

@@ -65,6 +65,7 @@ private:
     Handover machine_;
 
     Reply reply_;
+    std::string actor_;
     Instant since_{};
     std::string why_;      // The first reason to give up.
     std::string version_;  // Of the new one.

@@ -240,6 +240,35 @@ TEST(Control, WhatIsInvalidTakesNoNumberAndTouchesNoDisk) {
     EXPECT_EQ(std::ranges::count(desk.story, "commit"), 0);
 }
 
+TEST(Control, WhatIsOnlyWitnessedIsInTheAuditAndChangesNothingElse) {
+    Desk desk;
+    desk.start();
+    const auto before = desk.view.instance(desk.id())->facts;
+    desk.prompt = true;
+    desk.control.mutate({.change = Witness{}, .actor = "uid:0", .action = "upgrade", .object = "/usr/bin/hale", .detail = R"({"outcome":"begun"})"},
+                        [&](MutationResult result) { desk.last = std::move(result); });
+    desk.answer_journal();
+    desk.answer(desk.adoptions);
+    ASSERT_TRUE(desk.last) << desk.last.error().error.text;
+    ASSERT_EQ(desk.batches.size(), 1u);
+    ASSERT_EQ(desk.batches.front().size(), 1u);
+    const auto* put = std::get_if<config::PutAudit>(&desk.batches.front().front());
+    ASSERT_NE(put, nullptr);
+    EXPECT_EQ(put->entry.actor, "uid:0");
+    EXPECT_EQ(put->entry.action, "upgrade");
+    EXPECT_EQ(put->entry.object, "/usr/bin/hale");
+    EXPECT_EQ(put->entry.detail, R"({"outcome":"begun"})");
+    EXPECT_EQ(put->entry.revision, desk.last->revision);
+    EXPECT_EQ(put->entry.at, desk.world.utc());
+    EXPECT_EQ(desk.view.instance(desk.id())->facts, before);
+    // What can't be recorded is said.
+    desk.prompt = false;
+    desk.mutate(Witness{});
+    desk.answer_journal(fail(Code::unavailable, "the disk is full"));
+    ASSERT_FALSE(desk.last);
+    EXPECT_EQ(desk.last.error().error.text, "the disk is full");
+}
+
 TEST(Control, IfMatchHoldsAnOverrideByItsOwnRevision) {
     Desk desk;
     desk.start();

@@ -38,14 +38,14 @@ std::string kept_without_effect(const config::StoredObject& object, std::string_
 
 }  // namespace
 
-// Overrides, drains, weights and tokens declare nothing.
+// Overrides, drains, weights, tokens and what is only witnessed declare nothing.
 static bool declares(const Change& change) {
     return std::visit(
         []<class T>(const T&) {
             return !(std::is_same_v<T, RejectDocument> || std::is_same_v<T, SetOverride> ||
                      std::is_same_v<T, ClearOverride> || std::is_same_v<T, Drain> || std::is_same_v<T, Pause> ||
                      std::is_same_v<T, Resume> || std::is_same_v<T, SetWeight> || std::is_same_v<T, PutApiToken> ||
-                     std::is_same_v<T, RemoveApiToken>);
+                     std::is_same_v<T, RemoveApiToken> || std::is_same_v<T, Witness>);
         },
         change);
 }

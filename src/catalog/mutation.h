@@ -49,10 +49,12 @@ struct Resume { std::string service, instance; bool pause_only = false; };
 struct SetWeight { std::string instance; std::uint32_t weight = 1; };
 struct PutApiToken { config::StoredToken token; };
 struct RemoveApiToken { std::string name; };
+// Changes nothing of what control owns: something else was done that the audit is to have.
+struct Witness {};
 
 using Change = std::variant<ApplyDocument, RejectDocument, PutApiService, RemoveApiService, PutApiInstance, RemoveApiInstance,
                             PutApiRoute, RemoveApiRoute, PutApiCheck, RemoveApiCheck, AddRoute, SetOverride, ClearOverride,
-                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken>;
+                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken, Witness>;
 
 // What is stored beside the mutation for its Idempotency-Key. The answer is written on control's thread, once its
 // revision (and the id of what it makes) is known: it may only use what it holds.

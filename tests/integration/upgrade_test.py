@@ -67,6 +67,15 @@ def listening(pid):
     return found
 
 
+def audited(site, count):
+    """What the audit has of upgrades, oldest first, once there is so much."""
+    def entries():
+        found = [one | {"detail": json.loads(one["detail"])} for one in site.api("/api/v1/audit?limit=100")[1]["items"] if one["action"] == "upgrade"]
+        return found[::-1] if len(found) >= count else None
+
+    return wait_for(entries, f"{count} entries of upgrades in the audit", 10)
+
+
 class Mutations:
     """Overrides one after the other: each is acknowledged, or refused as `upgrading`; nothing else."""
 
@@ -244,12 +253,19 @@ class Upgrade(Case):
             ran = site.cli("upgrade", "-o", "json")
             self.assertEqual(ran.returncode, 0, ran.stderr)
             before = site.succeed(json.loads(ran.stdout)["pid"])
+            # Who asked, by the old process; that it was done, by the new one, under the same name.
+            begun, done = audited(site, 2)
+            self.assertEqual((begun["detail"], done["detail"]), ({"outcome": "begun"}, {"outcome": "done"}))
+            self.assertEqual(begun["actor"], done["actor"])
+            self.assertEqual(begun["object"], site.binary)
+            self.assertIn("hale ", done["object"])
             self.assertEqual(before.wait(40), 0)
             pid = site.daemon.pid
             os.kill(pid, signal.SIGUSR2)
             wait_for(lambda: site.listen_json().get("pid", pid) != pid, "another daemon", 60)
             self.assertEqual(site.succeed(site.listen_json()["pid"]).wait(40), 0)
             self.assertEqual(site.traffic("web.test")[0], 200)
+            self.assertEqual([one["actor"] for one in audited(site, 4)[2:]], ["signal", "signal"])
 
 
 class Refused(Case):
@@ -281,6 +297,9 @@ class Refused(Case):
             self.assertIn("ended with 3 before it served", answer["detail"])
             self.assertIn("cannot do this", site.log_text())
             self.goes_on(site, pid)
+            begun, failed = audited(site, 2)
+            self.assertEqual((begun["detail"]["outcome"], failed["detail"]["outcome"]), ("begun", "failed"))
+            self.assertIn("ended with 3", failed["detail"]["why"])
             os.remove(site.binary)
             self.assertIn("no such file", site.ask_upgrade()[1]["detail"])
             self.goes_on(site, pid)
