@@ -3,7 +3,9 @@ wrong is told in the authority's own sentence.
 Method: the real daemon with Pebble, an authority made to find careless clients (it refuses one good nonce in five, and its
 directory is elsewhere each time), and its DNS server; every kind of proof."""
 
+import base64
 import contextlib
+import glob
 import http.server
 import json
 import os
@@ -12,9 +14,14 @@ import ssl
 import sys
 import threading
 import unittest
+import urllib.error
 import urllib.request
 
 from harness import ROOT, Case, Site, free_port, wait_for
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 from authority import Authority  # noqa: E402
@@ -26,7 +33,7 @@ HMAC = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 class Pebble:
     """An authority that proves hosts at the given ports of this machine, whatever their names."""
 
-    def __init__(self, site, http, https, external=False):
+    def __init__(self, site, http, https, external=False, slow=0):
         self.site = site
         self.own = Authority(site.folder, "Pebble's listener")
         chain, key = self.own.issue("pebble", ["localhost", "127.0.0.1"])
@@ -42,7 +49,8 @@ class Pebble:
             path = os.path.join(site.folder, "pebble.json")
             with open(path, "w") as out:
                 json.dump({"pebble": config}, out)
-            return ["/usr/bin/env", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_VA_ALWAYS_VALID=0", "PEBBLE_WFE_NONCEREJECT=20", "PEBBLE_AUTHZREUSE=0",
+            sleep = [f"PEBBLE_VA_SLEEPTIME={slow}"] if slow else ["PEBBLE_VA_NOSLEEP=1"]
+            return ["/usr/bin/env", *sleep, "PEBBLE_VA_ALWAYS_VALID=0", "PEBBLE_WFE_NONCEREJECT=20", "PEBBLE_AUTHZREUSE=0",
                     "pebble", "-strict", "-config", path, "-dnsserver", f"127.0.0.1:{dns_port}"]
 
         self.process, self.address = site.on_free_port(argv)
@@ -58,8 +66,43 @@ class Pebble:
             out.write(data)
         return path
 
-    def acme(self, more=""):
-        return f"acme: {{agree_tos: true, email: ops@a.test, directory: \"{self.directory}\", ca: {self.own.path}{more}}}\n"
+    def acme(self, more="", email="ops@a.test"):
+        return f"acme: {{agree_tos: true, email: {email}, directory: \"{self.directory}\", ca: {self.own.path}{more}}}\n"
+
+
+class Account:
+    """Hale's account at the authority, in other hands: its key signs what the test wants."""
+
+    def __init__(self, site, pebble):
+        (path,) = glob.glob(os.path.join(site.state, "certificates", "account-*.json"))
+        with open(path) as kept:
+            record = json.load(kept)
+        self.url = record["account"]
+        self.key = serialization.load_pem_private_key(record["key"].encode(), None)
+        assert isinstance(self.key.curve, ec.SECP256R1), self.key
+        self.trust = ssl.create_default_context(cafile=pebble.own.path)
+        self.directory = pebble.directory
+
+    def ask(self, url, data=None, method=None):
+        headers = {"Content-Type": "application/jose+json"} if data else {}
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), context=self.trust, timeout=10) as answer:
+            return answer.headers, answer.read()
+
+    def say(self, payload=None):
+        """The account's document, after it was changed by `payload`."""
+        def encoded(data):
+            return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+        new_nonce = json.loads(self.ask(self.directory)[1])["newNonce"]
+        for _ in range(20):  # One nonce in five is refused.
+            nonce = self.ask(new_nonce, method="HEAD")[0]["Replay-Nonce"]
+            protected = encoded(json.dumps({"alg": "ES256", "kid": self.url, "nonce": nonce, "url": self.url}).encode())
+            body = encoded(json.dumps(payload).encode()) if payload else ""
+            r, s = decode_dss_signature(self.key.sign(f"{protected}.{body}".encode(), ec.ECDSA(hashes.SHA256())))
+            letter = {"protected": protected, "payload": body, "signature": encoded(r.to_bytes(32, "big") + s.to_bytes(32, "big"))}
+            with contextlib.suppress(urllib.error.HTTPError):
+                return json.loads(self.ask(self.url, json.dumps(letter).encode())[1])
+        raise AssertionError("twenty nonces were refused")
 
 
 def shown(address, name, root=None):
@@ -190,6 +233,50 @@ class Acme(Case):
             self.assertIn("connection refused", listed)
             self.assertIn("failed", listed)
             self.assertIsNotNone(one["next_attempt"])
+
+    def test_an_authority_that_is_slow_is_waited_for_and_meanwhile_hosts_are_served(self):
+        with Site() as site:
+            self.serve(site, "web.test")
+            pebble = Pebble(site, self.http, self.https, slow=3)
+            self.reload(site, "web.test", pebble.acme())
+            with self.load(site, "web.test", None) as load:
+                seen = set()
+
+                def done():
+                    seen.add((self.certificate(site, "web.test") or {}).get("state"))
+                    return "active" in seen or "failed" in seen
+
+                wait_for(done, "the slow order to end", 90)
+            self.assertIn("acquiring", seen)
+            self.assertNotIn("failed", seen, self.certificate(site, "web.test"))
+            self.assertEqual(load["failed"], [])
+
+    def test_the_contact_follows_the_file_and_a_closed_account_is_replaced(self):
+        with Site() as site:
+            self.serve(site, "web.test")
+            pebble = Pebble(site, self.http, self.https)
+            self.reload(site, "web.test", pebble.acme())
+            self.wait_certificate(site, "web.test", "active")
+            root = pebble.root()
+            first = wait_for(lambda: self.trusted(site, "web.test", root), "the certificate to be served")
+            account = Account(site, pebble)
+            self.assertEqual(account.say()["contact"], ["mailto:ops@a.test"])
+            self.reload(site, "web.test", pebble.acme(email="night@a.test"))
+            wait_for(lambda: account.say()["contact"] == ["mailto:night@a.test"], "the authority to know the new contact", 30)
+            # As after a key was lost: somebody closes the account. The next order makes another one, with another key.
+            self.assertEqual(account.say({"status": "deactivated"})["status"], "deactivated")
+            ran = site.cli("cert", "renew", "web.test")
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            wait_for(lambda: (der := self.trusted(site, "web.test", root)) and der != first, "the renewed certificate to be served", 60)
+            second = Account(site, pebble)
+            self.assertNotEqual(second.url, account.url)
+            self.assertEqual(second.say()["contact"], ["mailto:night@a.test"])
+            self.assertIn("does not take our account", site.log_text())
+            # Who asked for it by hand is in the audit.
+            asked = [one for one in site.api("/api/v1/audit")[1]["items"] if one["action"].endswith(":renew")]
+            self.assertEqual([(one["action"], one["object"], json.loads(one["detail"])) for one in asked],
+                             [("POST /api/v1/certificates/web.test:renew", "web.test", {"outcome": "accepted"})])
+            self.assertTrue(asked[0]["actor"])
 
     def test_hosts_are_proved_by_each_challenge(self):
         with Site() as site:
