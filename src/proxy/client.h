@@ -148,6 +148,7 @@ private:
     bool place(const catalog::Route& route);
     void identify();
     std::uint64_t hash_of(const catalog::RoutedService& service) const;
+    bool settle_connection();
     void answer(Answered reason, std::uint16_t status = 0, std::string_view why = {});
     void answer_health(const catalog::PublicHealth& alias);
     void answer_proof(std::string_view proof);
