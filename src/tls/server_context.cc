@@ -160,6 +160,12 @@ int choose_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size, co
     return SSL_TLSEXT_ERR_OK;
 }
 
+// Looked up once: by its name it would be for every ticket.
+const EVP_CIPHER* ticket_cipher() {
+    static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+    return cipher;
+}
+
 // RFC 5077: seals with the newest key, opens with any, and says when a session should get a newer ticket.
 int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int sealing) {
     const auto& keys = static_cast<const ServerContext::Inside*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->ticket_keys;
@@ -167,11 +173,11 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
         std::array<OSSL_PARAM, 3> params{OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<std::uint8_t*>(key.mac.data()), key.mac.size()),
                                          OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0), OSSL_PARAM_construct_end()};
         return EVP_MAC_CTX_set_params(mac, params.data()) == 1 &&
-               (sealing == 1 ? EVP_EncryptInit_ex2(cipher, EVP_aes_256_cbc(), key.cipher.data(), iv, nullptr)
-                             : EVP_DecryptInit_ex2(cipher, EVP_aes_256_cbc(), key.cipher.data(), iv, nullptr)) == 1;
+               (sealing == 1 ? EVP_EncryptInit_ex2(cipher, ticket_cipher(), key.cipher.data(), iv, nullptr)
+                             : EVP_DecryptInit_ex2(cipher, ticket_cipher(), key.cipher.data(), iv, nullptr)) == 1;
     };
     if (sealing == 1) {
-        if (keys.empty() || RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return 0;
+        if (keys.empty() || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher())) != 1) return 0;
         std::memcpy(name, keys.front().name.data(), keys.front().name.size());
         return ready(keys.front()) ? 1 : -1;
     }

@@ -44,6 +44,18 @@ int bio_read(BIO* bio, char* into, int size) {
 int bio_write(BIO* bio, const char* from, int size) {
     auto& session = session_of(bio);
     BIO_clear_retry_flags(bio);
+    if (session.holding) {
+        session.held.append(from, static_cast<std::size_t>(size));
+        return size;
+    }
+    if (session.choked && !session.send_held()) {
+        if (session.inner_error == 0) BIO_set_retry_write(bio);
+        return -1;
+    }
+    if (!session.held.empty()) {
+        session.held.append(from, static_cast<std::size_t>(size));
+        return session.send_held() || session.inner_error == 0 ? size : -1;
+    }
     // Everything it has room for: a short write is no would_block, and only that brings a notice.
     int sent = 0;
     while (sent < size) {
@@ -90,6 +102,22 @@ void Stream::Session::attach(io::Stream& stream) {
     SSL_set_bio(ssl.get(), bio, bio);
 }
 
+bool Stream::Session::send_held() {
+    while (!held.empty()) {
+        const IoResult put = inner->write(held);
+        if (put.status == IoStatus::ok) {
+            held.erase(0, put.bytes);
+            continue;
+        }
+        choked = put.status == IoStatus::would_block;
+        if (!choked) inner_error = put.error;
+        return false;
+    }
+    choked = false;
+    std::string().swap(held);  // Few connections ever need it again.
+    return true;
+}
+
 // ── The stream ───────────────────────────────────────────────────────────────────────────────────────────
 
 Stream::Stream(io::Loop& loop, std::unique_ptr<io::Stream> inner, std::unique_ptr<Session> session, std::shared_ptr<Turnstile> turnstile)
@@ -113,6 +141,7 @@ void Stream::set_handler(io::StreamHandler* handler) {
 
 void Stream::tell_again() noexcept {
     if (stage_ == Stage::handshaking) return on_ready(*inner_, {.readable = true, .writable = true});
+    if (stage_ == Stage::open) send_held();
     if (handler_ != nullptr) handler_->on_ready(*this, {.readable = true, .writable = kept_.empty()});  // `this` may be gone now.
 }
 
@@ -129,7 +158,7 @@ void Stream::on_ready(io::Stream&, io::Readiness ready) noexcept {
         }
         if (stage_ == Stage::handshaking) return;
         ready = {.readable = true, .writable = true};
-    } else if (stage_ == Stage::open && !kept_.empty() && !flush()) {
+    } else if (stage_ == Stage::open && (!kept_.empty() || session_->choked) && !flush()) {
         ready.writable = false;
     }
     if (stage_ == Stage::failed) ready = {.readable = true, .writable = true};
@@ -143,11 +172,19 @@ void Stream::step() noexcept {
 
 void Stream::shake_hands() {
     ERR_clear_error();
+    session_->holding = true;
     const int result = SSL_do_handshake(session_->ssl.get());
+    session_->holding = false;
     if (result == 1) {
         stage_ = Stage::open;
+        // What a server of TLS 1.3 says after the client's last word is but tickets (RFC 8446 §4.6.1).
+        if (turnstile_ && SSL_version(session_->ssl.get()) == TLS1_3_VERSION && !session_->held.empty()) again_.arm(loop_.now() + ticket_rest);
+        else send_held();
         return;
     }
+    // The alert to whom it failed with as well.
+    const bool sent = send_held();
+    if (!sent && stage_ == Stage::failed) return;
     const int why = SSL_get_error(session_->ssl.get(), result);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return;
     const long verified = SSL_get_verify_result(session_->ssl.get());
@@ -158,6 +195,13 @@ void Stream::shake_hands() {
         ERR_clear_error();
         fail_with(EPROTO, fmt::format("certificate verify failed: {}", X509_verify_cert_error_string(verified)));
     } else fail_with(EPROTO, "the handshake failed");
+}
+
+// False while some of what is sealed is not sent, or when that failed.
+bool Stream::send_held() {
+    if (session_->send_held()) return true;
+    if (session_->inner_error != 0) fail_with(session_->inner_error, system_text(session_->inner_error));
+    return false;
 }
 
 void Stream::fail_with(int error, std::string_view otherwise) {
@@ -209,6 +253,7 @@ IoResult Stream::read(std::span<char> into) {
 
 // Sends what is kept; false while some is.
 bool Stream::flush() {
+    if (session_->choked && !send_held()) return false;
     while (!kept_.empty()) {
         ERR_clear_error();
         std::size_t sent = 0;
@@ -219,10 +264,10 @@ bool Stream::flush() {
         }
         kept_.erase(0, sent);
     }
-    if (std::exchange(closing_, false)) {
-        SSL_shutdown(session_->ssl.get());
-        inner_->shutdown_write();
-    }
+    // Said once: a second time it would wait for the other side's.
+    if (closing_ && !session_->choked && (SSL_get_shutdown(session_->ssl.get()) & SSL_SENT_SHUTDOWN) == 0) SSL_shutdown(session_->ssl.get());
+    if (session_->choked) return false;
+    if (std::exchange(closing_, false)) inner_->shutdown_write();
     return true;
 }
 

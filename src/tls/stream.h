@@ -25,6 +25,8 @@ namespace hale::tls {
 class Stream final : public io::SecureStream, private io::StreamHandler, private Waiting {
 public:
     static constexpr std::size_t most_kept = 16 * 1024;  // What one record carries.
+    // Tickets wait so long for an answer that they can go out with: a client that has just shaken hands asks at once.
+    static constexpr Duration ticket_rest = 20ms;
 
     struct Session;  // OpenSSL's side of it.
     // For the contexts: a session that has its side, names and certificates set.
@@ -64,6 +66,7 @@ private:
     void shake_hands();
     void fail_with(int error, std::string_view otherwise);
     bool flush();
+    bool send_held();
     io::IoResult trouble(int result);
 
     std::unique_ptr<io::Stream> inner_;
