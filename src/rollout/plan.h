@@ -1,0 +1,62 @@
+// What a deployment is to bring about, settled before it begins and never changed afterwards: it is stored with the
+// deployment, so that a daemon that was killed goes on by the same plan.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace hale::rollout {
+
+// When a container may be started, as a compose file's depends_on has it.
+enum class Needs : std::uint8_t { started, healthy, completed };
+
+struct Dependency {
+    std::size_t container = 0;  // Its place in Plan::containers.
+    Needs needs = Needs::started;
+    bool operator==(const Dependency&) const = default;
+};
+
+// One container of the candidate, or one target that somebody else runs.
+struct ContainerPlan {
+    std::string name;
+    bool external = false;          // Nothing is created or started: it is only verified.
+    bool one_shot = false;          // Runs to its end; exit 0 is its pass.
+    bool container_health = false;  // Its image has a HEALTHCHECK, and must say healthy.
+    bool direct = true;             // Asked at its own address; false: `check: none` with its reason.
+    bool routed = true;             // Users' requests will come here: the way through the proxy is verified too.
+    std::vector<Dependency> after;
+    bool operator==(const ContainerPlan&) const = default;
+};
+
+// How long each phase may take. Printed when the deployment starts, with their sum (V14).
+struct Deadlines {
+    Duration requested = 10s;  // Pre-flight.
+    Duration pulling = 300s;
+    Duration creating = 30s;
+    Duration starting = 60s;
+    Duration verifying = 60s;
+    Duration switching = 10s;
+    Duration baking = 0s;  // 0: there is none.
+    Duration draining = 30s;
+    Duration retiring = 30s;
+    Duration rolling_back = 60s;
+    bool operator==(const Deadlines&) const = default;
+};
+
+struct Plan {
+    static constexpr std::size_t most_containers = 256;
+
+    std::vector<ContainerPlan> containers;
+    Deadlines deadlines;
+    bool pull = true;       // False: every image is here, or nothing has one.
+    bool has_old = true;    // Something serves now, and is drained and retired.
+    bool retire_old = true;  // False: the old version stays as it is, out of traffic, for an instant way back.
+    bool operator==(const Plan&) const = default;
+};
+
+}  // namespace hale::rollout
