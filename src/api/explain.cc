@@ -132,7 +132,7 @@ std::string passed_text(const config::CheckSpec& check, const catalog::LastProbe
     std::string line;
     if (std::holds_alternative<config::HttpCheck>(check.what)) line = after(fmt::format("answered {}", last.status));
     else if (std::holds_alternative<config::TcpCheck>(check.what) || std::holds_alternative<config::TlsCheck>(check.what)) line = after("connected");
-    else if (check.connects()) line = after("answered as asked");
+    else if (check.connects() || std::holds_alternative<config::DnsCheck>(check.what)) line = after("answered as asked");
     else if (std::holds_alternative<config::ExecCheck>(check.what)) line = after("ended well");
     else if (std::holds_alternative<config::HeartbeatCheck>(check.what)) line = "the last beat came in time";
     else if (std::holds_alternative<config::CompositeCheck>(check.what)) line = "its members are as needed";

@@ -139,6 +139,14 @@ void read_rcode(Reading& reading, const Node& node, DnsCheck& check) {
     check.rcode = static_cast<std::uint8_t>(*code);
 }
 
+void read_dns_server(Reading& reading, const Node& node, CheckDraft& draft) {
+    if (node.is_scalar() && node.text.empty()) return dns(draft).server.reset();
+    auto server = node.is_scalar() ? dns_server(node.text) : fail(Code::invalid, "");
+    if (!server) return reading.refuse(node, fmt::format("\"{}\" is not where a DNS server is", escaped(node.text, 80)));
+    draft.server = &node;
+    dns(draft).server = std::move(*server);
+}
+
 void read_answers(Reading& reading, const Node& node, DnsCheck& check) { reading.texts(node, check.answer, most_dns_answers); }
 
 void read_exec(Reading& reading, const Node& node, CheckDraft& draft) {
@@ -366,6 +374,8 @@ constexpr std::array keys_of_check{
             r.one_of(n, {std::pair{std::string_view("udp"), DnsTransport::udp}, std::pair{std::string_view("tcp"), DnsTransport::tcp}}, dns(d).transport);
         }),
         Section::none, for_dns},
+    Key{"server", Type::address, "\"\"", "ip, name, ip:port, [v6]:port or name:port", "Whom to ask instead of an instance; without a port it is 53.",
+        into<CheckDraft>([](Reading& r, const Node& n, CheckDraft& d) { read_dns_server(r, n, d); }), Section::none, for_dns},
     unsupported("grpc", "Kind: grpc.health.v1."),
     unsupported("docker", "Kind: a container's own health."),
     unsupported("icmp", "Kind: an echo."),

@@ -14,6 +14,7 @@
 
 #include "base/shared_text.h"
 #include "base/time.h"
+#include "config/target.h"
 #include "io/secure.h"
 #include "verdict/policy.h"
 #include "wire/dns.h"
@@ -97,6 +98,7 @@ struct DnsCheck {
     std::uint8_t rcode = 0;              // NOERROR; a condition on [DNS_RCODE] stands in its place.
     std::vector<std::string> answer;     // One of them must be among the records; empty: any answer is as good.
     DnsTransport transport = DnsTransport::udp;
+    std::optional<Target> server;        // Whom to ask; without it the instance itself.
     bool operator==(const DnsCheck&) const = default;
 };
 
@@ -154,7 +156,7 @@ struct CheckSpec {
     std::string question() const;
     std::string_view kind() const;  // "http", "tcp", "exec", "heartbeat", "composite", "none", "tls", "redis" …
     bool probes() const;    // Somebody is asked: all but heartbeat, composite and none.
-    bool connects() const;  // At the instance's address: all that probe but exec.
+    bool connects() const;  // At the instance's address: all that probe but exec, and dns with a server of its own.
     bool through_proxy() const;
 };
 

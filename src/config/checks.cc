@@ -194,6 +194,7 @@ void check_draft(Reading& reading, const Node& node, CheckDraft& draft) {
                         "0, or at least the interval");
     if (draft.placed != nullptr && !draft.placed->text.empty() && draft.port != nullptr)
         problem("port", *draft.port, fmt::format("the port is said twice: by {} and by port", spec.kind()), "one of them");
+    if (draft.server != nullptr && draft.port != nullptr) problem("port", *draft.port, "the port is said twice: by server and by port", "one of them");
     if (spec.through_proxy()) {
         if (draft.scope != nullptr && spec.scope == CheckScope::instance)
             problem("scope", *draft.scope, "a check via: proxy can't tell which instance answers", "scope: service, or nothing");

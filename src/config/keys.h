@@ -133,6 +133,7 @@ struct CheckDraft {
     const Node* every = nullptr;
     const Node* scope = nullptr;
     const Node* via = nullptr;
+    const Node* server = nullptr;
     bool insecure = false;
 };
 

@@ -55,7 +55,7 @@ const std::map<std::string, std::string>& others() {
         {"expect", "[\"[CONNECTED] == true\"]"}, {"send", "s"}, {"expect_bytes", "e"}, {"user", "u"},
         {"tls", "\":9\""}, {"redis", "\":9\""}, {"postgres", "\":9\""}, {"smtp", "\":9\""}, {"dns", "b.example"}, {"username", "u"}, {"password", "env:PASSWORD"},
         {"redis/role", "replica"}, {"postgres/role", "standby"}, {"over_tls", "true"}, {"database", "d"}, {"query", "SELECT 2"}, {"tls_mode", "require"},
-        {"starttls", "required"}, {"record", "MX"}, {"rcode", "NXDOMAIN"}, {"answer", "[\"10.0.0.7\"]"}, {"transport", "tcp"},
+        {"starttls", "required"}, {"record", "MX"}, {"rcode", "NXDOMAIN"}, {"answer", "[\"10.0.0.7\"]"}, {"transport", "tcp"}, {"server", "10.0.0.53"},
         {"heartbeat.every", "2h"}, {"heartbeat.grace", "9m"}, {"heartbeat.token", "env:TOKEN"},
         {"composite.of", "[other, third]"}, {"composite.advisory", "[other]"}, {"composite.need", "any"}, {"composite.run", "sequence"}, {"composite.caller_timeout", "9m"},
         {"m_of_n.m", "2"}, {"m_of_n.n", "9"}, {"m_of_n.missing", "breaching"},

@@ -299,7 +299,6 @@ TEST(Load, ObjectsFromTheApiTakeTheSameWay) {
     EXPECT_FALSE(load_route(R"({"host":"b.example"})", document));
 }
 
-// Whatever is shown may be posted again and means the same.
 TEST(Load, ADnsServerIsAskedAtItsUsualPort) {
     const Document document = must_load(R"y(services:
   names: {instances: ["10.0.0.53", "ns.example", "[::1]", "10.0.0.54:5353"], check: {dns: example.org}}
@@ -325,6 +324,29 @@ TEST(Load, ADnsServerIsAskedAtItsUsualPort) {
     }
 }
 
+// A dns check that names its server needs no instance: the service is its own, as with heartbeats.
+TEST(Load, ADnsCheckWithItsServerHasAnImplicitInstance) {
+    struct Case { std::string said, host; std::uint16_t port; };
+    for (const Case& one : {Case{"10.0.0.53", "", 53}, {"10.0.0.53:5353", "", 5353}, {"ns.example", "ns.example", 53}, {"ns.example:5353", "ns.example", 5353}, {"[::1]", "", 53}}) {
+        const Document document = must_load(fmt::format("services:\n  names: {{check: {{dns: example.org, server: \"{}\"}}}}\n", one.said));
+        const ServiceSpec& names = service(document, "names");
+        ASSERT_EQ(names.instances.size(), 1u) << one.said;
+        EXPECT_TRUE(is_implicit(names.instances[0]));
+        EXPECT_FALSE(names.checks->front()->connects());
+        const auto& server = std::get<DnsCheck>(names.checks->front()->what).server;
+        ASSERT_TRUE(server);
+        EXPECT_EQ(server->host, one.host);
+        EXPECT_EQ(server->port, one.port);
+        EXPECT_EQ(server->declared, one.said);
+    }
+    for (const std::string_view wrong : {"https://ns.example", "unix:/run/x", "a b", "ns.example:0"}) {
+        const auto loaded = load_document({.source = "hale.yml", .texts = {{"hale.yml", fmt::format("services: {{names: {{check: {{dns: example.org, server: \"{}\"}}}}}}\n", wrong)}}});
+        ASSERT_FALSE(loaded) << wrong;
+        EXPECT_NE(text(loaded.error()).find("is not where a DNS server is"), std::string::npos) << text(loaded.error());
+    }
+}
+
+// Whatever is shown may be posted again and means the same.
 TEST(Load, WhatIsShownCanBePosted) {
     const Document document = must_load(std::string(example));
     for (const ServiceSpec& spec : document.services) {

@@ -94,6 +94,7 @@ const std::vector<Observer>& observers() {
         {"src/probe/conversations_test.cc", "PostgresProbe, OverTls", {"tls_mode"}},
         {"src/probe/conversations_test.cc", "TlsProbe, TellsHowLongTheCertificateHolds", {"tls"}},
         {"src/probe/conversations_test.cc", "DnsProbe, OverUdp", {"dns", "record", "rcode", "answer"}},
+        {"src/probe/conversations_test.cc", "DnsProbe, AsksTheServerThatIsNamed", {"server"}},
         {"src/probe/conversations_test.cc", "DnsProbe, OverTcpAndWhatDoesNotFitUdp", {"transport"}},
         {"src/probe/through_proxy_test.cc", "ThroughProxy, ReasonTellsWhichOfTheTwoKnowsNoSuchPath", {"via"}},
         {"src/verdict/judge_test.cc", "Judge, AgreesWithTheDefinitionOnEveryShortHistory", {"rise", "fall"}},

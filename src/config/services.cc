@@ -15,7 +15,6 @@ namespace hale::config {
 namespace {
 
 constexpr std::size_t max_routes_per_service = 10'000;
-constexpr std::uint16_t dns_port = 53;
 
 bool is_host(std::string_view host) {
     if (host == "*") return true;
@@ -217,10 +216,7 @@ bool read_instance(Reading& reading, const Node& node, const CheckList& checks, 
     constexpr std::string_view allowed = "ip:port, [v6]:port, name:port, http(s)://name[:port], unix:/path";
     auto target = Target::parse(address->text);
     if (!target && asked_by_dns_alone(checks)) {
-        if (auto at_usual_port = Target::parse(fmt::format("{}:{}", address->text, dns_port))) {
-            target = std::move(at_usual_port);
-            target->declared = address->text;
-        }
+        if (auto at_usual_port = dns_server(address->text)) target = std::move(at_usual_port);
     }
     if (!target) {
         // The sentence of Target names the address and what is allowed; the latter has its own place here.

@@ -69,11 +69,13 @@ Json postgres_json(const PostgresCheck& check) {
 }
 
 Json dns_json(const DnsCheck& check) {
-    return {{"dns", check.name},
+    Json out = {{"dns", check.name},
             {"record", wire::dns_type_name(check.record)},
             {"rcode", wire::dns_rcode_name(check.rcode)},
             {"answer", check.answer},
             {"transport", check.transport == DnsTransport::tcp ? "tcp" : "udp"}};
+    if (check.server) out["server"] = check.server->declared.view();
+    return out;
 }
 
 Json composite_json(const CompositeCheck& check) {

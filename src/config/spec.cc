@@ -88,6 +88,20 @@ Result<Target> Target::parse(std::string_view text) {
     return target;
 }
 
+Result<Target> dns_server(std::string_view text) {
+    constexpr std::uint16_t usual_port = 53;
+    auto target = Target::parse(text);
+    if (!target) {
+        auto at_usual_port = Target::parse(fmt::format("{}:{}", text, usual_port));
+        if (!at_usual_port) return target;
+        target = std::move(at_usual_port);
+        target->declared = text;
+    }
+    if (target->url || (target->literal && target->literal->is_unix()))
+        return fail(Code::invalid, fmt::format("address \"{}\": not where a DNS server is", escaped(text)));
+    return target;
+}
+
 std::string Target::authority() const {
     if (literal && literal->is_unix()) return "localhost";
     std::string name = literal ? literal->ip.text() : host.str();
@@ -124,7 +138,10 @@ bool CheckSpec::probes() const {
     return !std::holds_alternative<HeartbeatCheck>(what) && !std::holds_alternative<CompositeCheck>(what) && !std::holds_alternative<Unchecked>(what);
 }
 
-bool CheckSpec::connects() const { return probes() && !std::holds_alternative<ExecCheck>(what); }
+bool CheckSpec::connects() const {
+    const auto* dns = std::get_if<DnsCheck>(&what);
+    return probes() && !std::holds_alternative<ExecCheck>(what) && !(dns != nullptr && dns->server);
+}
 
 bool CheckSpec::through_proxy() const {
     const auto* http = std::get_if<HttpCheck>(&what);
@@ -154,6 +171,7 @@ std::string CheckSpec::question() const {
         add(fmt::format("{} {}", std::to_underlying(smtp->starttls), smtp->over_tls));
     } else if (const auto* dns = std::get_if<DnsCheck>(&what)) {
         add(dns->name);
+        if (dns->server) add(fmt::format("at {}", dns->server->declared.view()));
         for (const auto& answer : dns->answer) add(answer);
         add(fmt::format("{} {} {}", std::to_underlying(dns->record), dns->rcode, std::to_underlying(dns->transport)));
     } else if (const auto* exec = std::get_if<ExecCheck>(&what)) {

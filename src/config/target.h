@@ -30,4 +30,7 @@ struct Target {
     bool operator==(const Target&) const = default;
 };
 
+// Of a DNS server: "10.0.0.53", "ns.example:5353". Without a port it is 53.
+Result<Target> dns_server(std::string_view text);
+
 }  // namespace hale::config

@@ -613,6 +613,27 @@ TEST(DnsProbe, OverUdp) {
     EXPECT_EQ(w.bench.leaks(), "");
 }
 
+// Wherever the instance is, and where there is none.
+TEST(DnsProbe, AsksTheServerThatIsNamed) {
+    DnsWorld w;
+    w.bench.names.set("ns.example", {"10.0.0.5"});
+    verdict::RowId row = 0;
+    for (const std::string_view server : {"10.0.0.5:7", "ns.example:7"})
+        for (const bool placed : {true, false}) {
+            auto spec = Bench::http();
+            spec->what = config::DnsCheck{.name = "example.org", .server = *config::dns_server(server)};
+            spec->expect.reset();
+            auto assignment = w.bench.assignment(row, "10.0.0.99:1", {spec});
+            if (!placed) assignment.target = {};
+            w.bench.assign(std::move(assignment));
+            const auto answers = w.bench.probe_now(row++);
+            ASSERT_EQ(answers.size(), 1u);
+            expect_pass(answers[0].observation, fmt::format("dns example.org A at {}", server));
+        }
+    EXPECT_GE(w.asked, 4);
+    EXPECT_EQ(w.bench.leaks(), "");
+}
+
 TEST(DnsProbe, OtherThanAnAnswer) {
     DnsWorld w;
     const config::DnsCheck check{.name = "example.org"};

@@ -17,6 +17,8 @@ SocketAddress Destination::address() const {
 }
 
 Destination Destination::for_check(const config::CheckSpec& spec) const {
+    if (const auto* dns = std::get_if<config::DnsCheck>(&spec.what); dns != nullptr && dns->server)
+        return destination_of(*dns->server, dns->server->literal, "", trusted);
     Destination out = *this;
     if (spec.port && !is_unix()) out.port = *spec.port;
     return out;

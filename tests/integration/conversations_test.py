@@ -100,16 +100,17 @@ class Peers:
 class Conversations(Case):
     def ask(self, rows):
         """Every row (name, address, check, exit code, words of the sentence) on demand and by schedule, beside the others."""
-        services = {name: {"instances": [address], "check": check} for name, address, check, _, _ in rows}
+        services = {name: {"instances": [address], "check": check} if address else {"check": check} for name, address, check, _, _ in rows}
         self.site.start("services: " + json.dumps(services) + "\n")
-        for name, _, _, code, words in rows:
+        for name, address, _, code, words in rows:
+            instance = f"{name}-1" if address else name
             with self.subTest(name):
                 ran = self.site.cli("check", name)
                 self.assertEqual(ran.returncode, code, ran.stdout + ran.stderr)
                 self.assertIn(words, ran.stdout)
-                self.site.wait_state(f"{name}-1", STATES[code], 60)
+                self.site.wait_state(instance, STATES[code], 60)
                 if code != 0:
-                    reason = self.site.verdict(f"{name}-1")["reason"]["text"]
+                    reason = self.site.verdict(instance)["reason"]["text"]
                     self.assertIn(words, reason)
         listed = self.site.cli("list").stdout
         for name, _, _, code, _ in rows:
@@ -186,6 +187,9 @@ class Conversations(Case):
                 ("other", server, {"dns": "db.example.test", "answer": ["10.0.0.1"]}, 2, "answered 10.0.0.7, and 10.0.0.1 is asked for"),
                 ("empty", server, {"dns": "db.example.test", "record": "AAAA"}, 2, "answered NOERROR without a record of type AAAA"),
                 ("refused", refusing, {"dns": "db.example.test"}, 2, "nobody listens there"),
+                ("alone", None, {"dns": "db.example.test", "server": server}, 0, f"dns db.example.test A at {server}: NOERROR, 10.0.0.7 in "),
+                ("alone-lost", None, {"dns": "nope.example.test", "server": server}, 2, "answered NXDOMAIN, and NOERROR is asked for"),
+                ("elsewhere", refusing, {"dns": "db.example.test", "server": server}, 0, "10.0.0.7"),
             ])
 
     def test_a_mail_server(self):
