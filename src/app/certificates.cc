@@ -1,5 +1,7 @@
 #include "app/certificates.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -47,8 +49,25 @@ void Certificates::set_files(const std::vector<config::CertificateFile>& files) 
         if (credentials) read.push_back({file.chain, std::move(*credentials)});
         else log(LogLevel::error, credentials.error().text);
     }
+    keep_what_is_needed(read);
     files_ = std::move(read);
     hand_out();
+}
+
+// Renewed by a certificate for somebody else's name, its host would be shown a made-up one.
+void Certificates::keep_what_is_needed(std::vector<Known>& read) const {
+    if (!snapshot_) return;
+    for (const Known& old : files_) {
+        const auto renewed = std::ranges::find(read, old.source, &Known::source);
+        if (renewed == read.end()) continue;  // Taken out of the configuration: that is meant.
+        for (const catalog::Route& route : snapshot_->table.all()) {
+            const auto names_it = [&](const Known& one) { return one.credentials->covers(route.host); };
+            if (!names_it(old) || std::ranges::any_of(read, names_it)) continue;
+            log(LogLevel::error, fmt::format("{}: the certificate in it is not for {}, as the one before was: that one is kept", old.source, route.host));
+            renewed->credentials = old.credentials;
+            break;
+        }
+    }
 }
 
 void Certificates::set_issued(const std::string& host, tls::CredentialsPtr credentials) {

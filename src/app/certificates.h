@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/wiring.h"
+#include "catalog/routing.h"
 #include "config/document.h"
 #include "config/load.h"
 #include "io/loop.h"
@@ -38,7 +39,10 @@ public:
 
     // Before traffic: ticket keys are made and handed out.
     void start();
+    // A file that no longer names a routed host which it named before, and no other file does, is refused: the one before
+    // it is kept, and the log says which file and which host.
     void set_files(const std::vector<config::CertificateFile>& files);
+    void published(const catalog::Snapshot& snapshot) { snapshot_ = snapshot; }
     // From an authority, for a host; null takes it away.
     void set_issued(const std::string& host, tls::CredentialsPtr credentials);
     bool file_covers(std::string_view host) const;
@@ -48,6 +52,7 @@ public:
     std::vector<Known> all() const;
 
 private:
+    void keep_what_is_needed(std::vector<Known>& read) const;
     void hand_out();
     void rotate() noexcept;
 
@@ -56,6 +61,7 @@ private:
     std::vector<Known> files_;
     std::map<std::string, tls::CredentialsPtr, std::less<>> issued_;
     std::vector<tls::TicketKey> keys_;
+    catalog::Snapshot snapshot_;
     io::Timer rotation_;
     std::function<void()> changed_ = [] {};
 };

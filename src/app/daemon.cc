@@ -190,6 +190,7 @@ Result<> Daemon::start_threads() {
     endings_ = std::make_unique<Endings>(control_loop, *certificates_, [this](catalog::EndingCertificates ending) { control_->set_ending_certificates(std::move(ending)); });
     certificates_->when_changed([this] { endings_->changed(); });
     worker_wires_->when_published([this](const catalog::Snapshot& snapshot) {
+        certificates_->published(snapshot);
         issuing_->published(snapshot);
         endings_->published(snapshot);
     });

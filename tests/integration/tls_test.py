@@ -239,11 +239,20 @@ class Tls(Case):
                     wait_for(lambda: shown() != serial, "a good pair to be shown", 20)
                     serial = shown()
                     self.assertTrue(site.api("/api/v1/config")[1]["reload"]["ok"])
-            # One for another name is a good one, and shown to whoever asks for that name; what it does to the host is told.
-            self.assertNotIn("made-up certificate", site.log_text())
+            # A good one for another name is of no use to the host that it was for.
             put(authority.issue("made/wrong", ["elsewhere.test"]))
-            wait_for(lambda: "web.test is served over TLS with a made-up certificate" in site.log_text(), "a warning", 20)
-            self.assertIn("Hale placeholder", s_client(site.where["https"], "-servername", "web.test"))
+            wait_for(lambda: f"{chain}: the certificate in it is not for web.test, as the one before was: that one is kept" in site.log_text(), "a refusal", 20)
+            self.assertEqual(shown(), serial)
+            put(authority.issue("made/both", ["elsewhere.test", "web.test"]))
+            wait_for(lambda: shown() != serial, "a good pair to be shown", 20)
+            # A host that no file was ever for is told of.
+            self.assertNotIn("web.test is served over TLS with a made-up certificate", site.log_text())
+            with open(site.config_path) as current:
+                whole = current.read()
+            self.write(site, whole.replace("hosts: [web.test]", "hosts: [web.test, new.test]"))
+            self.assertEqual(site.cli("config", "reload").returncode, 0)
+            wait_for(lambda: "new.test is served over TLS with a made-up certificate" in site.log_text(), "a warning", 20)
+            self.assertIn("Hale placeholder", s_client(site.where["https"], "-servername", "new.test"))
 
     def test_renewed_files_are_shown_without_being_asked_to(self):
         with self.site() as site:
