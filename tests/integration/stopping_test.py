@@ -44,6 +44,19 @@ class Stopping(Case):
         self.assertGreaterEqual(took, at_least)
         self.assertLess(took, at_most)
 
+    def is_told(self, kept):
+        kept.request("GET", "/up", headers={"Host": "web.test"})
+        answer = kept.getresponse()
+        self.assertEqual((answer.status, answer.read()[:2]), (200, b"up"))
+        return answer.getheader("Connection") == "close"
+
+    def is_refused(self, site):
+        try:
+            request(site.where["http"], path="/up", headers={"Host": "web.test"})
+        except OSError:
+            return True
+        return False
+
     def test_v20_what_is_under_way_finishes_and_kept_connections_are_told(self):
         with Site() as site:
             thread, out = self.begin(site, "30s", 3)
@@ -56,13 +69,11 @@ class Stopping(Case):
             began = time.monotonic()
             site.daemon.send_signal(signal.SIGTERM)
             wait_for(lambda: "stopping:" in site.log_text(), "it to begin to stop", 10)
+            # Each worker takes the word in a turn of its own: until then it answers as ever.
             for one in kept:
-                one.request("GET", "/up", headers={"Host": "web.test"})
-                answer = one.getresponse()
-                self.assertEqual((answer.status, answer.getheader("Connection"), answer.read()[:2]), (200, "close", b"up"))
+                wait_for(lambda one=one: self.is_told(one), "a kept connection to be told", 10)
                 one.close()
-            with self.assertRaises(OSError):
-                request(site.where["http"], path="/up", headers={"Host": "web.test"})
+            wait_for(lambda: self.is_refused(site), "new connections to be refused", 10)
             thread.join()
             self.assertEqual(out, {"lines": 30, "whole": True})
             self.ends(site, 1, 20, began)
