@@ -100,9 +100,10 @@ private:
             say("warning", "admin_everywhere", "listen.admin", "the admin listener is open on every address of this machine");
         if (!settings.http && !settings.https && std::ranges::any_of(desk_.view.routes(), [](const auto&) { return true; }))
             say("warning", "no_traffic_listener", "listen.http", "there are routes, but no traffic listener is opened");
-        const bool any_tls = std::ranges::any_of(document->services, [](const auto& service) { return service.tls != nullptr; });
+        const bool any_tls = std::ranges::any_of(document->services, [](const auto& service) { return service.tls != nullptr; }) ||
+                             std::ranges::any_of(document->routes, [](const auto& route) { return route.tls.tls != nullptr; });
         if (any_tls && !settings.https)
-            say("warning", "no_https_listener", "listen.https", "services ask for tls, but no listener with TLS is opened: they are served without, as if a proxy before Hale had it");
+            say("warning", "no_https_listener", "listen.https", "routes ask for tls, but no listener with TLS is opened: they are served without, as if a proxy before Hale had it");
         for (const auto& layer : settings.targets_allow)
             if (layer.bits == 0) say("warning", "targets_allow_all", "targets.allow", "operators may add any target");
     }

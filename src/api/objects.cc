@@ -145,8 +145,6 @@ void add_route(Desk& desk, const CallPtr& call) {
         fresh = service->service;
         change.service = catalog::PutApiService{std::move(service->service), std::move(service->routes), std::move(json)};
     }
-    if (tls && present != nullptr && (!present->facts->spec || !present->facts->spec->tls))
-        return answer_error(call, Error{Code::conflict, fmt::format("service \"{}\" is there and says nothing of tls: its owner says it, in the file or by PUT /api/v1/services/{}", name, name)});
     config::ServiceSpec grown = present != nullptr && present->facts->spec ? *present->facts->spec : fresh;
     for (const auto& target : targets) {
         const bool listed = std::ranges::any_of(grown.instances, [&](const auto& instance) { return instance.target.declared == target; });
@@ -158,18 +156,18 @@ void add_route(Desk& desk, const CallPtr& call) {
         grown.instances.push_back(*instance);
         change.instances.push_back({name, std::move(*instance), std::move(json)});
     }
+    auto route = config::load_route(fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", json_quoted(host), json_quoted(path), strip, json_quoted(name), json_quoted(project)),
+                                    document(desk));
+    if (!route) return answer_problems(call, route.error());
     // What is not said of a route that is there stays as it is.
     const auto& routes = desk.view.routes();
-    const auto plain = config::load_route(fmt::format(R"({{"host":{},"path":{},"service":{}}})", json_quoted(host), json_quoted(path), json_quoted(name)), document(desk));
-    if (!plain) return answer_problems(call, plain.error());
-    const auto old = std::ranges::find_if(routes, [&](const auto& one) { return one.spec.id == plain->id; });
-    if (old != routes.end()) {
-        if (!body.has("project")) project = old->spec.project;
-        if (!body.has("strip")) strip = old->spec.strip;
+    if (const auto old = std::ranges::find(routes, route->id, [](const auto& one) -> const std::string& { return one.spec.id; }); old != routes.end()) {
+        if (!body.has("project")) route->project = old->spec.project;
+        if (!body.has("strip")) route->strip = old->spec.strip;
+        route->tls = old->spec.tls;
     }
-    std::string json = fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", json_quoted(host), json_quoted(path), strip, json_quoted(name), json_quoted(project));
-    auto route = config::load_route(json, document(desk));
-    if (!route) return answer_problems(call, route.error());
+    if (body.has("tls") && (route->tls.or_else(grown.tls) != nullptr) != tls) route->tls = {true, tls ? std::make_shared<const config::RouteTls>() : nullptr};
+    std::string json = config::to_json(*route);
     MutationPlan plan{.object = route->id, .detail = json, .status = 201};
     plan.members = [name, spec = *route](JsonWriter& out) { out.text("route", spec.id).text("service", name).text("host", spec.host).text("path", spec.path); };
     change.route = {std::move(*route), std::move(json)};

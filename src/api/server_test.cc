@@ -469,6 +469,27 @@ TEST_F(Api, AddingARouteAgainKeepsWhatIsNotSaid) {
     EXPECT_FALSE(said.spec.strip);
 }
 
+// A host can get TLS where its service, whoever owns it, says nothing of that, and keeps what it was told.
+TEST_F(Api, AddingARouteSaysItsOwnTls) {
+    const config::SaidTls pinned{true, std::make_shared<const config::RouteTls>(config::RouteTls{.redirect = 301})};
+    auto routes = std::make_shared<std::vector<catalog::RouteFacts>>();
+    routes->push_back({{.id = config::route_id("old.example", "/"), .host = "old.example", .service = "web", .tls = pinned}, 77});
+    d.put(catalog::RoutesPut{routes});
+    const auto route = [&](std::string_view host, std::string_view service, std::string_view more) {
+        EXPECT_EQ(d.ask("POST", "/api/v1/routes:add", "admin", fmt::format(R"({{"host":"{}","service":"{}","targets":["10.0.0.9:80"]{}}})", host, service, more)).status, 201);
+        const auto& put = std::get<catalog::AddRoute>(d.backend.mutations.back().change).route;
+        const auto stored = config::load_route(put.json, config::Document{});
+        EXPECT_TRUE(stored && stored->tls == put.spec.tls) << put.json;
+        return put.spec.tls;
+    };
+    EXPECT_EQ(route("new.example", "web", ""), config::SaidTls{});
+    EXPECT_EQ(route("new.example", "web", R"(,"tls":true)"), (config::SaidTls{true, std::make_shared<const config::RouteTls>()}));
+    EXPECT_EQ(route("old.example", "web", ""), pinned);
+    EXPECT_EQ(route("old.example", "web", R"(,"tls":true)"), pinned);
+    EXPECT_EQ(route("old.example", "web", R"(,"tls":false)"), (config::SaidTls{true, nullptr}));
+    EXPECT_EQ(route("fresh.example", "fresh", R"(,"tls":true)"), config::SaidTls{}) << "the service that is made says it";
+}
+
 // Every instance is asked, in whatever order one of them is dead.
 TEST_F(Api, AProbedServiceIsAsItsWorstInstance) {
     const auto answered = [&](std::string_view check, verdict::Outcome outcome) {

@@ -31,7 +31,7 @@ acme::ChallengeKind kind_of(config::AcmeChallenge challenge) {
 std::vector<std::string> certified_hosts(const catalog::RoutingSnapshot& snapshot, bool wildcards) {
     std::vector<std::string> hosts;
     for (const catalog::Route& route : snapshot.table.all()) {
-        if (!route.service->tls || route.host == "*") continue;
+        if (!route.tls || route.host == "*") continue;
         const std::string host(route.host);
         const bool wildcard = host.starts_with("*.");
         // Whether a name is one of its own only the authority can say; an address is none.

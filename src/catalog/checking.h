@@ -35,6 +35,14 @@ struct LastKnown {
     Duration age{};  // Of the evidence, at the restore.
 };
 
+// How users come to a service, by its first route for a host of its own.
+struct Entrance {
+    std::string host;      // Checks send it as Host unless they say their own; empty: the target's authority.
+    std::string stripped;  // What the route takes off the path.
+    bool tls = false;      // Users speak TLS.
+    bool operator==(const Entrance&) const = default;
+};
+
 // An instance given to a checker. Assigning a row again with the same generation replaces its checks: equal
 // questions keep timers, counters and connections; a changed question keeps the verdict flagged `checking`.
 struct Assignment {
@@ -49,10 +57,7 @@ struct Assignment {
     config::Target target;
     // Set for routed instances: the very address that is routed. Not set: resolved per fresh connection.
     std::optional<SocketAddress> address;
-    std::string host;  // Host to send unless the check says its own; empty: the target's authority.
-    // For checks that go through Hale's own listener: what was taken off the path on the way, and whether users speak TLS.
-    std::string stripped;
-    bool clients_use_tls = false;
+    Entrance entrance;
     bool file_owned = true;  // Targets from the API may not reach link-local and the like.
     std::shared_ptr<const config::CheckList> checks;  // Instance scope and, on an implicit instance, service scope.
     std::optional<LastKnown> last_known;

@@ -79,8 +79,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     // Overrides and drains before instances, so that every instance is first told with them.
     for (const auto& name : declared_.service_names()) {
         const auto spec = declared_.merged(name);
-        membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name), true, {},
-                         declared_.check_stripped(name)}, at, effects);
+        membership_.put({spec, declared_.entrance(name), declared_.routed(name), declared_.service_revision(name)}, at, effects);
     }
     membership_.spread_restored(effects);
     for (const auto& stored : restored.overrides) {
@@ -261,8 +260,8 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
     for (const auto& [name, spec] : redeclared.services) {
         if (!spec) membership_.remove(name, at, effects);
         // An unchanged service of a new document is put too: its specs live in the document that goes away.
-        else membership_.put({spec, declared_.check_host(name), declared_.routed(name), declared_.service_revision(name),
-                              redeclared.changed.contains(name), declared_.check_revisions(name), declared_.check_stripped(name)},
+        else membership_.put({spec, declared_.entrance(name), declared_.routed(name), declared_.service_revision(name),
+                              redeclared.changed.contains(name), declared_.check_revisions(name)},
                              at, effects);
     }
     if (const auto* put = std::get_if<PutApiInstance>(&change))

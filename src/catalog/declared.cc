@@ -176,16 +176,13 @@ std::shared_ptr<const config::ServiceSpec> Declared::merged(std::string_view nam
     return all_.merged(name);
 }
 
-std::string Declared::check_host(std::string_view service) const {
-    for (const auto* route : all_.routes_of(service))
-        if (!route->host.starts_with('*')) return route->host;
-    return "";
-}
-
-std::string Declared::check_stripped(std::string_view service) const {
-    for (const auto* route : all_.routes_of(service))
-        if (!route->host.starts_with('*')) return route->strip ? route->path : "";
-    return "";
+Entrance Declared::entrance(std::string_view service) const {
+    for (const auto* route : all_.routes_of(service)) {
+        if (route->host.starts_with('*')) continue;
+        const auto whole = all_.base(service);
+        return {route->host, route->strip ? route->path : "", whole && route->tls.or_else(whole->tls) != nullptr};
+    }
+    return {};
 }
 
 std::uint64_t Declared::revision_of(const Change& change) const {
@@ -219,7 +216,7 @@ CheckRevisions Declared::check_revisions(std::string_view service) const {
 }
 
 Declared::Face Declared::face(const std::string& service) const {
-    Face out{merged(service), check_host(service), {}};
+    Face out{merged(service), entrance(service), {}};
     for (const auto* route : all_.routes_of(service)) out.routes.push_back(*route);
     return out;
 }
@@ -244,7 +241,7 @@ Result<Redeclared> Declared::plan(const Change& change, std::uint64_t revision) 
         const bool routes = before.routes != now.routes;
         out.routes = out.routes || routes;
         if (!before.spec && !now.spec) continue;
-        if (!before.spec || !now.spec || config::diff(*before.spec, *now.spec) || before.host != now.host ||
+        if (!before.spec || !now.spec || config::diff(*before.spec, *now.spec) || before.entrance != now.entrance ||
             before.routes.empty() != now.routes.empty())
             out.changed.insert(name);
         out.services[name] = std::move(now.spec);

@@ -55,10 +55,7 @@ public:
     std::shared_ptr<const config::ServiceSpec> merged(std::string_view service) const;
     std::set<std::string> service_names() const { return all_.service_names(); }
     std::vector<RouteFacts> routes() const { return all_.all_routes(); }
-    // The Host that checks of this service send: its first exact host's; empty when it has none.
-    std::string check_host(std::string_view service) const;
-    // What its route takes off the path; empty where it takes nothing.
-    std::string check_stripped(std::string_view service) const;
+    Entrance entrance(std::string_view service) const;
     bool routed(std::string_view service) const { return !all_.routes_of(service).empty(); }
     const std::shared_ptr<const config::Document>& document() const { return all_.file().document; }
     const std::vector<std::string>& shadowed() const { return shadowed_; }
@@ -79,7 +76,7 @@ private:
     // Of a service that is touched, before the change and after it.
     struct Face {
         std::shared_ptr<const config::ServiceSpec> spec;
-        std::string host;
+        Entrance entrance;
         std::vector<config::RouteSpec> routes;
     };
     Face face(const std::string& service) const;

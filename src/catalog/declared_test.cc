@@ -96,13 +96,29 @@ TEST(Declared, TheApiAddsInstancesAndRoutesToAFilesServiceAndTheyOutliveAReload)
     EXPECT_NE(desk.apply(RemoveApiInstance{"web", "a"}), "") << "the file's";
 }
 
+TEST(Declared, AServiceChangesWithTheWayUsersComeToIt) {
+    const auto routed = [](std::string_view more) {
+        return fmt::format("services:\n  web: {{routes: [{{host: web.example, path: /api{}}}], check: {{http: /up}}, instances: [\"10.0.0.1:80\"]}}\n", more);
+    };
+    Desk desk(routed(""));
+    for (const auto& [more, entrance] : std::vector<std::pair<std::string, Entrance>>{{", strip: true", {"web.example", "/api", false}},
+                                                                                     {", strip: true, tls: true", {"web.example", "/api", true}},
+                                                                                     {", tls: {redirect: none}", {"web.example", "", true}}}) {
+        EXPECT_EQ(desk.apply(ApplyDocument{document(routed(more))}), "");
+        EXPECT_EQ(desk.last.changed, std::set<std::string>{"web"}) << more;
+        EXPECT_EQ(desk.declared.entrance("web"), entrance) << more;
+    }
+    EXPECT_EQ(desk.apply(ApplyDocument{document(routed(", tls: {redirect: 301}"))}), "");
+    EXPECT_TRUE(desk.last.changed.empty()) << "users come as before";
+}
+
 TEST(Declared, AnApiServiceGoesWithAllThatHangsOnIt) {
     Desk desk(nothing);
     EXPECT_EQ(desk.apply(desk.service("app", R"({"hosts": ["app.example"], "check": {"http": "/up"}, "instances": ["10.0.0.1:80"]})")), "");
     EXPECT_EQ(desk.last.id, "app");
     EXPECT_EQ(desk.apply(desk.instance("app", R"({"name": "b", "address": "10.0.0.2:80"})")), "");
     EXPECT_EQ(desk.apply(desk.route(R"({"host": "b.example", "service": "app"})")), "");
-    EXPECT_EQ(desk.declared.check_host("app"), "app.example");
+    EXPECT_EQ(desk.declared.entrance("app").host, "app.example");
     const auto why = desk.apply(ApplyDocument{document("services:\n  app: {check: {http: /up}, instances: [\"10.0.0.7:80\"]}\n")});
     EXPECT_NE(why.find("owned by the API"), std::string::npos) << why;
     EXPECT_EQ(desk.apply(RemoveApiService{"app"}), "");

@@ -78,9 +78,9 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     const auto before = std::exchange(service.spec, std::move(what.spec));
     const auto& specs = service.spec->instances;
     const bool same_checks = before && config::same(*before->checks, *service.spec->checks);
-    const bool host_changed = std::exchange(service.host, what.host) != what.host;
-    const bool entrance_changed = service.stripped != what.stripped || (before && (before->tls == nullptr) != (service.spec->tls == nullptr));
-    service.stripped = std::move(what.stripped);
+    const bool host_changed = service.entrance.host != what.entrance.host;
+    const bool entrance_changed = service.entrance != what.entrance;
+    service.entrance = std::move(what.entrance);
     const bool routed_changed = std::exchange(service.routed, what.routed) != what.routed;
     const bool scoped = judged_apart(*service.spec);
     const bool scope_moved = before && judged_apart(*before) != scoped;
@@ -177,7 +177,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
         const auto was = service.scope->spec->target;
         service.scope->spec = specs.empty() ? std::make_shared<const config::InstanceSpec>() : within(service.spec, 0);
         service.scope->current.address = service.scope->spec->target.literal;
-        if (before && (scope_checks_changed || host_changed || entrance_changed || was != service.scope->spec->target)) assign(*service.scope, service.scope->current, at, effects);
+        if (before && (scope_checks_changed || entrance_changed || was != service.scope->spec->target)) assign(*service.scope, service.scope->current, at, effects);
     } else if (service.scope) {
         end_scope(service, effects);
     }
@@ -336,9 +336,7 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     to.target = instance.spec->target;
     if (service.routed || generation.address) to.address = generation.address;
     if (!service.routed && !instance.each && needs_lookup(*instance.spec)) to.address.reset();
-    to.host = service.host;
-    to.stripped = service.stripped;
-    to.clients_use_tls = service.spec->tls != nullptr;
+    to.entrance = service.entrance;
     to.file_owned = instance.spec->owner == config::Owner::file;
     to.checks = carried(instance);
     to.last_known = std::move(last_known);

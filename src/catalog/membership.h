@@ -64,16 +64,15 @@ public:
     static void spread_restored(Effects& effects);
 
     // Makes the service what `spec` says: instances that kept their identity keep id, row and verdict.
-    // `host`: what health checks send as Host (the first route's), empty when not routed. Not `changed`: the same
+    // Not `changed`: the same
     // words in another document; nothing is published for it.
     struct Put {
         std::shared_ptr<const config::ServiceSpec> spec;
-        std::string host;
+        Entrance entrance;
         bool routed = false;
         std::uint64_t revision = 0;
         bool changed = true;
         CheckRevisions check_revisions = {};
-        std::string stripped = {};  // By that route, off the path.
     };
     void put(Put what, Moment at, Effects& effects);
     void remove(std::string_view service, Moment at, Effects& effects);

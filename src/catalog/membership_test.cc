@@ -12,10 +12,24 @@ namespace hale::catalog {
 namespace {
 
 struct Bench {
-    Effects put(const std::string& yaml, bool routed = true) {
+    Effects put(const std::string& yaml, bool routed = true, const Entrance& entrance = {.host = "web.example"}) {
         Effects effects;
-        membership.put({service_of(document("services:\n  web: " + yaml)), "web.example", routed, 1}, at, effects);
+        membership.put({service_of(document("services:\n  web: " + yaml)), entrance, routed, 1}, at, effects);
         return effects;
+    }
+    // web-1, web-2...: judged before a restart.
+    void remember(int count) {
+        std::vector<config::StoredVerdict> verdicts;
+        for (int i = 0; i < count; ++i) {
+            config::StoredVerdict one;
+            one.instance = fmt::format("i-{}", i);
+            one.service = "web";
+            one.name = fmt::format("web-{}", i + 1);
+            one.declared = fmt::format("10.0.0.{}:80", i + 1);
+            one.generation = 1;
+            verdicts.push_back(one);
+        }
+        membership.remember(verdicts);
     }
     Instance& named(std::string_view name) {
         for (const auto& one : membership.service("web")->instances)
@@ -94,6 +108,20 @@ TEST(Membership, UnchangedInstancesCostNoCommand) {
     EXPECT_EQ(all<Assignment>(one.commands).size(), 1u);
 }
 
+TEST(Membership, WhoeverLooksThroughTheProxyIsToldHowUsersCome) {
+    const std::string yaml = R"({checks: {main: {http: /up}, way: {http: /up, via: proxy}}, instances: ["10.0.0.1:80"]})";
+    Bench bench;
+    bench.put(yaml);
+    for (const Entrance& now : {Entrance{.host = "web.example", .stripped = "/api"}, {.host = "web.example", .stripped = "/api", .tls = true}, {.host = "web.example"}}) {
+        const auto effects = bench.put(yaml, true, now);
+        const auto told = all<Assignment>(effects.commands);
+        ASSERT_EQ(told.size(), 1u) << "the instance's own checks ask as before";
+        EXPECT_EQ(told[0]->entrance, now);
+        EXPECT_TRUE((*told[0]->checks)[0]->through_proxy());
+        EXPECT_TRUE(bench.put(yaml, true, now).commands.empty());
+    }
+}
+
 TEST(Membership, AChangedAddressIsProvenBesideTheOldOne) {
     Bench bench;
     bench.put(R"({check: {http: /up}, instances: [{name: a, address: "10.0.0.1:80"}]})");
@@ -147,17 +175,7 @@ TEST(Membership, ANewGenerationIsToldThatItIsTheLastEligible) {
 
 TEST(Membership, EveryCheckOfWhatIsRestoredHasAPlaceOfItsOwn) {
     Bench bench;
-    std::vector<config::StoredVerdict> verdicts;
-    for (int i = 0; i < 3; ++i) {
-        config::StoredVerdict one;
-        one.instance = fmt::format("i-{}", i);
-        one.service = "web";
-        one.name = fmt::format("web-{}", i + 1);
-        one.declared = fmt::format("10.0.0.{}:80", i + 1);
-        one.generation = 1;
-        verdicts.push_back(one);
-    }
-    bench.membership.remember(verdicts);
+    bench.remember(3);
     auto effects = bench.put(R"({checks: {a: {http: /a}, b: {http: /b}}, instances: ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"]})");
     Membership::spread_restored(effects);
     std::vector<std::uint32_t> ranks;
@@ -171,17 +189,7 @@ TEST(Membership, EveryCheckOfWhatIsRestoredHasAPlaceOfItsOwn) {
 
 TEST(Membership, WhatIsRestoredIsProbedByTheShortestIntervalFirst) {
     Bench bench;
-    std::vector<config::StoredVerdict> verdicts;
-    for (int i = 0; i < 3; ++i) {
-        config::StoredVerdict one;
-        one.instance = fmt::format("i-{}", i);
-        one.service = "web";
-        one.name = fmt::format("web-{}", i + 1);
-        one.declared = fmt::format("10.0.0.{}:80", i + 1);
-        one.generation = 1;
-        verdicts.push_back(one);
-    }
-    bench.membership.remember(verdicts);
+    bench.remember(3);
     auto effects = bench.put(R"({check: {http: /, interval: 60s}, instances: ["10.0.0.1:80", {address: "10.0.0.2:80", check: {http: /, interval: 1s}}, )"
                              R"({address: "10.0.0.3:80", check: {http: /, interval: 5s}}]})");
     Membership::spread_restored(effects);
@@ -326,9 +334,9 @@ TEST(Membership, ManyInstancesCostTheirNumberNotItsSquare) {
     Bench bench;
     Effects effects;
     // Anything quadratic would outlast the suite's own deadline.
-    bench.membership.put({spec(0, count, false), "web.example", true, 1}, bench.at, effects);
-    bench.membership.put({spec(0, count, true), "web.example", true, 2}, bench.at, effects);
-    bench.membership.put({spec(count / 2, count, true), "web.example", true, 3}, bench.at, effects);
+    bench.membership.put({spec(0, count, false), {.host = "web.example"}, true, 1}, bench.at, effects);
+    bench.membership.put({spec(0, count, true), {.host = "web.example"}, true, 2}, bench.at, effects);
+    bench.membership.put({spec(count / 2, count, true), {.host = "web.example"}, true, 3}, bench.at, effects);
     EXPECT_EQ(bench.serving(), std::size_t{count});
     bench.sweep(1s);
     EXPECT_EQ(bench.membership.service("web")->instances.size(), std::size_t{count});
@@ -341,7 +349,7 @@ TEST(Publishing, UnchangedServicesAreSharedAndChangedOnesAreNew) {
     const auto both = document("services:\n  a: {hosts: [a.example], check: {http: /up}, instances: [\"10.0.0.1:80\"]}\n"
                                "  b: {hosts: [b.example], check: {http: /up}, instances: [\"10.0.0.2:80\"]}\n");
     Effects effects;
-    for (std::size_t i = 0; i < 2; ++i) bench.membership.put({service_of(both, i), "", true, 1}, bench.at, effects);
+    for (std::size_t i = 0; i < 2; ++i) bench.membership.put({service_of(both, i), {}, true, 1}, bench.at, effects);
     std::vector<RouteFacts> routes;
     for (const auto& route : both->routes) routes.push_back({route, 1});
     Publishing publishing;
@@ -363,7 +371,7 @@ TEST(Publishing, EveryTrafficKeyReachesTheSnapshot) {
         "    instances: [{address: \"10.0.0.1:80\", weight: 7}]\n    balance: {hash: \"header:X\"}\n    degraded_weight: 0.5\n"
         "    timeouts: {connect: 2s, first_byte: 3s, idle: 4s}\n    retry: {max: 5, budget: 50%}\n    panic: {below: 10%, min_instances: 9, to: last_good}\n");
     Effects effects;
-    bench.membership.put({service_of(said, 0), "", true, 1}, bench.at, effects);
+    bench.membership.put({service_of(said, 0), {}, true, 1}, bench.at, effects);
     std::vector<RouteFacts> routes{{said->routes.at(0), 1}};
     Publishing publishing;
     const auto snapshot = publishing.build(bench.membership, routes, effects.services, *said, nullptr, 1, bench.at);

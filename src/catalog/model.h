@@ -88,8 +88,7 @@ struct Service {
     std::optional<Utc> paused_until;
     std::uint64_t revision = 0;
     CheckRevisions check_revisions;
-    std::string host;  // What health checks send as Host: the first route's.
-    std::string stripped;  // What that route takes off the path.
+    Entrance entrance;
     bool routed = false;
     bool panic = false;   // Declared fail-open, as workers were last told, and
     Instant panicked_at{};  // when that began.

@@ -18,7 +18,6 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
     out->balance = service.spec->balance;
     out->timeouts = service.spec->timeouts;
     out->retry = service.spec->retry;
-    out->tls = service.spec->tls;
     out->upstream_tls = service.spec->upstream_tls;
     out->panic = service.panic;
     // They fail one after the other, so those lost just before the panic are as good as those lost at its beginning.
@@ -70,7 +69,7 @@ Snapshot Publishing::build(Membership& membership, const std::vector<RouteFacts>
         Service* service = membership.service(route.spec.service);
         if (service == nullptr) continue;
         if (!service->published) service->published = routed(*service, revision, at);
-        table.push_back({route.spec.id, route.spec.host, route.spec.path, route.spec.strip, service->published});
+        table.push_back({route.spec.id, route.spec.host, route.spec.path, route.spec.strip, service->published, route.spec.tls.or_else(service->spec->tls)});
     }
     snapshot->table = RouteTable(std::move(table));
     snapshot->targets = std::move(targets);

@@ -37,7 +37,7 @@ TEST(RouteTable, FindsWhatTheSlowWalkFinds) {
         for (const auto& host : hosts)
             for (const auto& path : paths)
                 if (random.below(3) == 0) {
-                    routes.push_back({fmt::format("r{}", routes.size()), host, path, false, nullptr});
+                    routes.push_back({fmt::format("r{}", routes.size()), host, path, false, nullptr, nullptr});
                     facts.push_back({{.id = routes.back().id, .host = host, .path = path}, 1});
                 }
         const RouteTable table(routes);

@@ -51,7 +51,6 @@ struct RoutedService {
     config::Balance balance;
     config::Timeouts timeouts;
     config::Retry retry;
-    std::shared_ptr<const config::ServiceTls> tls;    // How clients reach it over TLS; null: nobody asks for that.
     std::shared_ptr<const io::TlsSpec> upstream_tls;  // Null: verified against what this machine believes.
     bool panic = false;  // Declared fail-open is in force: control decides, so that everybody sees the same.
     double degraded_weight = 1.0;
@@ -67,6 +66,7 @@ struct Route {
     std::string path;  // Prefix, matched at segment borders.
     bool strip = false;
     std::shared_ptr<const RoutedService> service;
+    std::shared_ptr<const config::RouteTls> tls;  // How clients reach it over TLS; null: nobody asks for that.
 };
 
 // Answered on the traffic listener from published health, only where the configuration asked for it.

@@ -207,7 +207,7 @@ void tell(Plan& plan, const Document& before, const Document& after) {
 }
 
 bool same_route(const RouteSpec& a, const RouteSpec& b) {
-    return a.host == b.host && a.path == b.path && a.strip == b.strip && a.service == b.service && a.project == b.project && a.owner == b.owner;
+    return a.host == b.host && a.path == b.path && a.strip == b.strip && a.service == b.service && a.project == b.project && a.owner == b.owner && a.tls == b.tls;
 }
 
 void diff_routes(const Document& before, const Document& after, Plan& plan) {

@@ -21,7 +21,7 @@ enum class Type : std::uint8_t {
 enum class Section : std::uint8_t {
     none, root, listen, errors, limits, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
     instances, instance, check, heartbeat, composite, m_of_n, alias,
-    tls, certificate, service_tls, upstream_tls,
+    tls, certificate, route_tls, upstream_tls,
     acme, acme_eab, acme_dns_hook, acme_on_demand,
 };
 
@@ -169,7 +169,7 @@ void read_own_key(Reading& reading, const Node& node, TlsDraft& draft);
 std::shared_ptr<const io::TlsSpec> settled(Reading& reading, TlsDraft& draft, const std::shared_ptr<const io::TlsSpec>& usual);
 void read_upstream_tls(Reading& reading, const Node& node, std::shared_ptr<const io::TlsSpec>& into);
 void read_acme(Reading& reading, const Node& node, std::shared_ptr<const AcmeSpec>& into);
-void read_service_tls(Reading& reading, const Node& node, std::shared_ptr<const ServiceTls>& into);
+void read_route_tls(Reading& reading, const Node& node, std::shared_ptr<const RouteTls>& into);
 
 // ---- Services (services.cc) ----
 

@@ -45,7 +45,7 @@ const std::map<std::string, std::string>& others() {
         {"services.*.timeouts.connect", "9s"}, {"services.*.timeouts.first_byte", "9s"}, {"services.*.timeouts.idle", "9s"},
         {"services.*.retry.max", "5"}, {"services.*.retry.budget", "50%"},
         {"services.*.panic.below", "10%"}, {"services.*.panic.min_instances", "9"}, {"services.*.panic.to", "last_good"},
-        {"services.*.routes[].path", "/x"}, {"services.*.routes[].strip", "true"}, {"services.*.routes[].project", "p"}, {"services.*.routes[].host", "b.example"},
+        {"services.*.routes[].path", "/x"}, {"services.*.routes[].strip", "true"}, {"services.*.routes[].project", "p"}, {"services.*.routes[].tls", "true"}, {"services.*.routes[].host", "b.example"},
         {"services.*.instances[].name", "me"}, {"services.*.instances[].address", "\"10.0.0.8:1\""}, {"services.*.instances[].weight", "9"},
         {"services.*.instances[].check", "{fall: 9}"}, {"services.*.instances[].checks", "{main: {fall: 9}}"},
         {"http", "/other"}, {"tcp", "\":9\""}, {"exec", "[/bin/false]"}, {"none", "another reason"}, {"interval", "9s"}, {"timeout", "9s"}, {"confirm_interval", "9s"},

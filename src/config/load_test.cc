@@ -362,6 +362,68 @@ TEST(Load, WhatIsShownCanBePosted) {
     }
 }
 
+// What is left out would be taken back by whoever changes what was shown and posts it: a redirect, a verification.
+TEST(Load, WhatIsSaidOfTlsIsShownAndCanBePosted) {
+    const Document document = must_load(R"y(services:
+  plain: {hosts: [plain.example], instances: ["10.0.0.1:80"], check: {http: /up}}
+  usual: {hosts: [usual.example], tls: true, instances: ["10.0.0.1:80"], check: {http: /up}}
+  own:
+    tls: {redirect: 301, hsts: 30d, client_certificates: require, client_ca: "-----BEGIN CERTIFICATE-----"}
+    routes:
+      - {host: own.example}
+      - {host: own.example, path: /old, tls: {redirect: none}}
+      - {host: own.example, path: /none, tls: false}
+      - {host: own.example, path: /same, tls: service}
+    upstream_tls: {verify: false, name: back.example, alpn: [http/1.1]}
+    instances: ["https://10.0.0.1"]
+    checks:
+      main: {http: /up}
+      strict: {http: /up, tls_verify: true, tls_name: other.example, tls_warn_before: 2d}
+      way: {http: /up, via: proxy, tls_name: own.example}
+      names: {dns: example.org, server: 10.0.0.53, scope: service}
+)y");
+    ASSERT_EQ(document.services.size(), 3u);
+    for (const ServiceSpec& spec : document.services) {
+        std::string json = to_json(spec, document.routes);
+        json.replace(json.find("\"owner\":\"file\""), 14, "\"owner\":\"api\"");
+        const auto again = load_service(spec.name, json, Document{});
+        ASSERT_TRUE(again) << json << hale::config::text(again.error());
+        EXPECT_TRUE(same_behind(again->service.tls, spec.tls)) << json;
+        EXPECT_TRUE(same_behind(again->service.upstream_tls, spec.upstream_tls)) << json;
+        EXPECT_TRUE(same(*again->service.checks, *spec.checks)) << json;
+        std::size_t looked_at = 0;
+        for (const RouteSpec& route : document.routes) {
+            if (route.service != spec.name) continue;
+            const auto found = std::ranges::find(again->routes, route.id, &RouteSpec::id);
+            ASSERT_NE(found, again->routes.end()) << json;
+            EXPECT_EQ(found->tls, route.tls) << json;
+            ++looked_at;
+        }
+        EXPECT_EQ(looked_at, again->routes.size());
+    }
+    const auto& routes = document.routes;
+    const auto at = [&](std::string_view path) { return std::ranges::find_if(routes, [&](const RouteSpec& one) { return one.host == "own.example" && one.path == path; }); };
+    const auto& usual = service(document, "own").tls;
+    EXPECT_EQ(at("/")->tls.or_else(usual), usual);
+    EXPECT_EQ(at("/same")->tls.or_else(usual), usual);
+    EXPECT_EQ(at("/none")->tls.or_else(usual), nullptr);
+    EXPECT_EQ(at("/old")->tls.or_else(usual)->redirect, 0);
+    EXPECT_FALSE(at("/old")->tls.or_else(usual)->client_required) << "a route's own word stands for itself";
+}
+
+TEST(Load, AHostAsksItsClientsForOneAuthoritysCertificates) {
+    const auto refused = [](std::string_view first, std::string_view second) {
+        const auto loaded = load_document({.source = "hale.yml", .texts = {{"hale.yml", fmt::format(R"y(services:
+  a: {{routes: [{{host: x.example, tls: {{client_certificates: require, client_ca: "-----BEGIN {}"}}}}], instances: ["10.0.0.1:80"], check: {{http: /}}}}
+  b: {{routes: [{{host: {}, path: /b}}], tls: {{client_certificates: require, client_ca: "-----BEGIN ONE"}}, instances: ["10.0.0.1:80"], check: {{http: /}}}}
+)y", first, second)}}});
+        return loaded ? std::string{} : text(loaded.error());
+    };
+    EXPECT_EQ(refused("ONE", "x.example"), "");
+    EXPECT_EQ(refused("TWO", "y.example"), "");
+    EXPECT_NE(refused("TWO", "x.example").find("host x.example: its route /b has another client_ca than its route / (hale.yml:2:"), std::string::npos) << refused("TWO", "x.example");
+}
+
 TEST(Load, DetectionIsTheProductsPromise) {
     const Detection usual = detection(verdict::JudgePolicy{});
     EXPECT_EQ(usual.refused, 6s);

@@ -96,6 +96,7 @@ const std::vector<Observer>& observers() {
         {"src/probe/conversations_test.cc", "DnsProbe, OverUdp", {"dns", "record", "rcode", "answer"}},
         {"src/probe/conversations_test.cc", "DnsProbe, AsksTheServerThatIsNamed", {"server"}},
         {"src/probe/conversations_test.cc", "DnsProbe, OverTcpAndWhatDoesNotFitUdp", {"transport"}},
+        {"src/proxy/secured_test.cc", "Secured, EachRouteRedirectsAndAsksForCertificatesByItsOwnWord", {"services.*.routes[].tls"}},
         {"src/probe/through_proxy_test.cc", "ThroughProxy, ReasonTellsWhichOfTheTwoKnowsNoSuchPath", {"via"}},
         {"src/verdict/judge_test.cc", "Judge, AgreesWithTheDefinitionOnEveryShortHistory", {"rise", "fall"}},
         {"src/verdict/judge_test.cc", "Judge, CountsSlotsAsDefinedOverEverySequenceOfThem", {"m_of_n", "m_of_n.m", "m_of_n.n", "m_of_n.missing"}},

@@ -56,7 +56,7 @@ std::string_view path_of(Section section) {
         case Section::alias: return "aliases[]";
         case Section::tls: return "tls";
         case Section::certificate: return "tls.certificates[]";
-        case Section::service_tls: return "services.*.tls";
+        case Section::route_tls: return "services.*.tls";
         case Section::upstream_tls: return "services.*.upstream_tls";
         case Section::acme: return "acme";
         case Section::acme_eab: return "acme.eab";

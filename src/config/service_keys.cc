@@ -85,7 +85,7 @@ constexpr std::array keys_of_service{
         }),
         Section::panic},
     Key{"tls", Type::section_or_word, "false", "true, false, or a map", "Whether clients reach its hosts over TLS, and how.",
-        into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_service_tls(r, n, d.spec.tls); }), Section::service_tls},
+        into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_route_tls(r, n, d.spec.tls); }), Section::route_tls},
     Key{"upstream_tls", Type::section_or_word, "none", "none, or a map", "How its https:// instances are spoken to, by traffic and by checks that say nothing else.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) {
             if (n.is_scalar() && n.text == "none") return d.spec.upstream_tls.reset();
@@ -169,7 +169,12 @@ constexpr std::array route_keys{
         into<RouteSpec>([](Reading& r, const Node& n, RouteSpec& route) { r.boolean(n, route.strip); })},
     Key{"project", Type::text, "\"\"", "a text", "A label for people who keep several projects on one host.",
         into<RouteSpec>([](Reading& r, const Node& n, RouteSpec& route) { r.text(n, route.project, 256); })},
-    unsupported("tls", "A certificate for this host."),
+    Key{"tls", Type::section_or_word, "service", "service, true, false, or a map", "As the service's tls, for this route alone; service: what that says.",
+        into<RouteSpec>([](Reading& r, const Node& n, RouteSpec& route) {
+            route.tls.said = !(n.is_scalar() && n.text == "service");
+            if (route.tls.said) read_route_tls(r, n, route.tls.tls);
+        }),
+        Section::route_tls},
 };
 
 }  // namespace

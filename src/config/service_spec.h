@@ -40,6 +40,23 @@ struct InstanceSpec {
     Mark mark;
 };
 
+// How clients reach a route over TLS.
+struct RouteTls {
+    std::uint16_t redirect = 308;  // What answers a request without TLS; 0: it is served.
+    Duration hsts{};               // Of Strict-Transport-Security; 0: it is not sent.
+    bool client_required = false;  // Clients show a certificate that client_ca_pem signed.
+    std::string client_ca_pem;
+    bool operator==(const RouteTls&) const = default;
+};
+
+// What a route says of it: nothing, and then its service's word holds; or its own, null for none.
+struct SaidTls {
+    bool said = false;
+    std::shared_ptr<const RouteTls> tls;
+    const std::shared_ptr<const RouteTls>& or_else(const std::shared_ptr<const RouteTls>& services) const { return said ? tls : services; }
+    bool operator==(const SaidTls& other) const { return said == other.said && same_behind(tls, other.tls); }
+};
+
 struct RouteSpec {
     std::string id;    // Stable: "r-" + hash of host and path.
     std::string host;  // Lower case, "*.example.org", or "*".
@@ -47,6 +64,7 @@ struct RouteSpec {
     bool strip = false;
     std::string service;
     std::string project;  // A label for people who keep several projects on one host.
+    SaidTls tls;
     Owner owner = Owner::file;
     Mark mark;
     bool operator==(const RouteSpec&) const = default;
@@ -80,15 +98,6 @@ struct Panic {
     bool operator==(const Panic&) const = default;
 };
 
-// How clients reach a service's hosts over TLS.
-struct ServiceTls {
-    std::uint16_t redirect = 308;  // What answers a request without TLS; 0: it is served.
-    Duration hsts{};               // Of Strict-Transport-Security; 0: it is not sent.
-    bool client_required = false;  // Clients show a certificate that client_ca_pem signed.
-    std::string client_ca_pem;
-    bool operator==(const ServiceTls&) const = default;
-};
-
 enum class Resolve : std::uint8_t { first, each };
 
 struct ServiceSpec {
@@ -101,7 +110,7 @@ struct ServiceSpec {
     Timeouts timeouts;
     Retry retry;
     std::optional<Panic> panic;
-    std::shared_ptr<const ServiceTls> tls;           // Null: its hosts ask for no certificate.
+    std::shared_ptr<const RouteTls> tls;            // Of its routes that say nothing themselves; null: they ask for no certificate.
     std::shared_ptr<const io::TlsSpec> upstream_tls;  // To its https:// instances; null: verified against what this machine believes.
     Resolve resolve = Resolve::first;
     double degraded_weight = 1.0;  // A degraded instance's share against a healthy one's.

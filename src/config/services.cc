@@ -79,6 +79,7 @@ void read_routes(Reading& reading, const ServiceDraft& draft, std::vector<RouteS
                 reading.record_default("path", "/");
                 reading.record_default("strip", "false");
                 reading.record_default("project", "\"\"");
+                reading.record_default("tls", "service");
                 route.id = route_id(route.host, route.path);
             } else {
                 read_route(reading, list->items[i], route);

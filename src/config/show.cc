@@ -33,6 +33,7 @@ Json http_json(const HttpCheck& check, const CheckSpec& spec) {
             {"body", check.body},
             {"redirect", redirects[std::to_underlying(check.redirect)]},
             {"max_redirects", check.max_redirects},
+            {"via", check.via == Via::proxy ? "proxy" : "direct"},
             {"read", check.read == ReadMode::body ? "body" : "headers"},
             {"body_limit", size_text(check.body_limit)},
             {"connection", connections[std::to_underlying(spec.connection)]}};
@@ -105,13 +106,41 @@ Json kind_json(const CheckSpec& spec) {
     return {{"heartbeat", std::move(inner)}};
 }
 
-Json check_json(const CheckSpec& spec) {
+// Keys as a check (with `prefix`) or upstream_tls has them. What was read from a file is shown as its text; a private key,
+// and the certificate that goes with it, are not.
+void add_tls(Json& out, std::string_view prefix, const io::TlsSpec& tls) {
+    const auto key = [&](std::string_view name) { return fmt::format("{}{}", prefix, name); };
+    out[key("verify")] = tls.verify;
+    out[key("ca")] = tls.ca_pem;
+    out[key("name")] = tls.name;
+    out[key("alpn")] = tls.alpn;
+    out[key("pin")] = tls.key_pin;
+    if (!tls.certificate_pem.empty()) out[key("certificate")] = out[key("key")] = "***";
+}
+
+Json route_tls_json(const std::shared_ptr<const RouteTls>& tls) {
+    if (!tls) return false;
+    Json out = {{"redirect", tls->redirect == 0 ? Json("none") : Json(tls->redirect)}, {"hsts", spelled(tls->hsts)}};
+    if (tls->client_required) {
+        out["client_certificates"] = "require";
+        out["client_ca"] = tls->client_ca_pem;
+    }
+    return out;
+}
+
+// `usual`: what the service says of TLS to its instances; a check that says the same says nothing.
+Json check_json(const CheckSpec& spec, const std::shared_ptr<const io::TlsSpec>& usual = {}) {
     Json out = kind_json(spec);
     const verdict::JudgePolicy& timing = spec.timing;
     const std::string_view kind = spec.kind();
     if (kind == "none") return out;
     const bool probes = spec.probes();
     if (spec.port) out["port"] = *spec.port;
+    if (!same_behind(spec.tls, spec.through_proxy() ? nullptr : usual)) {
+        const io::TlsSpec tls = spec.tls ? *spec.tls : io::TlsSpec{};
+        add_tls(out, "tls_", tls);
+        out["tls_warn_before"] = spelled(tls.expiry_warning);
+    }
     if (!spec.expect_text.empty()) {
         Json list = Json::array();
         for (const std::string& text : spec.expect_text) {
@@ -140,9 +169,9 @@ Json check_json(const CheckSpec& spec) {
     return out;
 }
 
-Json checks_json(const CheckList& checks) {
+Json checks_json(const CheckList& checks, const std::shared_ptr<const io::TlsSpec>& usual) {
     Json out = Json::object();
-    for (const auto& check : checks) out[check->name.str()] = check_json(*check);
+    for (const auto& check : checks) out[check->name.str()] = check_json(*check, usual);
     return out;
 }
 
@@ -167,13 +196,14 @@ Json overlay_json(const CheckList& own, const CheckList& service) {
 
 Json instance_json(const InstanceSpec& instance, const CheckList* service) {
     Json out = {{"name", instance.name}, {"address", redacted_url(instance.target.declared)}, {"weight", instance.weight}};
-    if (instance.checks) out["checks"] = service != nullptr ? overlay_json(*instance.checks, *service) : checks_json(*instance.checks);
+    if (instance.checks) out["checks"] = service != nullptr ? overlay_json(*instance.checks, *service) : checks_json(*instance.checks, nullptr);
     return out;
 }
 
 Json route_json(const RouteSpec& route) {
-    return {{"id", route.id}, {"host", route.host}, {"path", route.path}, {"strip", route.strip},
-            {"service", route.service}, {"project", route.project}, {"owner", to_text(route.owner)}};
+    Json out = {{"host", route.host}, {"path", route.path}, {"strip", route.strip}, {"project", route.project}};
+    out["tls"] = route.tls.said ? route_tls_json(route.tls.tls) : Json("service");
+    return out;
 }
 
 Json balance_json(const Balance& balance) {
@@ -200,20 +230,27 @@ std::string to_json(const InstanceSpec& instance) {
     return written(out);
 }
 
-std::string to_json(const RouteSpec& route) { return written(route_json(route)); }
+std::string to_json(const RouteSpec& route) {
+    Json out = {{"id", route.id}};
+    out.update(route_json(route));
+    out["service"] = route.service;
+    out["owner"] = to_text(route.owner);
+    return written(out);
+}
 
 std::string to_json(const ServiceSpec& service, std::span<const RouteSpec> routes) {
     Json out = {{"name", service.name}, {"owner", to_text(service.owner)}};
     Json list = Json::array();
     for (const RouteSpec& route : routes)
-        if (route.service == service.name)
-            list.push_back({{"host", route.host}, {"path", route.path}, {"strip", route.strip}, {"project", route.project}});
+        if (route.service == service.name) list.push_back(route_json(route));
     out["routes"] = std::move(list);
     Json instances = Json::array();
     for (const InstanceSpec& instance : service.instances)
         if (!is_implicit(instance)) instances.push_back(instance_json(instance, service.checks.get()));
     out["instances"] = service.instances_fixed ? Json{{"fixed", std::move(instances)}} : std::move(instances);
-    out["checks"] = checks_json(*service.checks);
+    out["tls"] = route_tls_json(service.tls);
+    if (service.upstream_tls) add_tls(out["upstream_tls"], "", *service.upstream_tls);
+    out["checks"] = checks_json(*service.checks, service.upstream_tls);
     out["resolve"] = service.resolve == Resolve::each ? "each" : "first";
     out["balance"] = balance_json(service.balance);
     out["timeouts"] = {{"connect", spelled(service.timeouts.connect)}, {"first_byte", spelled(service.timeouts.first_byte)}, {"idle", spelled(service.timeouts.idle)}};

@@ -81,20 +81,20 @@ constexpr std::array certificate_keys{
         })},
 };
 
-constexpr std::array service_tls_keys{
+constexpr std::array route_tls_keys{
     Key{"redirect", Type::integer, "308", "308, 301, none", "How requests without TLS are sent to https.",
-        into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) {
+        into<RouteTls>([](Reading& r, const Node& n, RouteTls& t) {
             r.one_of(n, {std::pair{std::string_view("308"), std::uint16_t{308}}, std::pair{std::string_view("301"), std::uint16_t{301}},
                          std::pair{std::string_view("none"), std::uint16_t{0}}}, t.redirect);
         })},
     Key{"hsts", Type::duration, "0", "0 to 1095d", "Strict-Transport-Security: for so long browsers come by https alone (RFC 6797); 0: it is not sent.",
-        into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) { r.duration(n, t.hsts, 0s, 24h * 1095); })},
+        into<RouteTls>([](Reading& r, const Node& n, RouteTls& t) { r.duration(n, t.hsts, 0s, 24h * 1095); })},
     Key{"client_certificates", Type::word, "none", "none, require", "Whether clients must show a certificate of client_ca.",
-        into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) {
+        into<RouteTls>([](Reading& r, const Node& n, RouteTls& t) {
             r.one_of(n, {std::pair{std::string_view("none"), false}, std::pair{std::string_view("require"), true}}, t.client_required);
         })},
     Key{"client_ca", Type::text, "\"\"", authority_words, "Who signs the certificates of clients.",
-        into<ServiceTls>([](Reading& r, const Node& n, ServiceTls& t) { read_authorities(r, n, t.client_ca_pem); })},
+        into<RouteTls>([](Reading& r, const Node& n, RouteTls& t) { read_authorities(r, n, t.client_ca_pem); })},
 };
 
 }  // namespace
@@ -186,29 +186,29 @@ void read_upstream_tls(Reading& reading, const Node& node, std::shared_ptr<const
     into = settled(reading, draft, nullptr);
 }
 
-void read_service_tls(Reading& reading, const Node& node, std::shared_ptr<const ServiceTls>& into) {
+void read_route_tls(Reading& reading, const Node& node, std::shared_ptr<const RouteTls>& into) {
     if (node.is_scalar()) {
         bool on = false;
-        if (reading.boolean(node, on)) into = on ? std::make_shared<const ServiceTls>() : nullptr;
+        if (reading.boolean(node, on)) into = on ? std::make_shared<const RouteTls>() : nullptr;
         return;
     }
     if (!node.is_map()) return reading.refuse(node, "neither true nor false nor a map");
-    ServiceTls tls;
+    RouteTls tls;
     const bool effective = std::exchange(reading.effective, false);
-    read_section(reading, Section::service_tls, &node, &tls);
+    read_section(reading, Section::route_tls, &node, &tls);
     reading.effective = effective;
     if (tls.client_required && tls.client_ca_pem.empty() && node.find("client_ca") == nullptr)
         reading.problem(node, "client certificates are required, and nobody is named who signs them", "client_ca: an absolute path of a PEM file");
     if (!tls.client_required && !tls.client_ca_pem.empty())
         reading.problem(*node.find("client_ca"), "client_ca has an effect only with client_certificates: require");
-    into = std::make_shared<const ServiceTls>(std::move(tls));
+    into = std::make_shared<const RouteTls>(std::move(tls));
 }
 
 std::span<const Key> tls_section_keys(Section section) {
     switch (section) {
         case Section::tls: return tls_keys;
         case Section::certificate: return certificate_keys;
-        case Section::service_tls: return service_tls_keys;
+        case Section::route_tls: return route_tls_keys;
         case Section::upstream_tls: return upstream_keys;
         default: return {};
     }

@@ -83,6 +83,27 @@ void check_routes(std::span<const RouteSpec* const> routes, const Names& names, 
     }
 }
 
+// Clients are asked for certificates once a connection, before any path is known: a host has one authority of clients.
+void check_client_authorities(std::span<const RouteSpec* const> routes, const Names& names, Problems& problems) {
+    struct Asked {
+        const RouteSpec* route;
+        const std::string* authority;
+    };
+    std::unordered_map<std::string_view, Asked> by_host;
+    for (const RouteSpec* route : routes) {
+        const auto service = names.services.find(route->service);
+        if (service == names.services.end()) continue;
+        const auto& tls = route->tls.or_else(service->second->tls);
+        if (!tls || !tls->client_required) continue;
+        const auto [known, fresh] = by_host.emplace(route->host, Asked{route, &tls->client_ca_pem});
+        if (!fresh && *known->second.authority != tls->client_ca_pem)
+            problems.push_back(at(route->mark, fmt::format("services.{}.routes", route->service),
+                                  fmt::format("host {}: its route {} has another client_ca than its route {} ({}), and clients are asked once for both", route->host, route->path,
+                                              known->second.route->path, known->second.route->mark.text()),
+                                  "one client_ca for a host"));
+    }
+}
+
 // Walks the graph of composites: member names, cycles, and how long a whole answer may take.
 class Composites {
 public:
@@ -185,6 +206,7 @@ Problems check_together(std::span<const ServiceSpec* const> services, std::span<
     check_names(services, names, problems);
     for (const ServiceSpec* service : services) check_instances(*service, problems);
     check_routes(routes, names, gaps, problems);
+    check_client_authorities(routes, names, problems);
     Composites composites(names, gaps, problems);
     for (const ServiceSpec* service : services) composites.check(*service);
     if (problems.size() > max_problems) problems.resize(max_problems);

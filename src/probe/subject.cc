@@ -43,7 +43,7 @@ Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_
       word_{.generation = assignment.generation, .version = assignment.first_version},
       unchecked_(declared_unchecked(assignment)),
       id_hash_(hash64(assignment.id)),
-      to_(destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned)),
+      to_(destination_of(assignment.target, assignment.address, assignment.entrance.host, assignment.file_owned)),
       entrance_(entrance_of(assignment, *plans)),
       plans_(std::move(plans)) {
     HALE_CHECK(cell_ != nullptr && epoch_ != nullptr);
@@ -116,7 +116,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     cell_ = assignment.cell;
     epoch_ = assignment.epoch;
     const Destination to =
-        destination_of(assignment.target, assignment.address, assignment.host, assignment.file_owned);
+        destination_of(assignment.target, assignment.address, assignment.entrance.host, assignment.file_owned);
     const bool moved = !(to == to_);
     entrance_ = entrance_of(assignment, *plans);
     const auto old_plans = std::exchange(plans_, std::move(plans));
@@ -147,9 +147,9 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     settle();
 }
 
-std::unique_ptr<Subject::Entrance> Subject::entrance_of(const catalog::Assignment& assignment, const PlanList& plans) {
+std::unique_ptr<const catalog::Entrance> Subject::entrance_of(const catalog::Assignment& assignment, const PlanList& plans) {
     if (std::ranges::none_of(plans, [](const Plan& plan) { return plan.spec->through_proxy(); })) return nullptr;
-    return std::make_unique<Entrance>(Entrance{assignment.host, assignment.stripped, assignment.clients_use_tls});
+    return std::make_unique<const catalog::Entrance>(assignment.entrance);
 }
 
 Destination Subject::destination(const config::CheckSpec& check) const {

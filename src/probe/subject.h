@@ -80,13 +80,7 @@ public:
     void gate_timed_out(Gate& gate);
 
 private:
-    // How users come to it, by its first route.
-    struct Entrance {
-        std::string host;
-        std::string stripped;
-        bool tls = false;
-    };
-    static std::unique_ptr<Entrance> entrance_of(const catalog::Assignment& assignment, const PlanList& plans);
+    static std::unique_ptr<const catalog::Entrance> entrance_of(const catalog::Assignment& assignment, const PlanList& plans);
     verdict::PhaseKey key_of(const Plan& plan) const;
     verdict::Judge judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const;
     verdict::Judge judge_joining(const Plan& plan, const catalog::Assignment& assignment, bool was_unchecked, Instant now) const;
@@ -108,7 +102,7 @@ private:
     verdict::Reason reason_ = verdict::Reason::never_checked;
     std::uint64_t id_hash_;
     Destination to_;
-    std::unique_ptr<Entrance> entrance_;  // Only where some check is via: proxy.
+    std::unique_ptr<const catalog::Entrance> entrance_;  // Only where some check is via: proxy.
     std::shared_ptr<const PlanList> plans_;
     std::vector<std::unique_ptr<Watch>> watches_;
     std::vector<std::unique_ptr<Gate>> gates_;

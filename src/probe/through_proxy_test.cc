@@ -35,7 +35,7 @@ struct World {
     void open() { open({.http = SocketAddress::parse(listener), .https = {}}); }
     verdict::Observation ask(std::shared_ptr<config::CheckSpec> spec, const std::function<void(catalog::Assignment&)>& more = {}) {
         auto assignment = bench.assignment(0, instance, {std::move(spec)});
-        assignment.host = "web.example";
+        assignment.entrance.host = "web.example";
         if (more) more(assignment);
         bench.assign(std::move(assignment));
         auto answers = bench.probe_now(0);
@@ -116,7 +116,7 @@ TEST(ThroughProxy, AsksDirectlyForWhatTheRouteLeavesOfThePath) {
         World w;
         w.open();
         w.proxy.status = 404;
-        const auto seen = w.ask(through_proxy(one.asked), [&](catalog::Assignment& to) { to.stripped = one.stripped; });
+        const auto seen = w.ask(through_proxy(one.asked), [&](catalog::Assignment& to) { to.entrance.stripped = one.stripped; });
         EXPECT_EQ(verdict::code(seen.reason), verdict::code(Reason::route_missing)) << seen.text;
         EXPECT_TRUE(w.proxy.last_request.starts_with("GET " + one.asked + " ")) << w.proxy.last_request;
         EXPECT_TRUE(w.direct.last_request.starts_with("GET " + one.left + " ")) << w.direct.last_request;
@@ -144,7 +144,7 @@ TEST(ThroughProxy, ComesOverTlsWhereUsersDo) {
             io::TlsSpec believed;
             believed.ca_pem = authority.pem();
             spec->tls = std::make_shared<const io::TlsSpec>(believed);
-            const auto seen = w.ask(spec, [&](catalog::Assignment& to) { to.clients_use_tls = clients_use_tls; });
+            const auto seen = w.ask(spec, [&](catalog::Assignment& to) { to.entrance.tls = clients_use_tls; });
             EXPECT_EQ(secure.accepted > 0, clients_use_tls);
             EXPECT_EQ(w.proxy.accepted > 0, !clients_use_tls);
             const auto expected = !clients_use_tls || named ? Reason::ok : Reason::tls_failure;
@@ -159,7 +159,7 @@ TEST(ThroughProxy, GivesUpBothQuestionsTogether) {
     w.proxy.status = 404;
     w.direct.manner = Manner::silence;
     auto assignment = w.bench.assignment(0, instance, {through_proxy()});
-    assignment.host = "web.example";
+    assignment.entrance.host = "web.example";
     w.bench.assign(std::move(assignment));
     ASSERT_TRUE(w.bench.world.run_until([&] { return w.direct.requests == 1; }, 10s));
     w.bench.send(catalog::Unassign{0, 1});

@@ -234,7 +234,7 @@ public:
         return s;
     }
     void route(const std::string& host, const std::string& service_name, const std::string& path = "/", bool strip = false) {
-        routes.push_back({"r" + std::to_string(routes.size()), host, path, strip, service_name});
+        routes.push_back({"r" + std::to_string(routes.size()), host, path, strip, service_name, {}});
     }
     catalog::Snapshot snapshot() {
         auto fresh = std::make_shared<catalog::RoutingSnapshot>();
@@ -242,7 +242,7 @@ public:
         std::map<std::string, std::shared_ptr<const catalog::RoutedService>> shared;
         for (const auto& [name, s] : services) shared[name] = std::make_shared<catalog::RoutedService>(s);
         std::vector<catalog::Route> made;
-        for (const auto& r : routes) made.push_back({r.id, r.host, r.path, r.strip, shared.at(r.service)});
+        for (const auto& r : routes) made.push_back({r.id, r.host, r.path, r.strip, shared.at(r.service), r.tls ? r.tls : usual_tls[r.service]});
         fresh->table = catalog::RouteTable(std::move(made));
         fresh->targets = targets;
         fresh->max_body = max_body;
@@ -256,11 +256,13 @@ public:
         std::string id, host, path;
         bool strip;
         std::string service;
+        std::shared_ptr<const config::RouteTls> tls;
     };
     verdict::Ledger ledger{1024};
     verdict::Epoch epoch;
     std::map<std::string, catalog::RoutedService> services;
     std::vector<RouteRow> routes;
+    std::map<std::string, std::shared_ptr<const config::RouteTls>> usual_tls;  // By service, of its routes without their own.
     std::vector<Cidr> trusted, detail_for;
     std::shared_ptr<const catalog::TargetPolicy> targets;
     std::optional<std::uint64_t> max_body;

@@ -256,7 +256,7 @@ io::TlsHosts::Host Core::host(std::string_view name) const {
     const auto normal = wire::normal_host(name, scratch);
     if (!normal) return found;
     snapshot_->table.any_of_host(*normal, [&](const catalog::Route& route) {
-        const auto& tls = route.service->tls;
+        const auto& tls = route.tls;
         if (tls == nullptr) return false;
         found.served = true;
         if (tls->client_required) found.client_ca_pem = &tls->client_ca_pem;

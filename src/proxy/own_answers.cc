@@ -11,10 +11,10 @@
 
 namespace hale::proxy {
 
-// What a service says of TLS, before its instances are looked at. True: answered.
+// What a route says of TLS, before its service's instances are looked at. True: answered.
 bool Client::answered_for_tls(const catalog::Route& route, std::string_view host) {
     const auto& head = core_.request_head;
-    const auto& tls = *route.service->tls;
+    const auto& tls = *route.tls;
     if (secure_ != nullptr) {
         x_.hsts = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(tls.hsts).count());
         if (!tls.client_required) return false;

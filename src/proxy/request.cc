@@ -151,7 +151,7 @@ bool Client::begin() {
         answer(Answered::no_route);
         return true;
     }
-    if (route->service->tls != nullptr && answered_for_tls(*route, *host)) return true;
+    if (route->tls != nullptr && answered_for_tls(*route, *host)) return true;
     const auto most = core_.max_body();
     if (most && head.framing.kind == wire::BodyKind::length && head.framing.length > *most) {
         answer(Answered::body_too_large);

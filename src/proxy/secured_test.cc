@@ -60,9 +60,9 @@ struct Secured {
         return got;
     }
     // The service of `count` instances, with what it says of TLS.
-    catalog::RoutedService& serve(config::ServiceTls tls, const std::string& host = "*") {
+    catalog::RoutedService& serve(config::RouteTls tls, const std::string& host = "*") {
         auto& service = bed.serve("web", 1, host);
-        service.tls = std::make_shared<const config::ServiceTls>(std::move(tls));
+        bed.table.usual_tls["web"] = std::make_shared<const config::RouteTls>(std::move(tls));
         return service;
     }
 
@@ -139,6 +139,32 @@ TEST(Secured, V2AHostIsServableFromTheSnapshotOnThatRoutesIt) {
     s.bed.world.run_for(100ms);
     EXPECT_NE(caller.talker->got.find("HTTP/1.1 200", 20), std::string::npos);
     caller.talker->close();
+}
+
+// Of one service, on one host: each route by its own word.
+TEST(Secured, EachRouteRedirectsAndAsksForCertificatesByItsOwnWord) {
+    Secured s;
+    s.https_port = 443;
+    tls::Authority people(s.bed.world.utc(), "CN=People");
+    s.serve({.redirect = 308}, "a.example");
+    const auto own = [&](const std::string& path, config::RouteTls tls) {
+        s.bed.table.route("a.example", "web", path);
+        s.bed.table.routes.back().tls = std::make_shared<const config::RouteTls>(std::move(tls));
+    };
+    own("/old", {.redirect = 301, .hsts = 24h});
+    own("/plain", {.redirect = 0});
+    own("/people", {.client_required = true, .client_ca_pem = people.pem()});
+    s.open();
+    struct Case { std::string path, in_clear, over_tls, with_certificate; bool hsts; };
+    for (const Case& one : {Case{"/", "308", "200", "200", false}, {"/old/x", "301", "200", "200", true}, {"/plain", "200", "200", "200", false}, {"/people", "308", "403", "200", false}}) {
+        EXPECT_EQ(s.bed.ask(get(one.path)).find("HTTP/1.1 " + one.in_clear), 0u) << one.path;
+        const auto got = s.ask(get(one.path), "a.example");
+        EXPECT_EQ(got.find("HTTP/1.1 " + one.over_tls), 0u) << one.path << got << s.failure;
+        EXPECT_EQ(got.find("Strict-Transport-Security: max-age=86400") != std::string::npos, one.hsts) << one.path << got;
+        tls::ClientOptions options;
+        options.own = read(people.issue({.names = {"DNS:somebody"}}), s.bed.world.utc());
+        EXPECT_EQ(s.ask(get(one.path), "a.example", options).find("HTTP/1.1 " + one.with_certificate), 0u) << one.path << s.failure;
+    }
 }
 
 TEST(Secured, ClientsOfAServiceShowItsOwnCertificate) {

@@ -14,7 +14,7 @@ import sys
 import threading
 import unittest
 
-from harness import ROOT, Case, Site, wait_for
+from harness import ROOT, Case, Site, request, wait_for
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 from authority import Authority  # noqa: E402
@@ -320,6 +320,25 @@ class Tls(Case):
             self.assertIn(" 200 ", ask(https, context(None), "open.test")[0])
             with self.assertRaises(OSError):
                 ask(https, context(stranger), "closed.test")
+
+    def test_each_route_redirects_and_asks_for_certificates_by_its_own_word(self):
+        with self.site() as site:
+            authority, people = Authority(site.folder), Authority(site.folder, "People")
+            chain, key = authority.issue("web", ["web.test"])
+            demo = site.demo()
+            self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\nservices:\n  web:\n    tls: true\n"
+                             f"    instances: [\"{demo.address}\"]\n    check: {{http: /up}}\n    routes:\n      - {{host: web.test}}\n"
+                             "      - {host: web.test, path: /old, tls: {redirect: 301}}\n      - {host: web.test, path: /plain, tls: false}\n"
+                             f"      - {{host: web.test, path: /people, tls: {{client_certificates: require, client_ca: {people.path}}}}}\n")
+            site.wait_state("web-1", "healthy")
+            somebody = believing(authority)
+            somebody.load_cert_chain(*people.issue("somebody", ["somebody"]))
+            statuses = {}
+            for path in ("/", "/old", "/plain", "/people"):
+                clear = request(site.where["http"], path=path, headers={"Host": "web.test"})[0]
+                statuses[path] = [clear] + [int(ask(site.where["https"], context, "web.test", path=path)[0].split()[1]) for context in (believing(authority), somebody)]
+            # The demo knows no such paths but the first: 404 is its own answer.
+            self.assertEqual(statuses, {"/": [308, 200, 200], "/old": [301, 404, 404], "/plain": [404, 404, 404], "/people": [308, 403, 404]})
 
     def nginx(self, site, port, chain, key, more=""):
         path = os.path.join(site.folder, f"nginx-{port}.conf")
