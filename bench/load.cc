@@ -3,12 +3,9 @@
 // rate 0: closed loop, each connection asks again at once. rate n: open loop, n requests/s in all, latency from
 // the intended send time. Prints one JSON object.
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/load_options.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -32,11 +31,9 @@ struct Connection {
     bool busy = false;
 };
 
-struct Options {
-    sockaddr_in to{};
-    std::string host = "bench.test", path = "/", agent = "bench_load";
-    int connections = 64;
-    double seconds = 2, rate = 0;
+struct Options : LoadOptions {
+    Options() { connections = 64; }
+    std::string path = "/", agent = "bench_load";
 };
 
 int open_connection(const Options& options, int epoll, std::size_t index) {
@@ -67,27 +64,11 @@ std::size_t whole_response(std::string_view bytes, int& status) {
 
 int main(int argc, char** argv) {
     Options options;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const std::string_view key = argv[i];
-        const std::string value = argv[i + 1];
-        if (key == "--to") {
-            options.to.sin_family = AF_INET;
-            inet_pton(AF_INET, value.substr(0, value.find(':')).c_str(), &options.to.sin_addr);
-            options.to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(value.substr(value.find(':') + 1).c_str())));
-        } else if (key == "--host") options.host = value;
-        else if (key == "--path") options.path = value;
-        else if (key == "--connections") options.connections = std::atoi(value.c_str());
-        else if (key == "--seconds") options.seconds = std::atof(value.c_str());
-        else if (key == "--rate") options.rate = std::atof(value.c_str());
-        else {
-            fmt::print(stderr, "bench_load: unknown option {}\n", key);
-            return 2;
-        }
-    }
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    read_load_options(argc, argv, options, [&](std::string_view key, const std::string& value) {
+        if (key == "--path") options.path = value;
+        return key == "--path";
+    });
+    open_as_many_as_allowed();
 
     const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: */*\r\n\r\n", options.path, options.host, options.agent);
     const int epoll = epoll_create1(EPOLL_CLOEXEC);

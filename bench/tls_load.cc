@@ -4,15 +4,12 @@
 // again at once on the connection it has. idle: each asks once and waits; "ready" is printed, and the end of stdin ends it.
 // rate: connections a second in all (new, resumed), 0: as fast as they go. Prints one JSON object.
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,15 +23,14 @@
 #include <thread>
 #include <vector>
 
+#include "bench/load_options.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Options {
-    sockaddr_in to{};
-    std::string host = "bench.test", mode = "new";
-    int connections = 8;
-    double seconds = 2, rate = 0;
+struct Options : LoadOptions {
+    std::string mode = "new";
 };
 
 struct Counts {
@@ -182,27 +178,11 @@ int hold_idle(const Options& options, SSL_CTX* context) {
 
 int main(int argc, char** argv) {
     Options options;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const std::string_view key = argv[i];
-        const std::string value = argv[i + 1];
-        if (key == "--to") {
-            options.to.sin_family = AF_INET;
-            inet_pton(AF_INET, value.substr(0, value.find(':')).c_str(), &options.to.sin_addr);
-            options.to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(value.substr(value.find(':') + 1).c_str())));
-        } else if (key == "--host") options.host = value;
-        else if (key == "--mode") options.mode = value;
-        else if (key == "--connections") options.connections = std::atoi(value.c_str());
-        else if (key == "--seconds") options.seconds = std::atof(value.c_str());
-        else if (key == "--rate") options.rate = std::atof(value.c_str());
-        else {
-            fmt::print(stderr, "bench_tls_load: unknown option {}\n", key);
-            return 2;
-        }
-    }
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    read_load_options(argc, argv, options, [&](std::string_view key, const std::string& value) {
+        if (key == "--mode") options.mode = value;
+        return key == "--mode";
+    });
+    open_as_many_as_allowed();
     SSL_CTX* context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);

@@ -15,14 +15,6 @@
 namespace hale::probe::test {
 namespace {
 
-using verdict::Flag;
-using verdict::Outcome;
-using verdict::Phase;
-using verdict::Reason;
-using verdict::State;
-using verdict::Trigger;
-using verdict::Vehicle;
-
 constexpr auto web = "10.0.0.5:3000";
 
 TEST(Checker, ANewInstanceIsProbedAtOnceAndHealthyAfterRise) {

@@ -21,9 +21,6 @@ namespace {
 
 using namespace std::string_literals;
 using verdict::Observation;
-using verdict::Outcome;
-using verdict::Phase;
-using verdict::Reason;
 
 struct Say {
     std::string bytes;

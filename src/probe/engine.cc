@@ -31,6 +31,10 @@ using verdict::Reason;
 Flight::Flight(Engine& engine)
     : engine_(engine), deadline_(engine.loop_, io::member_fire<&Flight::on_deadline>, this) {}
 
+std::string Flight::sentence(std::string_view what) const {
+    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
+}
+
 Duration Flight::since_start() const { return engine_.loop_.fresh_now() - seen_.started; }
 
 void Flight::set_due(Instant due) {

@@ -12,10 +12,6 @@ using verdict::Outcome;
 using verdict::Phase;
 using verdict::Reason;
 
-std::string ExecProbe::sentence(std::string_view what) const {
-    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
-}
-
 void ExecProbe::launch() {
     stage_ = Stage::running;
     if (engine_.spawner_ == nullptr) return end_error(Phase::none, "this process can't run programs");

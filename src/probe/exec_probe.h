@@ -26,7 +26,6 @@ private:
 
     void exited(Result<io::SpawnResult> result);
     void killed();
-    std::string sentence(std::string_view what) const;
 
     // A child can't be unasked: its answer looks here whether anybody still waits.
     std::shared_ptr<ExecProbe*> waiting_;

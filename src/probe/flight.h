@@ -75,6 +75,8 @@ protected:
     virtual void drop() noexcept = 0;
 
     const Plan& plan() const { return *order_.plan; }
+    // "GET http://10.0.0.4:3000/up: " and what came of it.
+    std::string sentence(std::string_view what) const;
     Duration since_start() const;
     Instant due() const { return due_; }
     // For a probe whose time is kept by somebody else: when even they must have said something.

@@ -13,8 +13,6 @@ namespace hale::probe::test {
 namespace {
 
 using verdict::Observation;
-using verdict::Trigger;
-using verdict::Vehicle;
 
 constexpr auto web = "10.0.0.5:3000";
 

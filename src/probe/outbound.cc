@@ -16,10 +16,6 @@ using verdict::Outcome;
 using verdict::Phase;
 using verdict::Reason;
 
-std::string Outbound::sentence(std::string_view what) const {
-    return fmt::format("{}: {}", asked(plan(), order_.to, seen_.address), what);
-}
-
 void Outbound::set_out() {
     connection_.reset();
     further_.clear();

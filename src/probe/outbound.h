@@ -45,8 +45,6 @@ protected:
     void refused();
     // Of the certificate that was shown, when it ends too soon: "its certificate ends in 9d 3h, at 2027-…"; else empty.
     std::string expiry_told() const;
-    // "GET http://10.0.0.4:3000/up: " and what came of it.
-    std::string sentence(std::string_view what) const;
 
     // True: the probe ended, for nobody may go there.
     bool refused_by_policy(const SocketAddress& address);

@@ -13,11 +13,6 @@
 namespace hale::probe::test {
 namespace {
 
-using verdict::Outcome;
-using verdict::Phase;
-using verdict::Reason;
-using verdict::State;
-
 constexpr auto where = "10.0.0.5:443";
 
 struct World {

@@ -19,6 +19,15 @@
 
 namespace hale::probe::test {
 
+// The words of every test here.
+using verdict::Flag;
+using verdict::Outcome;
+using verdict::Phase;
+using verdict::Reason;
+using verdict::State;
+using verdict::Trigger;
+using verdict::Vehicle;
+
 enum class Manner : std::uint8_t {
     answer,   // As Server::status and body say.
     silence,  // Accepts, never answers.

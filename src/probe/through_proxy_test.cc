@@ -11,9 +11,6 @@
 namespace hale::probe::test {
 namespace {
 
-using verdict::Outcome;
-using verdict::Reason;
-
 constexpr auto listener = "10.0.0.1:80";
 constexpr auto secure_listener = "10.0.0.1:443";
 constexpr auto instance = "10.0.0.5:3000";

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "tests/fuzz/in_two_pieces.h"
 #include "wire/postgres.h"
 #include "wire/scram.h"
 
@@ -12,26 +13,8 @@ using namespace hale::wire;
 
 namespace {
 
-struct Read {
-    std::vector<PostgresMessage> messages;
-    std::string_view why;
-    bool operator==(const Read&) const = default;
-};
-
-Read read(std::string_view text, std::size_t cut) {
-    PostgresReader reader({.max_body = 512});
-    Read out;
-    for (std::string_view piece : {text.substr(0, cut), text.substr(cut)}) {
-        while (!piece.empty()) {
-            const auto step = reader.read(piece);
-            HALE_CHECK(step.consumed > 0 && step.consumed <= piece.size());
-            piece.remove_prefix(step.consumed);
-            if (step.status == PostgresStatus::bad) return out.why = step.why, out;
-            if (step.status == PostgresStatus::more) break;
-            out.messages.push_back(reader.take());
-        }
-    }
-    return out;
+auto read(std::string_view text, std::size_t cut) {
+    return hale::fuzz::read_in_two_pieces<PostgresStatus>(PostgresReader({.max_body = 512}), text, cut);
 }
 
 void read_body(std::string_view body) {
@@ -50,9 +33,9 @@ void read_body(std::string_view body) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 2) return 0;
     const std::string_view text{reinterpret_cast<const char*>(data) + 1, size - 1};
-    const Read whole = read(text, text.size());
+    const auto whole = read(text, text.size());
     HALE_CHECK(read(text, data[0] % text.size()) == whole);
-    for (const PostgresMessage& message : whole.messages) read_body(message.body);
+    for (const PostgresMessage& message : whole.items) read_body(message.body);
     read_body(text);
     return 0;
 }

@@ -4,32 +4,15 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "tests/fuzz/in_two_pieces.h"
 #include "wire/resp.h"
 
 using namespace hale::wire;
 
 namespace {
 
-struct Read {
-    std::vector<RespValue> values;
-    std::string_view why;
-    bool operator==(const Read&) const = default;
-};
-
-Read read(std::string_view text, std::size_t cut) {
-    RespReader reader({.max_line = 64, .max_bulk_bytes = 256, .max_items = 16, .max_depth = 3});
-    Read out;
-    for (std::string_view piece : {text.substr(0, cut), text.substr(cut)}) {
-        while (!piece.empty()) {
-            const auto step = reader.read(piece);
-            HALE_CHECK(step.consumed > 0 && step.consumed <= piece.size());
-            piece.remove_prefix(step.consumed);
-            if (step.status == RespStatus::bad) return out.why = step.why, out;
-            if (step.status == RespStatus::more) break;
-            out.values.push_back(reader.take());
-        }
-    }
-    return out;
+auto read(std::string_view text, std::size_t cut) {
+    return hale::fuzz::read_in_two_pieces<RespStatus>(RespReader({.max_line = 64, .max_bulk_bytes = 256, .max_items = 16, .max_depth = 3}), text, cut);
 }
 
 }  // namespace

@@ -139,6 +139,19 @@ class Tls(Case):
             self.assertIn("alert protocol version", s_client(site.where["https"], "-servername", "web.test", "-tls1_2"))
             self.assertIn("TLSv1.3", s_client(site.where["https"], "-servername", "web.test", "-tls1_3"))
 
+    def serve_web(self, site, authority, chain, key):
+        """web.test by that pair; returns who believes the authority, and a function that tells which certificate is shown."""
+        self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\n"
+                         f"services: {{web: {{hosts: [web.test], tls: true, instances: [\"{site.demo().address}\"], check: {{http: /}}}}}}\n")
+        site.wait_state("web-1", "healthy")
+        trust = believing(authority)
+
+        def shown():
+            with secure(site.where["https"], trust, "web.test") as stream:
+                return stream.getpeercert()["serialNumber"]
+
+        return trust, shown
+
     def test_v19_what_cannot_serve_is_refused_by_file_and_reason_and_the_old_one_kept(self):
         with self.site() as site:
             authority = Authority(site.folder)
@@ -204,15 +217,7 @@ class Tls(Case):
                 "is the file complete?": (cut(other[0], "cut.pem"), other[1]),
                 "the private key can't be read": (other[0], cut(other[1], "cut.key")),
             }
-            demo = site.demo()
-            self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\n"
-                             f"services: {{web: {{hosts: [web.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}}}\n")
-            site.wait_state("web-1", "healthy")
-            trust = believing(authority)
-
-            def shown():
-                with secure(site.where["https"], trust, "web.test") as stream:
-                    return stream.getpeercert()["serialNumber"]
+            trust, shown = self.serve_web(site, authority, chain, key)
 
             def put(pair):
                 """Renamed over what was there, the way the guide says."""
@@ -260,17 +265,8 @@ class Tls(Case):
             folder = os.path.join(site.folder, "certificates")
             os.mkdir(folder)
             chain, key = authority.issue("certificates/web", ["web.test"], days=20)
-            demo = site.demo()
-            self.serve(site, f"tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}\n"
-                             f"services: {{web: {{hosts: [web.test], tls: true, instances: [\"{demo.address}\"], check: {{http: /}}}}}}\n")
-            site.wait_state("web-1", "healthy")
-            trust = believing(authority)
-
-            def serial():
-                with secure(site.where["https"], trust, "web.test") as stream:
-                    return stream.getpeercert()["serialNumber"]
-
-            first = serial()
+            trust, shown = self.serve_web(site, authority, chain, key)
+            first = shown()
             failed, over = [], threading.Event()
 
             def load():
@@ -287,7 +283,7 @@ class Tls(Case):
                 one.start()
             try:
                 authority.issue("certificates/web", ["web.test"], days=80)
-                wait_for(lambda: serial() != first, "the renewed certificate", 20)
+                wait_for(lambda: shown() != first, "the renewed certificate", 20)
             finally:
                 over.set()
                 for one in loads:
