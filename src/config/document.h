@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "config/acme_spec.h"
+#include "config/deploy_spec.h"
 #include "config/service_spec.h"
 
 namespace hale::config {
@@ -50,6 +51,8 @@ struct Settings {
     unsigned probes_in_flight_per_host = 8;  // Per address and checker.
     Duration override_max = 24h * 30;
     Duration drain_timeout = 30s;
+    std::string docker_host = "unix:///var/run/docker.sock";  // The engine that runs containers.
+    std::vector<RegistryLogin> registries;  // No host twice.
 };
 
 // The data form of a foreign API answered by ours: method + path → action + response shape.
