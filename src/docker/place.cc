@@ -31,7 +31,8 @@ Result<Place> ssh_place(std::string_view text) {
     std::string_view rest = text.substr(6);
     if (rest.ends_with('/')) rest.remove_suffix(1);
     Place place{.shown = std::string(text)};
-    place.command = {"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"};
+    // Nobody is there to type a password; no terminal; and a way that died is noticed.
+    place.command = {"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15"};
     std::string user;
     if (const std::size_t at = rest.find('@'); at != rest.npos) {
         user = rest.substr(0, at);

@@ -27,10 +27,10 @@ TEST(Place, IsASocketAHostOrAnAccount) {
 
     using Words = std::vector<std::string>;
     EXPECT_EQ(parse_place("ssh://me@host")->command,
-              (Words{"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "me@host", "docker", "system", "dial-stdio"}));
+              (Words{"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15", "me@host", "docker", "system", "dial-stdio"}));
     EXPECT_EQ(parse_place("ssh://host:2222/")->command,
-              (Words{"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", "2222", "host", "docker", "system", "dial-stdio"}));
-    EXPECT_EQ(parse_place("ssh://me@[::1]:22")->command[8], "me@::1");
+              (Words{"/usr/bin/ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15", "-p", "2222", "host", "docker", "system", "dial-stdio"}));
+    EXPECT_EQ(parse_place("ssh://me@[::1]:22")->command[10], "me@::1");
 }
 
 TEST(Place, IsRefusedWithWhatIsAllowed) {

@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,7 +26,11 @@ inline constexpr Duration first_pause = 250ms;  // Before connecting again; doub
 inline constexpr Duration longest_pause = 30s;  // and each is drawn between its half and its whole.
 inline constexpr Duration ping_every = 30s;     // A way that was cut in silence is noticed by this, per engine, not per container.
 inline constexpr Duration ping_patience = 15s;
+// A connection to another machine may be dead while new ones work (that machine lost its power): no ping tells. So there the
+// events are asked for anew, and everything is compared, once in so long. A unix socket has no such trouble.
+inline constexpr Duration renew_every = 10min;
 inline constexpr std::size_t most_inspections_at_once = 4;
+inline constexpr std::size_t most_queued = 10'000;  // Containers to look at; more breaks the following.
 
 class WatchListener {
 public:
@@ -37,7 +42,7 @@ public:
     // True: the picture is whole, every container there is was told before. False: once for each break, with what happened; what
     // was told before may be out of date.
     virtual void on_engine(bool up, const std::string& text) = 0;
-    // That one container can't be read; the others go on.
+    // That one container can't be read now; the others go on, and it is tried again with the next ping.
     virtual void on_unreadable(const std::string& id, const Error& why) = 0;
 };
 
@@ -62,30 +67,33 @@ private:
     void connect() noexcept;
     void subscribe(std::optional<Utc> since);
     void list();
-    void listed(Result<std::vector<Listed>> all);
+    void listed(const std::vector<Listed>& all);
     void heard(const Event& event);
     void look_at(const std::string& id);
     void look_on();
-    void inspected(const std::string& id, Result<Inspected> it);
-    void forget(const std::string& id);
-    void settle();
+    void inspected(std::string id, Result<Inspected> it);
+    bool forget(const std::string& id);
+    void settle(const std::string& id);
     void beat() noexcept;
-    void broke(Error why);
-    void tidy() noexcept;
+    void broke(const Error& why);
+    template <class Telling>
+    bool tell(Telling telling);  // False: the listener destroyed this.
 
     Engine& engine_;
     const std::vector<std::string> labels_;
     WatchListener& listener_;
     Random random_;
-    io::Timer retry_, beat_, tidy_;
+    io::Timer retry_, beat_;
     Call events_, asking_, ping_;
-    std::vector<Call> over_;  // Ended within their own callback: gone in the next turn.
     std::map<std::string, Inspection> inspections_;
-    std::deque<std::string> waiting_;  // Ids to look at,
-    std::set<std::string> queued_;     // the same.
-    std::set<std::string> known_;
+    std::deque<std::string> waiting_;  // Ids to look at, in order; those not in queued_ any more are passed over.
+    std::set<std::string> queued_;
+    std::set<std::string> known_;    // Told, and not told to be gone.
+    std::set<std::string> pending_;  // Until these were looked at, the picture is not whole.
+    std::set<std::string> stale_;    // Could not be read: looked at again with the next ping.
     Duration pause_{};
-    bool listing_ = false, up_ = false, said_down_ = false;
+    Instant up_since_{}, followed_since_{};
+    bool listed_ = false, up_ = false, said_down_ = false;
     bool* gone_ = nullptr;
 };
 
