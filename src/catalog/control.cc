@@ -76,10 +76,11 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     start.revision = ++revision_;
     Effects& effects = start.effects;
     apply_settings(document->settings, effects);
+    restore_deployments(std::move(restored.deployments), effects);
     // Overrides and drains before instances, so that every instance is first told with them.
     for (const auto& name : declared_.service_names()) {
         const auto spec = declared_.merged(name);
-        membership_.put({spec, declared_.entrance(name), declared_.routed(name), declared_.service_revision(name)}, at, effects);
+        membership_.put({spec, declared_.entrance(name), declared_.routed(name), declared_.service_revision(name), true, {}, candidate_of(name)}, at, effects);
     }
     membership_.spread_restored(effects);
     for (const auto& stored : restored.overrides) {
@@ -194,6 +195,7 @@ void Control::commit(Pending pending) {
         tell(effects, at);
         return pending.reply(MutationDone{told_, ""});
     }
+    if (auto valid = check_staging(pending.mutation.change); !valid) return refuse(pending.reply, valid.error());
     if (auto valid = check_target(pending.mutation.change); !valid) return refuse(pending.reply, valid.error());
     // The API names an instance by its name, people also by its id.
     if (auto* gone = std::get_if<RemoveApiInstance>(&pending.mutation.change))
@@ -213,6 +215,7 @@ void Control::commit(Pending pending) {
     std::vector<config::Change> journal = planned->journal;
     if (const auto* set = std::get_if<SetOverride>(&pending.mutation.change))
         journal.emplace_back(config::PutOverride{override_of(*set, pending.mutation.actor, revision, at)});
+    std::ranges::move(journal_of_staging(pending.mutation.change), std::back_inserter(journal));
     std::ranges::move(journal_of(pending.mutation.change, revision, at), std::back_inserter(journal));
     journal.emplace_back(config::PutAudit{{revision, at.utc, pending.mutation.actor, pending.mutation.action, pending.mutation.object,
                                            pending.mutation.detail}});
@@ -239,7 +242,9 @@ void Control::committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redecl
     under_way_->revision = revision;
     Effects& effects = under_way_->effects;
     Mutation& mutation = pending->mutation;
+    settle_candidate(mutation.change);
     if (!redeclared->steps.empty()) apply_declared(*redeclared, mutation.change, at);
+    apply_staging(mutation.change, effects);
     if (const auto* set = std::get_if<SetOverride>(&mutation.change)) {
         const auto layer = std::make_shared<const config::Override>(override_of(*set, mutation.actor, revision, at));
         if (Instance* instance = set->instance.empty() ? nullptr : membership_.instance(set->instance)) instance->override = layer;
@@ -261,7 +266,7 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
         if (!spec) membership_.remove(name, at, effects);
         // An unchanged service of a new document is put too: its specs live in the document that goes away.
         else membership_.put({spec, declared_.entrance(name), declared_.routed(name), declared_.service_revision(name),
-                              redeclared.changed.contains(name), declared_.check_revisions(name)},
+                              redeclared.changed.contains(name), declared_.check_revisions(name), candidate_of(name)},
                              at, effects);
     }
     if (const auto* put = std::get_if<PutApiInstance>(&change))
@@ -407,6 +412,7 @@ void Control::finish() {
     // What the checkers said on taking their commands (restored verdicts, `checking`) is with the readers first.
     if (auto report = reports_.pop()) take(std::move(*report));
     turn_panics();
+    tell_gone();
     if (auto changes = folding_.end_of_restore(); !changes.empty()) remember(std::move(changes));
     if (done.reply) done.reply(MutationDone{done.revision, std::move(done.id)});
     begin_next();

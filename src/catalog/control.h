@@ -20,6 +20,7 @@
 
 #include "base/random.h"
 #include "catalog/declared.h"
+#include "catalog/deploying.h"
 #include "catalog/folding.h"
 #include "catalog/gates.h"
 #include "catalog/membership.h"
@@ -36,6 +37,7 @@
 
 namespace hale::catalog {
 
+inline constexpr std::size_t most_kept_deployments = 50;  // Of a service; those under way beside them.
 inline constexpr std::size_t most_waiting_mutations = 1'024;
 inline constexpr Duration adoption_timeout = 2s;
 // At the start, when nobody is served yet and everybody takes everything at once: with 100,000 instances on a busy machine
@@ -96,6 +98,9 @@ public:
     // Answers per check, in the order of the instance's checks; Code::not_found without such an instance.
     using ProbeReply = std::move_only_function<void(Result<std::vector<ProbeAnswer>>)>;
     void probe_now(const std::string& instance, std::string check, std::optional<Duration> max_age, ProbeReply reply);
+    ServiceNow look(std::string_view service) const;
+    // Runs `gone` when none of these instances (ids) is known any more: they left, and no request is under way with them.
+    void when_gone(std::vector<std::string> instances, io::Task gone);
     void heartbeat(const std::string& service, std::string check, verdict::Outcome outcome, std::string text,
                    std::move_only_function<void(Result<>)> reply);
 
@@ -139,6 +144,17 @@ private:
     void apply_settings(const config::Settings& settings, Effects& effects);
     void apply_declared(Redeclared& redeclared, const Change& change, Moment at);
     void apply_traffic(const Change& change, std::uint64_t revision, Moment at, Effects& effects);
+    // What deployments ask (staging.cc).
+    Result<> check_staging(const Change& change) const;
+    std::vector<config::Change> journal_of_staging(const Change& change) const;
+    // Before the declarations, so that instances are first told with it.
+    void settle_candidate(const Change& change);
+    config::StoredDeployment settled(config::StoredDeployment record, const Change& change) const;
+    Candidate candidate_of(std::string_view service) const;
+    void apply_staging(const Change& change, Effects& effects);
+    void restore_deployments(std::vector<config::StoredDeployment> stored, Effects& effects);
+    Result<> check_switch(const Switch& to) const;
+    void tell_gone();
     std::vector<config::Change> journal_of(const Change& change, std::uint64_t revision, Moment at) const;
     config::Override override_of(const SetOverride& set, const std::string& actor, std::uint64_t revision, Moment at) const;
 
@@ -185,6 +201,13 @@ private:
     CheckerSettings settings_;  // As last said.
     std::vector<verdict::RowId> retired_;  // No worker knows them; requests may.
     verdict::RowId remembered_to_ = 0;     // Where remember_some() goes on.
+    std::map<std::string, std::shared_ptr<const config::StoredDeployment>, std::less<>> deployments_;  // By id.
+    std::map<std::string, Candidate, std::less<>> candidates_;  // By service.
+    struct Leaving {
+        std::vector<std::string> instances;
+        io::Task gone;
+    };
+    std::vector<Leaving> leaving_;
     std::uint64_t store_dropped_ = 0;      // Last verdicts that the journal did not take.
     Instant sweep_at_ = never;
     io::Timer house_;

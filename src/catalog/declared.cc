@@ -45,7 +45,8 @@ static bool declares(const Change& change) {
             return !(std::is_same_v<T, RejectDocument> || std::is_same_v<T, SetOverride> ||
                      std::is_same_v<T, ClearOverride> || std::is_same_v<T, Drain> || std::is_same_v<T, Pause> ||
                      std::is_same_v<T, Resume> || std::is_same_v<T, SetWeight> || std::is_same_v<T, PutApiToken> ||
-                     std::is_same_v<T, RemoveApiToken> || std::is_same_v<T, Witness>);
+                     std::is_same_v<T, RemoveApiToken> || std::is_same_v<T, Witness> || std::is_same_v<T, Switch> ||
+                     std::is_same_v<T, RecordDeployment>);
         },
         change);
 }
@@ -416,9 +417,17 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
     } else if (const auto* gone_instance = std::get_if<RemoveApiInstance>(&change)) {
         const InService key{gone_instance->service, gone_instance->name};
         if (!all_.instances().contains(key)) return not_an_instance(key);
-        make(InstanceStep{key, std::nullopt}, out);
-        out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", key.first, key.second)});
-        out.services[key.first];
+        remove_instance(key, out);
+    } else if (const auto* stage = std::get_if<Stage>(&change)) {
+        if (stage->service) HALE_TRY(edit_service(*stage->service, revision, out));
+        for (const auto& one : stage->candidates) HALE_TRY(edit_instance(one, revision, out));
+        if (stage->route) HALE_TRY(edit_route(*stage->route, revision, out));
+        out.id = stage->record.id;
+    } else if (const auto* unstage = std::get_if<Unstage>(&change)) {
+        // Given again after a restart: what is gone is gone, and what the file has stays.
+        for (const auto& name : unstage->gone)
+            if (const InService key{unstage->record.service, name}; all_.instances().contains(key)) remove_instance(key, out);
+        if (unstage->service && all_.services().contains(unstage->record.service)) HALE_TRY(remove_service({unstage->record.service}, out));
     } else if (const auto* gone_route = std::get_if<RemoveApiRoute>(&change)) {
         const auto found = all_.routes().find(gone_route->id);
         if (found == all_.routes().end()) return not_a_route(gone_route->id);
@@ -437,6 +446,12 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
         out.services[key.first];
     }
     return {};
+}
+
+void Declared::remove_instance(const InService& key, Redeclared& out) {
+    make(InstanceStep{key, std::nullopt}, out);
+    out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", key.first, key.second)});
+    out.services[key.first];
 }
 
 Result<> Declared::edit_service(const PutApiService& put, std::uint64_t revision, Redeclared& out) {

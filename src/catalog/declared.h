@@ -90,6 +90,7 @@ private:
     Result<> edit(const Change& change, std::uint64_t revision, Redeclared& out);
     Result<> edit_document(const ApplyDocument& apply, std::uint64_t revision, Redeclared& out);
     Result<> edit_service(const PutApiService& put, std::uint64_t revision, Redeclared& out);
+    void remove_instance(const InService& key, Redeclared& out);
     Result<> edit_instance(const PutApiInstance& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_route(const PutApiRoute& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_check(const PutApiCheck& put, std::uint64_t revision, Redeclared& out);

@@ -131,6 +131,8 @@ struct ReloadState {
 struct DocumentPut { std::shared_ptr<const config::Document> document; ReloadState reload; };
 // A name that needs resolving could not be; empty: now it could.
 struct LookupPut { std::string name, error; };
+struct DeploymentPut { std::shared_ptr<const config::StoredDeployment> deployment; };
+struct DeploymentGone { std::string id; };
 // Stored and shadowed objects that `doctor` reports.
 struct ShadowedPut { std::vector<std::string> lines; };
 
@@ -141,7 +143,7 @@ struct Delta {
     std::uint64_t revision = 0;  // 0: moves nothing visible (SeenPut).
     Utc at{};
     std::variant<ServicePut, ServiceGone, InstancePut, InstanceGone, VerdictPut, SeenPut, StandingPut, RoutesPut, Notice,
-                 AuditPut, DocumentPut, LookupPut, ShadowedPut, DeltasSkipped>
+                 AuditPut, DocumentPut, DeploymentPut, DeploymentGone, LookupPut, ShadowedPut, DeltasSkipped>
         what;
 };
 

@@ -19,7 +19,7 @@ void Gates::open(VerifyRequest request, VerifyReply reply) {
     if (Instance* one = request.instance.empty() ? nullptr : membership_.instance(request.instance)) wanted.push_back(one);
     if (Service* service = request.service.empty() ? nullptr : membership_.service(request.service))
         for (const auto& instance : service->instances)
-            if (instance->lifecycle == verdict::Lifecycle::serving) wanted.push_back(instance.get());
+            if (instance->lifecycle == verdict::Lifecycle::serving && !instance->candidate()) wanted.push_back(instance.get());
     if (wanted.empty() || open_.size() >= most_open_gates) {
         VerifyResult nothing;
         nothing.end = wanted.empty() ? VerifyEnd::nothing_to_verify : VerifyEnd::timed_out;
@@ -30,6 +30,7 @@ void Gates::open(VerifyRequest request, VerifyReply reply) {
     const std::uint64_t id = next_++;
     auto& gate = *open_.emplace(id, std::make_unique<Gate>(*this, id)).first->second;
     gate.reply = std::move(reply);
+    gate.as_if_serving = request.as_if_serving;
     gate.waiting = wanted.size();
     gate.timer.arm(loop_.now() + request.timeout + grace);
     std::vector<CheckerCommand> commands;
@@ -56,6 +57,7 @@ void Gates::take(std::uint64_t id, std::string_view instance_id, GateOutcome out
     // Eligible by the word itself: the folded copy may be a turn behind.
     if (const Instance* instance = membership_.instance(instance_id)) {
         verdict::Standing standing = standing_of(*instance);
+        if (gate.as_if_serving) standing.lifecycle = verdict::Lifecycle::serving;
         standing.word = verdict::read_word(instance->current.cell->word.load(std::memory_order_acquire), instance->current.number);
         entry->eligible = verdict::eligibility(standing).eligible;
     }

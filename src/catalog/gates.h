@@ -34,6 +34,7 @@ private:
         VerifyResult result;
         VerifyReply reply;
         std::size_t waiting = 0;
+        bool as_if_serving = false;
         io::Timer timer;
     };
     void take(std::uint64_t id, std::string_view instance, GateOutcome outcome);

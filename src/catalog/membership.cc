@@ -81,6 +81,7 @@ void Membership::put(Put what, Moment at, Effects& effects) {
     const bool host_changed = service.entrance.host != what.entrance.host;
     const bool entrance_changed = service.entrance != what.entrance;
     service.entrance = std::move(what.entrance);
+    service.candidate = std::move(what.candidate);
     const bool routed_changed = std::exchange(service.routed, what.routed) != what.routed;
     const bool scoped = judged_apart(*service.spec);
     const bool scope_moved = before && judged_apart(*before) != scoped;

@@ -73,6 +73,7 @@ public:
         std::uint64_t revision = 0;
         bool changed = true;
         CheckRevisions check_revisions = {};
+        Candidate candidate = {};
     };
     void put(Put what, Moment at, Effects& effects);
     void remove(std::string_view service, Moment at, Effects& effects);

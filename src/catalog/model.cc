@@ -14,7 +14,10 @@ bool Instance::unchecked() const {
     return list.size() == 1 && std::holds_alternative<config::Unchecked>(list.front()->what);
 }
 
+bool Instance::candidate() const { return !spec->deployment.empty() && spec->deployment == service->candidate.deployment; }
+
 verdict::Lifecycle Instance::lifecycle_now() const {
+    if (candidate() && !leaving) return verdict::Lifecycle::starting;
     return service->draining && lifecycle == verdict::Lifecycle::serving ? verdict::Lifecycle::draining : lifecycle;
 }
 

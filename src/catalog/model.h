@@ -69,9 +69,17 @@ struct Instance {
     // What the journal should have now.
     Stored storable() const { return {current.number, current.word().state, current.record ? current.record->reason : verdict::Reason::never_checked}; }
     bool unchecked() const;
-    // As the router and the folding see it: an instance that serves is draining with its service.
+    // Made by the deployment that its service has not switched to.
+    bool candidate() const;
+    // As the router and the folding see it: a candidate is starting, and an instance that serves is draining with its service.
     verdict::Lifecycle lifecycle_now() const;
     const config::CheckList& checks() const;
+};
+
+// The deployment whose instances are `starting`, and how requests ask for them. Empty: there is none.
+struct Candidate {
+    std::string deployment, key;
+    bool operator==(const Candidate&) const = default;
 };
 
 struct Service {
@@ -85,6 +93,7 @@ struct Service {
     std::shared_ptr<const config::CheckList> instance_checks, scope_checks;
     std::shared_ptr<const config::Override> override;
     bool draining = false;
+    Candidate candidate;
     std::optional<Utc> paused_until;
     std::uint64_t revision = 0;
     CheckRevisions check_revisions;

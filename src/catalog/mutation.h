@@ -52,9 +52,37 @@ struct RemoveApiToken { std::string name; };
 // Changes nothing of what control owns: something else was done that the audit is to have.
 struct Witness {};
 
+// What a deployment changes, each in one step with its record. Instances by name.
+//
+// Its instances become known and are checked, without traffic: they are `starting`. Given again, it puts what is missing.
+// `key`: a request that shows it is routed to them (RoutedService::candidate_key). service and route: made too.
+struct Stage {
+    config::StoredDeployment record;
+    std::vector<PutApiInstance> candidates;
+    std::string key;
+    std::optional<PutApiService> service;
+    std::optional<PutApiRoute> route;
+};
+// `to` serve and the others of `from`, who served until now, drain. Code::conflict when others served; Code::unavailable
+// when one of `to` would get no traffic. `back`: from the candidate to those before it, whatever their verdicts.
+struct Switch {
+    config::StoredDeployment record;
+    std::vector<std::string> from, to;
+    bool back = false;
+};
+// These go; they drain first. `service`: with all that hangs on it.
+struct Unstage {
+    config::StoredDeployment record;
+    std::vector<std::string> gone;
+    bool service = false;
+};
+struct RecordDeployment {
+    config::StoredDeployment record;
+};
+
 using Change = std::variant<ApplyDocument, RejectDocument, PutApiService, RemoveApiService, PutApiInstance, RemoveApiInstance,
                             PutApiRoute, RemoveApiRoute, PutApiCheck, RemoveApiCheck, AddRoute, SetOverride, ClearOverride,
-                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken, Witness>;
+                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken, Witness, Stage, Switch, Unstage, RecordDeployment>;
 
 // What is stored beside the mutation for its Idempotency-Key. The answer is written on control's thread, once its
 // revision (and the id of what it makes) is known: it may only use what it holds.
@@ -92,6 +120,7 @@ struct VerifyRequest {
     std::string service;    // Set: all its serving instances.
     std::string instance;   // Set: this one (id).
     Duration timeout = 30s;
+    bool as_if_serving = false;  // A candidate, and what drains, is judged as if it had been switched to.
 };
 struct Verified {
     std::string instance;  // Id.

@@ -28,6 +28,7 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
     out->degraded_weight = service.spec->degraded_weight;
     out->override = service.override ? std::optional{service.override->state} : std::nullopt;
     if (service.paused_until) out->paused_until = at.now + (*service.paused_until - at.utc);
+    out->candidate_key = service.candidate.key;
     out->revision = revision;
     out->index = service.slot;
     for (const auto& instance : service.instances) {

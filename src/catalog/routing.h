@@ -56,6 +56,8 @@ struct RoutedService {
     double degraded_weight = 1.0;
     std::optional<verdict::OverrideState> override;  // The service's own, for the answer's reason.
     std::optional<Instant> paused_until;
+    // A request whose Hale-Candidate field is this goes to an endpoint that is `starting`, and no other does. Empty: there is none.
+    std::string candidate_key;
     std::uint64_t revision = 0;  // Of the mutation that last changed it.
     std::uint32_t index = 0;     // Stable small number of the service name, for workers' own tables.
 };

@@ -72,6 +72,12 @@ void View::apply(const Delta& delta) {
     } else if (const auto* lookup = std::get_if<LookupPut>(&delta.what)) {
         if (lookup->error.empty()) failed_lookups_.erase(lookup->name);
         else failed_lookups_.insert_or_assign(lookup->name, lookup->error);
+    } else if (const auto* deployed = std::get_if<DeploymentPut>(&delta.what)) {
+        deployments_[deployed->deployment->id] = deployed->deployment;
+        deployments_revision_ = delta.revision;
+    } else if (const auto* forgotten = std::get_if<DeploymentGone>(&delta.what)) {
+        deployments_.erase(forgotten->id);
+        deployments_revision_ = delta.revision;
     } else if (const auto* shadowed_put = std::get_if<ShadowedPut>(&delta.what)) shadowed_ = shadowed_put->lines;
 }
 

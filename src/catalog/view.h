@@ -78,6 +78,10 @@ public:
     const std::vector<std::string>& shadowed() const { return shadowed_; }
     // What went wrong, by name.
     const std::map<std::string, std::string, std::less<>>& failed_lookups() const { return failed_lookups_; }
+    // By id.
+    const std::map<std::string, std::shared_ptr<const config::StoredDeployment>, std::less<>>& deployments() const { return deployments_; }
+    // When one of them last changed.
+    std::uint64_t deployments_revision() const { return deployments_revision_; }
     std::size_t instance_count() const { return instances_by_id_.size(); }
 
 private:
@@ -103,6 +107,8 @@ private:
     std::shared_ptr<const std::vector<RouteFacts>> routes_ = std::make_shared<const std::vector<RouteFacts>>();
     std::shared_ptr<const config::Document> document_;
     ReloadState reload_;
+    std::map<std::string, std::shared_ptr<const config::StoredDeployment>, std::less<>> deployments_;
+    std::uint64_t deployments_revision_ = 0;
     std::vector<std::string> shadowed_;
     std::map<std::string, std::string, std::less<>> failed_lookups_;
 };

@@ -57,6 +57,17 @@ struct StoredTraffic {
     std::optional<Utc> paused_until;
 };
 
+// A deployment, under way or over. What it is belongs to whoever carries it out; here it is kept.
+struct StoredDeployment {
+    std::string id;  // "d-" and 12 characters.
+    std::string service;
+    std::uint64_t number = 0;  // Of its service, from 1 on.
+    bool over = false;
+    bool candidate = false;  // Its instances are known and checked, and out of traffic.
+    Utc created{};
+    std::string json;  // All that there is to know, as it is shown.
+};
+
 struct AuditEntry {
     std::uint64_t revision = 0;
     Utc at{};
@@ -86,6 +97,8 @@ struct PutTraffic { StoredTraffic traffic; };
 struct PutToken { StoredToken token; };
 struct RemoveToken { std::string name; };
 struct PutAudit { AuditEntry entry; };
+struct PutDeployment { StoredDeployment deployment; };
+struct RemoveDeployment { std::string id; };
 // Idempotency-Key → the answer that was given, kept 24 h.
 struct PutIdempotent { std::string key, actor; int status; std::string body; Utc at; };
 // No number at or below is ever handed out again: revisions and versions are reserved in blocks.
@@ -94,7 +107,7 @@ struct ReserveVersions { std::uint32_t up_to; };
 
 using Change = std::variant<PutObject, RemoveObject, PutOverride, RemoveOverride, PutVerdict, RemoveVerdict, PutStanding,
                             RemoveStanding, PutTraffic,
-                            PutToken, RemoveToken, PutAudit, PutIdempotent, ReserveRevisions, ReserveVersions>;
+                            PutToken, RemoveToken, PutAudit, PutDeployment, RemoveDeployment, PutIdempotent, ReserveRevisions, ReserveVersions>;
 
 // Everything state.db held at start.
 struct Restored {
@@ -104,6 +117,7 @@ struct Restored {
     std::vector<StoredStanding> standings;
     std::vector<StoredTraffic> traffic;
     std::vector<StoredToken> tokens;
+    std::vector<StoredDeployment> deployments;
     std::uint64_t revisions_reserved = 0;
     std::uint32_t versions_reserved = 0;
 };

@@ -282,6 +282,13 @@ std::expected<InstanceSpec, Problems> load_instance(const ServiceSpec& service, 
     out.owner = Owner::api;
     if (object.reading.ok()) {
         object.drop("owner", "api");
+        const auto made_by = std::ranges::find(object.root.entries, std::string_view("deployment"), &Entry::key);
+        if (made_by != object.root.entries.end()) {
+            const Reading::Step step(object.reading, "deployment");
+            std::string id;
+            if (object.reading.text(made_by->value, id, 63)) out.deployment = id;
+            object.root.entries.erase(made_by);
+        }
         object.reading.key = find_key(Section::service, "instances");
         read_instance(object.reading, object.root, *service.checks, out);
     }

@@ -37,6 +37,7 @@ struct InstanceSpec {
     Owner owner = Owner::file;
     // Null: the service's checks. Set: the service's with this instance's overlay merged in.
     std::shared_ptr<const CheckList> checks;
+    SharedText deployment;  // Its id, where a deployment made it.
     Mark mark;
 };
 

@@ -196,6 +196,7 @@ Json overlay_json(const CheckList& own, const CheckList& service) {
 
 Json instance_json(const InstanceSpec& instance, const CheckList* service) {
     Json out = {{"name", instance.name}, {"address", redacted_url(instance.target.declared)}, {"weight", instance.weight}};
+    if (!instance.deployment.empty()) out["deployment"] = instance.deployment.view();
     if (instance.checks) out["checks"] = service != nullptr ? overlay_json(*instance.checks, *service) : checks_json(*instance.checks, nullptr);
     return out;
 }

@@ -63,6 +63,7 @@ struct Exchange {
     bool upgrade = false;
     bool expects_continue = false;
     bool page = false;
+    bool candidate = false;      // Goes to what is not switched to yet.
     bool details = false;        // The client may see what is behind a 503.
     bool request_done = true;    // All of it came from the client.
     wire::BodyReader request_body;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/text.h"
 #include "wire/http1_write.h"
 
 namespace hale::proxy {
@@ -97,7 +98,9 @@ HostPlace append_request(std::string& out, const wire::RequestHead& head, const 
     out.append(changes.host).append("\r\n");
 
     const std::uint64_t mask = replaced_in_requests | (peer.trusted ? 0 : believed_in_requests);
-    append_fields(out, fields, [&](const wire::Field& field) { return dropped_by(mask, field, fields); });
+    append_fields(out, fields, [&](const wire::Field& field) {
+        return dropped_by(mask, field, fields) || (!changes.without.empty() && equal_ignoring_case(field.name, changes.without));
+    });
     if (head.framing.kind == wire::BodyKind::chunked) out.append("Transfer-Encoding: chunked\r\n");
     if (head.upgrade) {
         out.append("Connection: Upgrade\r\n");

@@ -46,6 +46,7 @@ struct RequestChanges {
     std::string_view target;  // What to ask the upstream for.
     std::string_view host;    // Host to send; X-Forwarded-Host says the client's.
     std::string_view request_id;
+    std::string_view without = {};  // The name of a field that was meant for us.
 };
 // Appends the whole head, empty line included. Says where the Host value lies, so that a second try at an
 // instance with a name of its own can replace it.

@@ -160,6 +160,15 @@ bool Client::begin() {
     return place(*route);
 }
 
+namespace {
+constexpr std::string_view candidate_field = "Hale-Candidate";
+
+bool shows_key(const wire::RequestHead& head, std::string_view key) {
+    const auto* field = head.fields.find(candidate_field);
+    return field != nullptr && field->value == key;
+}
+}  // namespace
+
 // Finds the instance and writes the head meant for it.
 bool Client::place(const catalog::Route& route) {
     const auto& head = core_.request_head;
@@ -179,8 +188,10 @@ bool Client::place(const catalog::Route& route) {
         answer(reason);
         return true;
     };
-    if (routed.override == verdict::OverrideState::maintenance) return refuse(Answered::maintenance);
-    if (routed.paused_until && *routed.paused_until > core_.now()) {
+    // What is not switched to is reached by its key, whatever users are answered.
+    x_.candidate = !routed.candidate_key.empty() && shows_key(head, routed.candidate_key);
+    if (!x_.candidate && routed.override == verdict::OverrideState::maintenance) return refuse(Answered::maintenance);
+    if (!x_.candidate && routed.paused_until && *routed.paused_until > core_.now()) {
         if (!core_.park(*this)) return refuse(Answered::paused);
         core_.count_exchange(-1);
         x_.service = nullptr;
@@ -191,7 +202,7 @@ bool Client::place(const catalog::Route& route) {
     }
     service.refresh();
     if (service.chooses_by_hash()) x_.hash = hash_of(routed);
-    Backend* const chosen = service.choose(x_.hash, {});
+    Backend* const chosen = x_.candidate ? service.choose_candidate() : service.choose(x_.hash, {});
     if (chosen == nullptr) return refuse(Answered::no_eligible_instance);
 
     service.budget.count_request(core_.now());
@@ -211,7 +222,8 @@ bool Client::place(const catalog::Route& route) {
     x_.host = append_request(x_.request, head, peer_,
                              {.target = target,
                               .host = x_.backend->authority.empty() ? std::string_view(x_.own_host) : x_.backend->authority,
-                              .request_id = x_.request_id()});
+                              .request_id = x_.request_id(),
+                              .without = x_.candidate ? candidate_field : std::string_view{}});
     return true;
 }
 
@@ -349,7 +361,7 @@ void Client::lost(Loss loss, Reason reason) {
 
 bool Client::try_again(const LostTry& lost_try) {
     // Asking again what took too long would double the load of the slowest moment.
-    if (lost_try.loss == Loss::timeout || !may_send_again(lost_try)) return false;
+    if (lost_try.loss == Loss::timeout || x_.candidate || !may_send_again(lost_try)) return false;
     Service& service = *x_.service;
     if (x_.retries >= service.retry.max || x_.retries + 1 >= x_.tried.size()) return false;
     service.refresh();

@@ -180,6 +180,18 @@ Backend* Service::choose(std::uint64_t hash, std::span<Backend* const> tried) {
     return chosen ? backends_[*chosen].get() : nullptr;
 }
 
+Backend* Service::choose_candidate() {
+    if (routed_ == nullptr) return nullptr;
+    const auto count = backends_.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t at = (next_candidate_ + i) % count;
+        if (routed_->endpoints[at].lifecycle != verdict::Lifecycle::starting || backends_[at]->row == nullptr) continue;
+        next_candidate_ = at + 1;
+        return backends_[at].get();
+    }
+    return nullptr;
+}
+
 void Service::sweep(Instant idle_since_before) {
     for (auto& backend : backends_)
         if (!backend->idle.empty()) core_.close_idle_since(*backend, idle_since_before);

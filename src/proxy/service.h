@@ -74,6 +74,8 @@ public:
     bool panic() const { return routed_ != nullptr && routed_->panic; }
     // Among the candidates but those already tried; null when none is left. `hash` counts where the policy says so.
     Backend* choose(std::uint64_t hash, std::span<Backend* const> tried);
+    // The next of those that are starting: for requests that show the candidate's key.
+    Backend* choose_candidate();
     bool chooses_by_hash() const { return method_ == balance::Method::hash; }
 
     // Drops instances that left and are no longer in use.
@@ -100,6 +102,7 @@ private:
     std::vector<balance::Candidate> weighed_;  // Scratch of rebuild.
     balance::Method method_ = balance::Method::round_robin;
     balance::Picker picker_;
+    std::size_t next_candidate_ = 0;  // Where the search goes on.
     std::uint32_t epoch_ = 0;
     bool listed_ = false;
 };

@@ -20,6 +20,7 @@ constexpr std::string_view verdict_columns =
     "instance,service,name,declared,generation,state,was_eligible,version,reason,text,since,observed,resolved";
 constexpr std::string_view standing_columns = "service,state,since";
 constexpr std::string_view traffic_columns = "key,weight,draining,paused_until";
+constexpr std::string_view deployment_columns = "id,service,number,over,candidate,created,json";
 constexpr std::string_view token_columns = "name,sha256,role,created,expires";
 
 // INSERT OR REPLACE INTO t(a,b,sum) VALUES(?1,?2,row_sum('t',?1,?2))
@@ -60,7 +61,7 @@ std::string checked_columns(std::string_view table, std::string_view columns) {
 
 struct ChangeWriter::Statements {
     SQLite::Statement put_object, remove_object, put_override, remove_override, put_verdict, remove_verdict,
-        put_standing, remove_standing, put_traffic, remove_traffic, put_token, remove_token, put_audit, put_idempotent, reserve, prune_audit,
+        put_standing, remove_standing, put_traffic, remove_traffic, put_token, remove_token, put_deployment, remove_deployment, put_audit, put_idempotent, reserve, prune_audit,
         prune_idempotent_count, prune_idempotent_age;
 
     explicit Statements(SQLite::Database& db)
@@ -76,6 +77,8 @@ struct ChangeWriter::Statements {
           remove_traffic(db, "DELETE FROM traffic WHERE key=?1"),
           put_token(db, put_text("tokens", token_columns)),
           remove_token(db, "DELETE FROM tokens WHERE name=?1"),
+          put_deployment(db, put_text("deployments", deployment_columns)),
+          remove_deployment(db, "DELETE FROM deployments WHERE id=?1"),
           // The number is part of the sum, so it is chosen here: one more than the newest.
           put_audit(db,
                     "INSERT INTO audit(seq,revision,at,actor,action,object,detail,sum) "
@@ -139,6 +142,11 @@ void ChangeWriter::apply(const Change& change) {
             run(s.put_token, c.token.name, c.token.sha256, c.token.role, c.token.created, c.token.expires);
         }
         void operator()(const RemoveToken& c) { run(s.remove_token, c.name); }
+        void operator()(const PutDeployment& c) {
+            const StoredDeployment& d = c.deployment;
+            run(s.put_deployment, d.id, d.service, d.number, int{d.over}, int{d.candidate}, d.created, d.json);
+        }
+        void operator()(const RemoveDeployment& c) { run(s.remove_deployment, c.id); }
         void operator()(const PutAudit& c) { writer.put(c.entry); }
         void operator()(const PutIdempotent& c) { writer.put(c); }
         void operator()(const ReserveRevisions& c) { run(s.reserve, std::string("revisions"), c.up_to); }
@@ -260,6 +268,16 @@ Result<Restored> load(Connection& connection) {
         StoredToken t{.name = r.text(), .sha256 = r.text(), .role = r.text(), .created = r.instant()};
         if (!r.null()) t.expires = r.instant();
         all.tokens.push_back(std::move(t));
+        return true;
+    }));
+    HALE_TRY(each(connection, "deployments", deployment_columns, 1, [&](Row& r) {
+        StoredDeployment d{.id = r.text(), .service = r.text()};
+        d.number = r.number_as<std::uint64_t>();
+        d.over = r.number() != 0;
+        d.candidate = r.number() != 0;
+        d.created = r.instant();
+        d.json = r.text();
+        all.deployments.push_back(std::move(d));
         return true;
     }));
     HALE_TRY(each(connection, "meta", "name,value", 1, [&](Row& r) {

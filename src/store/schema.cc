@@ -38,7 +38,12 @@ CREATE TABLE standings(service TEXT NOT NULL PRIMARY KEY, state TEXT NOT NULL, s
     sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 )";
 
-constexpr Step steps_to_now[] = {{1, version_1}, {2, version_2}};
+constexpr std::string_view version_3 = R"(
+CREATE TABLE deployments(id TEXT NOT NULL PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL, over INTEGER NOT NULL,
+    candidate INTEGER NOT NULL, created INTEGER NOT NULL, json TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+)";
+
+constexpr Step steps_to_now[] = {{1, version_1}, {2, version_2}, {3, version_3}};
 
 }  // namespace
 

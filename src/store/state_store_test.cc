@@ -43,6 +43,7 @@ TEST(StateStore, EveryChangeComesBackAfterAStart) {
         expected.standings = {{"api", verdict::State::unhealthy, day(1)}, {"web", verdict::State::healthy, day(2)}};
         expected.traffic = {{"i-1", 0, false, {}}, {"i-2", {}, true, {}}, {"web", 0xffff'ffff, true, day(3)}};
         expected.tokens = {{"ci", "ab12", "operate", day(1), {}}, {"root", "cd34", "admin", day(1), day(9)}};
+        expected.deployments = {{"d-1", "web", 1, true, false, day(1), odd}, {"d-2", "web", 0xffff'ffff'ffff'fff0u, false, true, day(2), "{}"}};
         expected.revisions_reserved = 1'000'000;
         expected.versions_reserved = 0xffff'ffff;
 
@@ -60,12 +61,14 @@ TEST(StateStore, EveryChangeComesBackAfterAStart) {
         all.push_back(PutTraffic{{"gone", 5, true, day(1)}});
         for (const auto& t : expected.tokens) all.push_back(PutToken{t});
         all.push_back(PutToken{{"gone", "", "read", {}, {}}});
+        for (const auto& d : expected.deployments) all.push_back(PutDeployment{d});
+        all.push_back(PutDeployment{{.id = "d-gone", .service = "web"}});
         all.push_back(ReserveRevisions{1'000'000});
         all.push_back(ReserveRevisions{5});  // Never goes back.
         all.push_back(ReserveVersions{0xffff'ffff});
         ASSERT_TRUE(s.commit(std::move(all)));
         ASSERT_TRUE(s.commit({RemoveObject{"service", "gone"}, RemoveOverride{"web", "i-gone"}, RemoveVerdict{"i-gone"}, RemoveStanding{"gone"},
-                              PutTraffic{{"gone", {}, false, {}}}, RemoveToken{"gone"}},
+                              PutTraffic{{"gone", {}, false, {}}}, RemoveToken{"gone"}, RemoveDeployment{"d-gone"}},
                              false));
     }
     for (int start = 0; start < 2; ++start) {

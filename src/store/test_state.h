@@ -137,6 +137,8 @@ inline std::string text_of(const config::Restored& r) {
     for (const auto& x : r.tokens)
         t += fmt::format("token {}|{}|{}|{}|{}\n", x.name, x.sha256, x.role, at(x.created),
                          x.expires ? fmt::to_string(at(*x.expires)) : "-");
+    for (const auto& x : r.deployments)
+        t += fmt::format("deployment {}|{}|{}|{}|{}|{}|{}\n", x.id, x.service, x.number, x.over, x.candidate, at(x.created), x.json);
     return t + fmt::format("reserved {}|{}\n", r.revisions_reserved, r.versions_reserved);
 }
 

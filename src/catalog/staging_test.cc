@@ -1,0 +1,132 @@
+// Goal: a deployment's instances are checked without traffic, take it over in one step or not at all, and go; what was said
+// of a deployment outlives the process, and who is a candidate with it.
+// Method: control with a journal, checkers and workers that answer at once; eligibility by the law over what is published.
+
+#include <set>
+
+#include "catalog/testing.h"
+
+namespace hale::catalog {
+namespace {
+
+using Desk = PromptDesk;
+using Names = std::set<std::string>;
+
+TEST(Staging, V5CandidatesAreCheckedWithoutTrafficAndTakeItOverInOneStep) {
+    Desk desk;
+    desk.judge("web-1", verdict::State::healthy);
+    ASSERT_EQ(desk.eligible(), Names{"web-1"});
+    ASSERT_EQ(desk.mutate(desk.stage("d-1", {"new-1", "new-2"})), "");
+    desk.judge("new-1", verdict::State::healthy);
+    EXPECT_EQ(desk.lifecycle("new-1"), "starting");
+    EXPECT_EQ(desk.eligible(), Names{"web-1"}) << "healthy, and no user's";
+    EXPECT_EQ(desk.key(), "key-d-1");
+    // One is not ready: nothing moves.
+    EXPECT_NE(desk.mutate(desk.to("d-1", {"web-1"}, {"new-1", "new-2"})).find("new-2 would get no traffic: it is pending"), std::string::npos);
+    EXPECT_EQ(desk.code, Code::unavailable);
+    EXPECT_EQ(desk.eligible(), Names{"web-1"});
+    desk.judge("new-2", verdict::State::degraded);
+    EXPECT_EQ(desk.mutate(desk.to("d-1", {"web-1"}, {"new-1", "new-2"})), "");
+    EXPECT_EQ(desk.eligible(), (Names{"new-1", "new-2"}));
+    EXPECT_EQ(desk.lifecycle("web-1"), "draining");
+    EXPECT_EQ(desk.key(), "");
+    // Asked again after a restart that nobody heard the answer of: it has happened.
+    EXPECT_EQ(desk.mutate(desk.to("d-1", {"web-1"}, {"new-1", "new-2"})), "");
+    EXPECT_EQ(desk.eligible(), (Names{"new-1", "new-2"}));
+    // And back, whatever the old one's verdict.
+    desk.judge("web-1", verdict::State::degraded);
+    EXPECT_EQ(desk.mutate(desk.to("d-1", {"new-1", "new-2"}, {"web-1"}, true)), "");
+    EXPECT_EQ(desk.eligible(), Names{"web-1"});
+    EXPECT_EQ(desk.lifecycle("new-1"), "starting");
+    EXPECT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new-1", "new-2"}}), "");
+    desk.world.run_for(40s);
+    EXPECT_EQ(desk.lifecycle("new-1"), "gone");
+    EXPECT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new-1", "new-2"}}), "") << "said again";
+    EXPECT_EQ(desk.eligible(), Names{"web-1"});
+}
+
+TEST(Staging, WhatSomebodyElseChangedIsNotOverwritten) {
+    Desk desk;
+    desk.judge("web-1", verdict::State::healthy);
+    ASSERT_EQ(desk.mutate(desk.stage("d-1", {"new"})), "");
+    desk.judge("new", verdict::State::healthy);
+    const auto json = std::string(R"({"name":"by-hand","address":"10.0.9.9:80"})");
+    auto spec = config::load_instance(*desk.view.service("web")->facts->spec, json, *desk.control.document());
+    ASSERT_TRUE(spec);
+    ASSERT_EQ(desk.mutate(PutApiInstance{"web", *spec, json}), "");
+    EXPECT_EQ(desk.mutate(desk.to("d-1", {"web-1"}, {"new"})), "service \"web\" was changed meanwhile: web-1 served when this began, by-hand, web-1 serve now");
+    EXPECT_EQ(desk.code, Code::conflict);
+    EXPECT_EQ(desk.eligible(), Names{"web-1"});
+    EXPECT_NE(desk.mutate(desk.stage("d-2", {"other"})).find("deployment d-1 of service \"web\" is under way"), std::string::npos);
+    EXPECT_EQ(desk.lifecycle("other"), "gone");
+}
+
+TEST(Staging, V11ARestartFindsCandidatesAndDrainsWhereTheyWere) {
+    for (const bool switched : {false, true}) {
+        config::Restored left;
+        {
+            Desk desk;
+            desk.judge("web-1", verdict::State::healthy);
+            ASSERT_EQ(desk.mutate(desk.stage("d-1", {"new"})), "");
+            desk.judge("new", verdict::State::healthy);
+            if (switched) ASSERT_EQ(desk.mutate(desk.to("d-1", {"web-1"}, {"new"})), "");
+            left = desk.left();
+        }
+        Desk again(Desk::file, std::move(left));
+        EXPECT_EQ(again.lifecycle("new"), switched ? "serving" : "starting");
+        EXPECT_EQ(again.lifecycle("web-1"), switched ? "draining" : "serving");
+        again.judge("new", verdict::State::healthy);
+        again.judge("web-1", verdict::State::healthy);
+        EXPECT_EQ(again.eligible(), (Names{switched ? "new" : "web-1"}));
+        ASSERT_EQ(again.view.deployments().size(), 1u);
+        EXPECT_EQ(again.view.deployments().at("d-1")->candidate, !switched);
+        // Whoever goes on with it brings a key.
+        EXPECT_EQ(again.key(), "");
+    }
+}
+
+TEST(Staging, AServiceThatADeploymentMadeGoesWithIt) {
+    Desk desk("services: {}\n");
+    auto service = config::load_service("web", R"({"check":{"http":"/up"}})", *desk.control.document());
+    auto route = config::load_route(R"({"host":"web.example","service":"web"})", *desk.control.document());
+    ASSERT_TRUE(service && route);
+    const std::string json = R"({"name":"new","address":"10.0.1.9:80","deployment":"d-1"})";
+    auto instance = config::load_instance(service->service, json, *desk.control.document());
+    ASSERT_TRUE(instance);
+    Stage stage{.record = desk.record("d-1"), .candidates = {{"web", *instance, json}}, .key = "k",
+                .service = PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"}, .route = PutApiRoute{*route, R"({"host":"web.example","service":"web"})"}};
+    ASSERT_EQ(desk.mutate(stage), "");
+    EXPECT_EQ(desk.lifecycle("new"), "starting");
+    ASSERT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new"}, true}), "");
+    desk.world.run_for(40s);
+    EXPECT_EQ(desk.view.service("web"), nullptr);
+    EXPECT_TRUE(desk.view.routes().empty());
+    EXPECT_EQ(desk.view.deployments().size(), 1u) << "it is told of on";
+}
+
+TEST(Staging, TheOldestDeploymentsThatAreOverAreForgotten) {
+    Desk desk;
+    ASSERT_EQ(desk.mutate(RecordDeployment{desk.record("d-open", 1)}), "");
+    for (std::uint64_t n = 2; n < most_kept_deployments + 12; ++n) ASSERT_EQ(desk.mutate(RecordDeployment{desk.record(fmt::format("d-{}", n), n, true)}), "");
+    EXPECT_EQ(desk.view.deployments().size(), most_kept_deployments + 1);
+    EXPECT_TRUE(desk.view.deployments().contains("d-open"));
+    EXPECT_FALSE(desk.view.deployments().contains("d-11"));
+    EXPECT_TRUE(desk.view.deployments().contains("d-12"));
+    EXPECT_EQ(desk.deployments.size(), desk.view.deployments().size()) << "and so is the journal";
+}
+
+TEST(Staging, SaysWhenTheyAreGone) {
+    Desk desk;
+    ASSERT_EQ(desk.mutate(desk.stage("d-1", {"new"})), "");
+    const std::string id = desk.view.instance("new")->facts->id.str();
+    bool gone = false;
+    desk.control.when_gone({id, "i-never"}, [&] { gone = true; });
+    desk.world.run_for(1s);
+    EXPECT_FALSE(gone);
+    ASSERT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new"}}), "");
+    desk.world.run_for(1s);
+    EXPECT_TRUE(gone);
+}
+
+}  // namespace
+}  // namespace hale::catalog
