@@ -104,7 +104,7 @@ constexpr std::array acme_keys{
             if (!email.empty() && (!clean || at == 0 || at == std::string::npos || at + 1 == email.size())) return r.refuse(n, fmt::format("\"{}\" is no address", escaped(email, 60)));
             a.spec.email = std::move(email);
         })},
-    Key{"directory", Type::texts, "https://acme-v02.api.letsencrypt.org/directory", "an https URL, or a list of them", "Authorities, best first; the next one is tried after three failures.",
+    Key{"directory", Type::text_or_texts, "https://acme-v02.api.letsencrypt.org/directory", "an https URL, or a list of them", "Authorities, best first; the next one is tried after three failures.",
         into<AcmeDraft>([](Reading& r, const Node& n, AcmeDraft& a) { read_directories(r, n, a.spec.directories); })},
     Key{"staging", Type::boolean, "false", "true, false", "Let's Encrypt's authority for trying out, whose certificates nobody believes.",
         into<AcmeDraft>([](Reading& r, const Node& n, AcmeDraft& a) { r.boolean(n, a.spec.staging); })},

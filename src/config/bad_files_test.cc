@@ -33,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"access_logs: none\n",
             "f:1:1: access_logs: unknown key; did you mean access_log?; allowed: listen, state, workers, checkers, access_log, trusted_proxies, "
             "tls, errors, limits, targets, probe_endpoint, exec, admin, last_known_max_age, probes_in_flight, probes_in_flight_per_host, override_max, "
-            "drain_timeout, defaults, services, aliases, acme"},
+            "drain_timeout, defaults, services, aliases, acme, docker, registries"},
         Bad{"limits: {max_body: 0}\n", "f:1:20: limits.max_body: 0 is out of range; allowed: none, or 1B to 1024GiB"},
         Bad{"limits: {max_body: 1025GiB}\n", "f:1:20: limits.max_body: 1025GiB is out of range; allowed: none, or 1B to 1024GiB"},
         Bad{"errors: {zzz: 1}\n", "f:1:10: errors.zzz: unknown key; allowed: detail_for"},

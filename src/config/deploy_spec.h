@@ -24,7 +24,7 @@ std::string_view to_text(PreExisting pre_existing);
 // A variable of the containers' environment.
 struct EnvValue {
     std::string name, value;
-    bool secret = false;  // Of `secrets`, or of a variable with a secret's name: never shown.
+    bool secret = false;  // Never shown: one of `secrets`, or its name looks it, or a variable that does is in it.
     bool operator==(const EnvValue&) const = default;
 };
 
@@ -97,7 +97,8 @@ struct DeploySpec {
     std::uint16_t port = 0;  // Inside the container, of traffic and checks; 0: the only one its image exposes.
     std::vector<std::string> command;     // Empty: the image's.
     std::vector<std::string> entrypoint;  // Likewise.
-    std::vector<EnvValue> env;            // `env` and then `secrets`; no name twice.
+    std::vector<EnvValue> env;
+    std::vector<EnvValue> secrets;          // Variables too, of other names than those in `env`.
     std::vector<std::string> required_env;  // Must be set, here or by the image, and not empty.
     std::vector<Mount> volumes;
     std::vector<PublishedPort> ports;

@@ -36,6 +36,15 @@ std::string certificates_text(const std::vector<CertificateFile>& files) {
 
 std::string texts(const std::vector<std::string>& list) { return fmt::format("[{}]", fmt::join(list, ", ")); }
 
+// As whom one comes to each registry: by name, or by a fingerprint of what is never shown.
+std::string logins_text(const std::vector<RegistryLogin>& registries, bool passwords) {
+    std::string out;
+    for (const RegistryLogin& one : registries)
+        out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", one.host,
+                           passwords ? fmt::format("*** ({:08x})", static_cast<std::uint32_t>(hash64(one.password))) : one.username);
+    return "{" + out + "}";
+}
+
 std::string threads_text(unsigned count) { return count == 0 ? "auto" : fmt::format("{}", count); }
 
 struct Setting {
@@ -74,6 +83,9 @@ constexpr Setting all_settings[] = {
     {"acme.on_demand.ask", false, [](const Settings& s) { return s.acme ? s.acme->ask_url : std::string(); }},
     {"acme.on_demand.per_hour", false, [](const Settings& s) { return fmt::format("{}", s.acme ? s.acme->ask_per_hour : AcmeSpec{}.ask_per_hour); }},
     {"acme.renew_before", false, [](const Settings& s) { return s.acme && s.acme->renew_before ? duration_text(*s.acme->renew_before) : std::string("auto"); }},
+    {"docker.host", true, [](const Settings& s) { return s.docker_host; }},
+    {"registries.*.username", false, [](const Settings& s) { return logins_text(s.registries, false); }},
+    {"registries.*.password", false, [](const Settings& s) { return logins_text(s.registries, true); }},
     {"errors.detail_for", false, [](const Settings& s) { return blocks_text(s.errors_detail_for); }},
     {"limits.max_body", false, [](const Settings& s) { return s.max_body ? size_text(*s.max_body) : std::string("none"); }},
     {"targets.allow", false, [](const Settings& s) { return blocks_text(s.targets_allow); }},
@@ -258,6 +270,7 @@ std::optional<ServiceChange> diff(const ServiceSpec& before, const ServiceSpec& 
     part(before.degraded_weight == after.degraded_weight, "degraded_weight");
     part(before.replace_timeout == after.replace_timeout, "replace_timeout");
     part(before.labels == after.labels, "labels");
+    part(same_behind(before.deploy, after.deploy), "deploy");
     part(before.instances_fixed == after.instances_fixed, "instances: fixed");
     part(before.owner == after.owner, "owner");
     if (change.checks.empty() && change.instances.empty() && change.parts.empty()) return std::nullopt;

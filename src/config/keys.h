@@ -14,7 +14,7 @@
 namespace hale::config {
 
 enum class Type : std::uint8_t {
-    boolean, integer, number, percent, duration, size, text, word, address, addresses, texts, blocks,
+    boolean, integer, number, percent, duration, size, text, word, address, addresses, texts, text_or_texts, blocks,
     section, section_or_word, list, map, secret, conditions,
 };
 
@@ -23,6 +23,7 @@ enum class Section : std::uint8_t {
     instances, instance, check, heartbeat, composite, m_of_n, alias,
     tls, certificate, route_tls, upstream_tls,
     acme, acme_eab, acme_dns_hook, acme_on_demand,
+    docker, registry, deploy, deploy_health, deploy_deadlines, deploy_bake, deploy_hook,
 };
 
 // Kinds of checks, as a mask.
@@ -61,6 +62,7 @@ std::span<const Key> service_keys(Section section);
 std::span<const Key> check_keys(Section section);
 std::span<const Key> tls_section_keys(Section section);
 std::span<const Key> acme_section_keys(Section section);
+std::span<const Key> deploy_keys(Section section);
 std::string_view path_of(Section section);  // "services.*.timeouts", "" for the root.
 
 const Key* find_key(Section section, std::string_view name);
@@ -105,6 +107,7 @@ struct ServiceDraft {
     const Node* check = nullptr;
     const Node* checks = nullptr;
     const Node* reason = nullptr;
+    bool deploy = false;  // Something was said of deployments.
 };
 
 struct InstanceDraft {
@@ -170,6 +173,29 @@ std::shared_ptr<const io::TlsSpec> settled(Reading& reading, TlsDraft& draft, co
 void read_upstream_tls(Reading& reading, const Node& node, std::shared_ptr<const io::TlsSpec>& into);
 void read_acme(Reading& reading, const Node& node, std::shared_ptr<const AcmeSpec>& into);
 void read_route_tls(Reading& reading, const Node& node, std::shared_ptr<const RouteTls>& into);
+
+// ---- Deployments (deploy_keys.cc; what stands in one value: deploy_text.cc) ----
+
+// Over what `into` holds: a key that is said replaces what was there, in `health`, `deadlines` and `bake` key by key.
+// `base`: what was there, where somebody may say again what they were shown of it; else null.
+void read_deploy(Reading& reading, const Node& node, DeploySpec& into, const DeploySpec* base);
+void read_registries(Reading& reading, const Node& node, std::vector<RegistryLogin>& into);
+void read_docker(Reading& reading, const Node& node, Settings& into);
+
+std::optional<Mount> parse_mount(std::string_view text);
+std::optional<PublishedPort> parse_published(std::string_view text);
+bool is_image(std::string_view text);       // "registry.example:5000/team/web:2@sha256:…"
+bool is_engine_name(std::string_view text);  // Of a volume or a network.
+bool is_env_name(std::string_view text);
+// As a command is shown: what follows `--` is its secret part.
+std::vector<std::string> shown_arguments(const std::vector<std::string>& arguments);
+inline constexpr std::string_view hidden_text = "***";
+inline constexpr std::string_view mount_words = "name:/path, or /of/the/host:/path, each with :ro or not";
+inline constexpr std::string_view published_words = "host:container, ip:host:container, each with /tcp, /udp or neither; ports from 1 to 65535";
+inline constexpr std::size_t max_env = 1000;
+inline constexpr std::size_t max_env_bytes = 32 * 1024;
+inline constexpr std::size_t max_labels = 64;
+inline constexpr std::size_t max_label_bytes = 256;
 
 // ---- Services (services.cc) ----
 

@@ -63,6 +63,20 @@ const std::map<std::string, std::string>& others() {
         {"acme.agree_tos", "true"}, {"acme.email", "ops@a.example"}, {"acme.directory", "\"https://ca.example/dir\""}, {"acme.staging", "true"}, {"acme.ca", "/etc/ca.pem"},
         {"acme.eab.key_id", "other"}, {"acme.eab.hmac", "c2VzYW1l"}, {"acme.challenge", "tls-alpn-01"}, {"acme.dns_hook.exec", "[/bin/hook]"},
         {"acme.dns_hook.url", "\"http://10.0.0.1/\""}, {"acme.on_demand.ask", "\"http://10.0.0.1/may\""}, {"acme.on_demand.per_hour", "7"}, {"acme.renew_before", "20d"},
+        {"docker.host", "\"tcp://10.0.0.5:2375\""}, {"registries.*.username", "other"}, {"registries.*.password", "env:PASSWORD"},
+        {"services.*.deploy", "{}"}, {"services.*.deploy.image", "web:2"}, {"services.*.deploy.pull", "always"}, {"services.*.deploy.replicas", "3"},
+        {"services.*.deploy.port", "8080"}, {"services.*.deploy.command", "[serve]"}, {"services.*.deploy.entrypoint", "[/init]"}, {"services.*.deploy.env", "{A: b}"},
+        {"services.*.deploy.secrets", "{A: env:A}"}, {"services.*.deploy.required_env", "[A]"}, {"services.*.deploy.volumes", "[\"data:/data\"]"},
+        {"services.*.deploy.ports", "[\"8080:80\"]"}, {"services.*.deploy.network", "front"}, {"services.*.deploy.aliases", "[db]"}, {"services.*.deploy.memory", "64MiB"},
+        {"services.*.deploy.cpus", "0.5"}, {"services.*.deploy.restart", "no"}, {"services.*.deploy.stop_signal", "SIGINT"}, {"services.*.deploy.stop_timeout", "9s"},
+        {"services.*.deploy.user", "app"}, {"services.*.deploy.labels", "{a: b}"}, {"services.*.deploy.health", "none"}, {"services.*.deploy.retain", "9"},
+        {"services.*.deploy.pre_existing", "accept"}, {"services.*.deploy.before", "[{http: \"http://a/\"}]"}, {"services.*.deploy.after", "[{http: \"http://a/\"}]"},
+        {"services.*.deploy.health.command", "[/ok]"}, {"services.*.deploy.health.interval", "9s"}, {"services.*.deploy.health.timeout", "9s"},
+        {"services.*.deploy.health.retries", "9"}, {"services.*.deploy.health.start_period", "9s"}, {"services.*.deploy.deadlines.pulling", "9s"},
+        {"services.*.deploy.deadlines.creating", "9s"}, {"services.*.deploy.deadlines.starting", "9s"}, {"services.*.deploy.deadlines.verifying", "9s"},
+        {"services.*.deploy.deadlines.draining", "9s"}, {"services.*.deploy.bake.for", "9s"}, {"services.*.deploy.bake.max_error_ratio", "0.5"},
+        {"services.*.deploy.bake.min_requests", "9"}, {"services.*.deploy.before[].http", "\"http://b/\""}, {"services.*.deploy.before[].exec", "[/bin/hook]"},
+        {"services.*.deploy.before[].timeout", "9s"},
         {"aliases[].ok_status", "204"}, {"aliases[].fail_status", "500"}, {"aliases[].on_public", "true"},
     };
     return values;
@@ -105,6 +119,25 @@ std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std
     if (starts("services.*.checks.*.m_of_n.")) return Pair{with_check("http: /, m_of_n: {}"), with_check(fmt::format("http: /, m_of_n: {{{}: {}}}", last, value))};
     if (starts("services.*.checks.*."))
         return Pair{with_check(kind_entry(kind)), with_check(kind == last ? kind_entry(kind, last, value) : fmt::format("{}, {}: {}", kind_entry(kind), last, value))};
+    if (starts("services.*.deploy.")) {
+        // What stands around a key, and what must stand beside it.
+        const std::string section = path.substr(0, path.rfind('.'));
+        const auto [outer, beside] = section.ends_with(".health")     ? std::pair{"health: {%}", last == "command" ? "command: [/no]" : "command: [/ok]"}
+                                     : section.ends_with(".deadlines") ? std::pair{"deadlines: {%}", ""}
+                                     : section.ends_with(".bake")      ? std::pair{"bake: {%}", last == "for" ? "" : "for: 1m"}
+                                     : section.ends_with(".before[]")  ? std::pair{"before: [{%}]", last == "exec" ? "" : "http: \"http://a/\""}
+                                                                       : std::pair{"%", ""};
+        const auto deploy = [&](std::string inner) {
+            std::string text = outer;
+            if (inner.empty() && text.starts_with("before")) text.clear();
+            else text.replace(text.find('%'), 1, inner);
+            return fmt::format("{}    deploy: {{{}}}\n", service, text);
+        };
+        const bool instead = *beside == '\0' || std::string_view(beside).starts_with(last + ":");
+        return Pair{deploy(beside), deploy(instead ? fmt::format("{}: {}", last, value) : fmt::format("{}, {}: {}", beside, last, value))};
+    }
+    if (starts("registries.*."))
+        return Pair{"registries: {a.example: {username: u, password: p}}\n", fmt::format("registries: {{a.example: {{{}: {}, {}}}}}\n", last, value, last == "username" ? "password: p" : "username: u")};
     if (starts("services.*.panic.")) return Pair{service + "    panic: {}\n", fmt::format("{}    panic: {{{}: {}}}\n", service, last, value)};
     if (starts("services.*.tls.") || starts("services.*.upstream_tls.")) {
         const std::string section = path.substr(11, path.rfind('.') - 11);
@@ -150,7 +183,7 @@ std::vector<std::string> kinds_of(const KeyFacts& key) {
     return out;
 }
 
-bool is_container(const KeyFacts& key) { return key.type == "map" && key.path != "services.*.labels" && !key.path.ends_with(".headers") && !key.path.ends_with("instances[].check") && !key.path.ends_with("instances[].checks"); }
+bool is_container(const KeyFacts& key) { return key.type == "map" && key.path != "services.*.labels" && !key.path.ends_with(".headers") && !key.path.ends_with("instances[].check") && !key.path.ends_with("instances[].checks") && !key.path.ends_with("deploy.env") && !key.path.ends_with("deploy.secrets") && !key.path.ends_with("deploy.labels"); }
 
 TEST(Keys, EveryKeyHasAnEffectAndEveryDefaultIsOne) {
     // Keys that have an effect only together with another; each is tested beside.
@@ -248,7 +281,7 @@ TEST(Keys, EffectiveValuesOfAnEmptyServiceAreTheTable) {
     for (const EffectiveValue& value : document->effective) EXPECT_TRUE(by_key.emplace(value.key, &value).second) << value.key << " is shown twice";
     for (const KeyFacts& key : all_keys()) {
         if (!key.supported || is_container(key) || key.fallback.empty() || key.path.find("[]") != std::string::npos || key.path.starts_with("aliases")) continue;
-        if (key.path.starts_with("services.*.panic.") || key.path.starts_with("services.*.tls.") || key.path.starts_with("services.*.upstream_tls.") || key.path.starts_with("services.*.checks.*.")) continue;
+        if (key.path.starts_with("services.*.panic.") || key.path.starts_with("services.*.tls.") || key.path.starts_with("services.*.upstream_tls.") || key.path.starts_with("services.*.checks.*.") || key.path.starts_with("services.*.deploy.")) continue;
         if (key.type == "list" || key.path == "services.*.hosts") continue;
         std::string path = key.path;
         if (const auto star = path.find('*'); star != std::string::npos) path.replace(star, 1, "web");

@@ -14,17 +14,13 @@
 #include "base/text.h"
 #include "config/keys.h"
 #include "config/node.h"
+#include "config/object_reading.h"
 #include "config/reading.h"
 #include "verdict/cadence.h"
 
 namespace hale::config {
 
 namespace {
-
-void take_all(Reading& reading, std::vector<TextProblem> problems) {
-    for (TextProblem& problem : problems)
-        reading.take({reading.mark(problem.place), std::move(problem.key), std::move(problem.pointer), std::move(problem.what), std::move(problem.allowed)});
-}
 
 // Puts `later` beside `earlier`: sections are joined, a key in both is refused. One level of names below a
 // section is the object itself: two files never describe one service together.
@@ -61,7 +57,7 @@ Node read_texts(Reading& reading, const LoadRequest& request) {
     for (std::size_t i = 0; i < request.texts.size(); ++i) {
         const auto file = static_cast<std::uint32_t>(i);
         Parsed parsed = parse_yaml(request.texts[i].text, file);
-        take_all(reading, std::move(parsed.problems));
+        reading.take(std::move(parsed.problems));
         if (parsed.root.is_null()) continue;  // An empty file says nothing.
         if (!parsed.root.is_map()) {
             reading.problem(parsed.root, "a configuration is a map", "keys such as services:");
@@ -154,42 +150,6 @@ std::string fingerprint_of(const LoadRequest& request, std::string_view looked_u
     for (const SourceText& source : request.texts) all += fmt::format("{}:{}{}:{}", source.name.size(), source.name, source.text.size(), source.text);
     return sha256_hex(all.append(looked_up)).substr(0, 32);
 }
-
-// The setting up and the end of reading one object from the API.
-struct ObjectReading {
-    Reading reading;
-    Node root;
-    const Node* defaults = nullptr;
-
-    ObjectReading(std::string_view json, const Document& document) {
-        reading.api = true;
-        // Marks in `defaults:` keep the names of their files; the object itself comes after them.
-        if (document.defaults) reading.files = document.defaults->files;
-        const auto file = static_cast<std::uint32_t>(reading.files.size());
-        reading.files.emplace_back("api");
-        if (json.size() > max_object_bytes) {
-            reading.take({{"api", 0, 0}, {}, {}, fmt::format("an object of {}", size_text(json.size())), fmt::format("at most {}", size_text(max_object_bytes))});
-        } else {
-            Parsed parsed = parse_json(json, file);
-            root = std::move(parsed.root);
-            take_all(reading, std::move(parsed.problems));
-        }
-        if (!reading.ok()) return;
-        reading.substitute(root);
-        if (document.defaults) defaults = &document.defaults->node;
-    }
-
-    // Takes a key that only says again what the caller knows; another value is refused.
-    void drop(std::string_view key, std::string_view known) {
-        const auto found = std::ranges::find(root.entries, key, &Entry::key);
-        if (found == root.entries.end()) return;
-        if (!found->value.is_scalar() || found->value.text != known) {
-            const Reading::Step step(reading, found->key);
-            reading.problem(found->value, "is not what the object is addressed by", std::string(known));
-        }
-        root.entries.erase(found);
-    }
-};
 
 }  // namespace
 
@@ -331,6 +291,17 @@ std::expected<std::shared_ptr<const CheckSpec>, Problems> load_check(std::string
     if (object.reading.ok()) {
         object.drop("name", name);
         out = read_check(object.reading, object.root, name, object.defaults);
+    }
+    if (!object.reading.ok()) return std::unexpected(std::move(object.reading).finish());
+    return out;
+}
+
+std::expected<DeploySpec, Problems> load_deploy(std::string_view json, const DeploySpec& base, const Document& document) {
+    ObjectReading object(json, document);
+    DeploySpec out = base;
+    if (object.reading.ok()) {
+        read_deploy(object.reading, object.root, out, &base);
+        if (out.image.empty() && object.reading.ok()) object.reading.problem(object.root, "there is no image to deploy", "image: [registry/]name[:tag][@digest]");
     }
     if (!object.reading.ok()) return std::unexpected(std::move(object.reading).finish());
     return out;

@@ -72,8 +72,8 @@ struct LoadRequest {
     bool effective = false;  // Fill Document::effective. Costs several lines per instance: only for showing.
 };
 
-// A service that lists no instance and whose checks all need no address (heartbeat, composite, exec) gets one
-// implicit instance with the service's name and an empty Target (is_implicit).
+// A service that lists no instance, is not deployed, and whose checks all need no address (heartbeat, composite, exec)
+// gets one implicit instance with the service's name and an empty Target (is_implicit).
 std::expected<Document, Problems> load_document(const LoadRequest& request);
 
 bool is_implicit(const InstanceSpec& instance);
@@ -105,6 +105,11 @@ std::expected<InstanceSpec, Problems> load_instance(const ServiceSpec& service, 
 std::expected<RouteSpec, Problems> load_route(std::string_view json, const Document& document);
 std::expected<std::shared_ptr<const CheckSpec>, Problems> load_check(std::string_view name, std::string_view json,
                                                                      const Document& document);
+
+// One deployment's own word over what its service says: {"image": "web:2", "replicas": 3}. A key that is said replaces
+// what is there, lists and maps of names as a whole, `health`, `deadlines` and `bake` key by key. "***" for a secret of
+// `base` is that secret. Refused when neither says an image.
+std::expected<DeploySpec, Problems> load_deploy(std::string_view json, const DeploySpec& base, const Document& document);
 
 // Everything that is wrong between objects that are right by themselves: one host and path twice (both
 // owners named), a name or address twice in a service, a route to no service, a routed service without check,

@@ -78,6 +78,10 @@ void Reading::take(Problem problem) {
     problems_.push_back(std::move(problem));
 }
 
+void Reading::take(std::vector<TextProblem> problems) {
+    for (TextProblem& one : problems) take({mark(one.place), std::move(one.key), std::move(one.pointer), std::move(one.what), std::move(one.allowed)});
+}
+
 void Reading::problem(const Place& place, std::string what, std::string allowed) {
     if (std::ranges::find(unread_, place) != unread_.end()) return;
     take({mark(place), path_text(), pointer_text(), std::move(what), std::move(allowed)});
@@ -416,7 +420,8 @@ std::string flow_text(const Node& node, std::string_view key) {
         case Node::Shape::map: {
             std::string out = "{";
             for (const Entry& entry : node.entries)
-                out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", escaped(entry.key, 100), flow_text(entry.value, entry.key));
+                out += fmt::format("{}{}: {}", out.size() > 1 ? ", " : "", escaped(entry.key, 100),
+                                   key == "secrets" && entry.value.is_scalar() ? "***" : flow_text(entry.value, entry.key));
             return out + "}";
         }
     }

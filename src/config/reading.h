@@ -69,6 +69,7 @@ public:
     // With the allowed values of the key being read.
     void refuse(const Node& node, std::string what);
     void take(Problem problem);
+    void take(std::vector<TextProblem> problems);
     void warn(const Place& place, std::string_view what);
     Problems finish() &&;  // In the order of the places; empty: all is well.
     bool ok() const { return problems_.empty(); }

@@ -27,6 +27,7 @@ std::string_view type_name(Type type) {
         case Type::address: return "address";
         case Type::addresses: return "list of addresses";
         case Type::texts: return "list of texts";
+        case Type::text_or_texts: return "text or list of texts";
         case Type::blocks: return "list of address blocks";
         case Type::section: return "map";
         case Type::section_or_word: return "word or map";
@@ -63,6 +64,11 @@ Json pattern(std::string_view text) { return {{"type", "string"}, {"pattern", te
 Json either(Json a, Json b) { return {{"anyOf", Json::array({std::move(a), std::move(b)})}}; }
 Json word(std::string_view text) { return {{"const", text}}; }
 
+// A word that stands where otherwise a quantity does.
+Json or_word(const Key& key, Json quantity) {
+    return key.fallback == "auto" || key.fallback == "none" ? either(word(key.fallback), std::move(quantity)) : quantity;
+}
+
 // The words of "a, b, c" where `allowed` lists them.
 Json words(std::string_view allowed) {
     Json out = Json::array();
@@ -85,15 +91,15 @@ Json value(const Key& key) {
         case Type::boolean: return either({{"type", "boolean"}}, variable);
         case Type::integer: {
             Json number = either({{"type", "integer"}, {"minimum", 0}}, variable);
-            return key.fallback == "auto" ? either(word("auto"), std::move(number)) : number;
+            return or_word(key, std::move(number));
         }
-        case Type::number: return either({{"type", "number"}}, variable);
+        case Type::number: return or_word(key, either({{"type", "number"}}, variable));
         case Type::percent: return either(pattern("^[0-9]+%$"), variable);
         case Type::duration: {
             Json duration = either({{"const", 0}}, pattern("^([0-9]+(d|h|m|s|ms|us|ns))+$|^0$|\\$\\{"));
-            return key.fallback == "none" ? either(word("none"), std::move(duration)) : duration;
+            return or_word(key, std::move(duration));
         }
-        case Type::size: return either({{"type", "integer"}}, pattern("^[0-9]+ ?([KMGT]i?)?B?$|\\$\\{"));
+        case Type::size: return or_word(key, either({{"type", "integer"}}, pattern("^[0-9]+ ?([KMGT]i?)?B?$|\\$\\{")));
         case Type::word: return either(words(key.allowed), variable);
         case Type::text:
         case Type::address:
@@ -101,6 +107,7 @@ Json value(const Key& key) {
         case Type::addresses:
         case Type::texts:
         case Type::blocks: return {{"type", "array"}, {"items", {{"type", Json::array({"string", "number"})}}}};
+        case Type::text_or_texts: return either({{"type", "string"}}, {{"type", "array"}, {"items", {{"type", Json::array({"string", "number"})}}}});
         case Type::conditions: {
             const Json text = {{"type", "string"}};
             const auto graded = [&](std::string_view name) {
@@ -123,7 +130,7 @@ Json value(const Key& key) {
         case Type::map: {
             if (key.child == Section::none) return {{"type", "object"}, {"additionalProperties", {{"type", Json::array({"string", "number", "boolean"})}}}};
             return {{"type", Json::array({"object", "null"})},
-                    {"additionalProperties", key.child == Section::check ? reference("check_keys") : reference("service")}};
+                    {"additionalProperties", key.child == Section::check ? reference("check_keys") : key.child == Section::service ? reference("service") : object(key.child)}};
         }
     }
     return {};

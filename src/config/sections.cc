@@ -27,6 +27,7 @@ std::span<const Key> keys_of(Section section) {
     if (const auto keys = service_keys(section); !keys.empty()) return keys;
     if (const auto keys = tls_section_keys(section); !keys.empty()) return keys;
     if (const auto keys = acme_section_keys(section); !keys.empty()) return keys;
+    if (const auto keys = deploy_keys(section); !keys.empty()) return keys;
     return check_keys(section);
 }
 
@@ -62,6 +63,13 @@ std::string_view path_of(Section section) {
         case Section::acme_eab: return "acme.eab";
         case Section::acme_dns_hook: return "acme.dns_hook";
         case Section::acme_on_demand: return "acme.on_demand";
+        case Section::docker: return "docker";
+        case Section::registry: return "registries.*";
+        case Section::deploy: return "services.*.deploy";
+        case Section::deploy_health: return "services.*.deploy.health";
+        case Section::deploy_deadlines: return "services.*.deploy.deadlines";
+        case Section::deploy_bake: return "services.*.deploy.bake";
+        case Section::deploy_hook: return "services.*.deploy.before[]";
     }
     return "";
 }

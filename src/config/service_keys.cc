@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "base/text.h"
@@ -11,9 +12,6 @@
 namespace hale::config {
 
 namespace {
-
-constexpr std::size_t max_labels = 64;
-constexpr std::size_t max_label_bytes = 256;
 
 void read_balance(Reading& reading, const Node& node, Balance& balance) {
     if (node.is_scalar()) {
@@ -98,8 +96,23 @@ constexpr std::array keys_of_service{
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { r.duration(n, d.spec.replace_timeout, 0s, 1h); })},
     Key{"labels", Type::map, "{}", "a map from names to texts", "For selecting services in lists.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_labels(r, n, d.spec); })},
+    Key{"deploy", Type::section_or_word, "none", "none, or a map", "How its containers are made by deployments; it may have no instances then.",
+        into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) {
+            d.deploy = true;
+            if (n.is_scalar() && n.text == "none") {
+                r.record("deploy", n);
+                return d.spec.deploy.reset();
+            }
+            if (!n.is_map()) return r.refuse(n, "neither none nor a map");
+            DeploySpec deploy;
+            const std::string kept = r.shown;
+            if (r.effective) r.shown += "deploy.";
+            read_deploy(r, n, deploy, nullptr);
+            r.shown = kept;
+            d.spec.deploy = std::make_shared<const DeploySpec>(std::move(deploy));
+        }),
+        Section::deploy, 0, false, false, true},
     unsupported("image", "The image that is deployed."),
-    unsupported("deploy", "How it is deployed."),
     unsupported("docker", "Containers that are its instances."),
     unsupported("history", "What is recorded."),
     unsupported("sla", "What was promised."),

@@ -12,6 +12,7 @@
 #include "base/shared_text.h"
 #include "base/time.h"
 #include "config/check_spec.h"
+#include "config/deploy_spec.h"
 #include "config/target.h"
 #include "verdict/state.h"
 
@@ -117,6 +118,7 @@ struct ServiceSpec {
     double degraded_weight = 1.0;  // A degraded instance's share against a healthy one's.
     Duration replace_timeout = 30s;
     std::vector<std::pair<std::string, std::string>> labels;
+    std::shared_ptr<const DeploySpec> deploy;  // Null: its instances are not made by deployments.
     Mark mark;
 
     const std::vector<std::shared_ptr<const CheckSpec>>& checks_of(const InstanceSpec& instance) const {

@@ -150,7 +150,7 @@ void read_instances(Reading& reading, const ServiceDraft& draft, ServiceSpec& sp
         name_the_unnamed(spec);
     }
     const CheckList& checks = *spec.checks;
-    if (spec.instances.empty() && !checks.empty() && std::ranges::none_of(checks, [](const auto& check) { return needs_address(*check); })) {
+    if (spec.instances.empty() && !spec.deploy && !checks.empty() && std::ranges::none_of(checks, [](const auto& check) { return needs_address(*check); })) {
         InstanceSpec implicit;
         implicit.name = spec.name;
         implicit.named = true;
@@ -242,6 +242,7 @@ void read_service(Reading& reading, std::string_view name, const Node& node, con
     const std::string kept = reading.shown;
     if (reading.effective) reading.shown = fmt::format("services.{}.", name);
     read_section(reading, Section::service, &node, &draft);
+    if (!draft.deploy) reading.record_default("deploy", "none");
     draft.spec.checks = std::make_shared<const CheckList>(read_checks(reading, draft, defaults));
     read_routes(reading, draft, routes);
     ServiceSpec& spec = draft.spec;

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "config/load.h"
+#include "config/keys.h"
 #include "wire/dns.h"
 
 namespace hale::config {
@@ -40,13 +40,7 @@ Json http_json(const HttpCheck& check, const CheckSpec& spec) {
 }
 
 Json exec_json(const ExecCheck& check) {
-    Json arguments = Json::array();
-    bool hidden = false;
-    for (const std::string& argument : check.arguments) {
-        arguments.push_back(hidden ? "***" : argument);
-        hidden |= argument == "--";
-    }
-    Json out = {{"exec", std::move(arguments)}};
+    Json out = {{"exec", shown_arguments(check.arguments)}};
     if (!check.user.empty()) out["user"] = check.user;
     return out;
 }
@@ -261,6 +255,7 @@ std::string to_json(const ServiceSpec& service, std::span<const RouteSpec> route
                         {"to", service.panic->to == PanicTarget::all ? "all" : "last_good"}};
     out["degraded_weight"] = service.degraded_weight;
     out["replace_timeout"] = spelled(service.replace_timeout);
+    if (service.deploy) out["deploy"] = Json::parse(to_json(*service.deploy));
     Json labels = Json::object();
     for (const auto& [name, value] : service.labels) labels[name] = value;
     out["labels"] = std::move(labels);

@@ -12,6 +12,7 @@ namespace hale::config {
 std::string to_json(const CheckSpec& check);
 std::string to_json(const InstanceSpec& instance);
 std::string to_json(const RouteSpec& route);
+std::string to_json(const DeploySpec& deploy);
 // With its routes, when they are given.
 std::string to_json(const ServiceSpec& service, std::span<const RouteSpec> routes = {});
 
