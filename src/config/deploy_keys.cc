@@ -369,7 +369,8 @@ constexpr std::array registry_keys{
         into<RegistryLogin>([](Reading& r, const Node& n, RegistryLogin& l) { r.secret(n, l.password, longest_secret); })},
 };
 
-// What is right by itself and wrong beside the rest.
+}  // namespace
+
 void check_deploy(Reading& reading, const Node& node, const DeploySpec& spec) {
     const auto place = [&](std::string_view key) -> const Node& {
         const Node* found = node.find(key);
@@ -388,7 +389,14 @@ void check_deploy(Reading& reading, const Node& node, const DeploySpec& spec) {
     if (!own_network && !spec.ports.empty()) reading.problem(place("ports"), fmt::format("network {} publishes no ports", spec.network), "another network, or no ports");
 }
 
-}  // namespace
+void read_deploy_key(Reading& reading, std::string_view key, const Node& node, DeploySpec& into) {
+    const Key* known = find_key(Section::deploy, key);
+    DeployDraft draft{std::move(into)};
+    const Key* outer = std::exchange(reading.key, known);
+    known->read(reading, node, &draft);
+    reading.key = outer;
+    into = std::move(draft.spec);
+}
 
 void read_deploy(Reading& reading, const Node& node, DeploySpec& into, const DeploySpec* base) {
     DeployDraft draft{into, base};

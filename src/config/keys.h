@@ -24,6 +24,7 @@ enum class Section : std::uint8_t {
     tls, certificate, route_tls, upstream_tls,
     acme, acme_eab, acme_dns_hook, acme_on_demand,
     docker, registry, deploy, deploy_health, deploy_deadlines, deploy_bake, deploy_hook,
+    compose, compose_service, compose_healthcheck, compose_dependency, compose_membership, compose_network, compose_volume, compose_deploy, compose_hale,
 };
 
 // Kinds of checks, as a mask.
@@ -63,6 +64,7 @@ std::span<const Key> check_keys(Section section);
 std::span<const Key> tls_section_keys(Section section);
 std::span<const Key> acme_section_keys(Section section);
 std::span<const Key> deploy_keys(Section section);
+std::span<const Key> compose_keys(Section section);  // Of another file: docs/guide/compose.md is their reference.
 std::string_view path_of(Section section);  // "services.*.timeouts", "" for the root.
 
 const Key* find_key(Section section, std::string_view name);
@@ -179,6 +181,9 @@ void read_route_tls(Reading& reading, const Node& node, std::shared_ptr<const Ro
 // Over what `into` holds: a key that is said replaces what was there, in `health`, `deadlines` and `bake` key by key.
 // `base`: what was there, where somebody may say again what they were shown of it; else null.
 void read_deploy(Reading& reading, const Node& node, DeploySpec& into, const DeploySpec* base);
+void read_deploy_key(Reading& reading, std::string_view key, const Node& node, DeploySpec& into);
+// What is right by itself and wrong beside the rest.
+void check_deploy(Reading& reading, const Node& node, const DeploySpec& spec);
 void read_registries(Reading& reading, const Node& node, std::vector<RegistryLogin>& into);
 void read_docker(Reading& reading, const Node& node, Settings& into);
 

@@ -28,6 +28,7 @@ std::span<const Key> keys_of(Section section) {
     if (const auto keys = tls_section_keys(section); !keys.empty()) return keys;
     if (const auto keys = acme_section_keys(section); !keys.empty()) return keys;
     if (const auto keys = deploy_keys(section); !keys.empty()) return keys;
+    if (const auto keys = compose_keys(section); !keys.empty()) return keys;
     return check_keys(section);
 }
 
@@ -70,6 +71,15 @@ std::string_view path_of(Section section) {
         case Section::deploy_deadlines: return "services.*.deploy.deadlines";
         case Section::deploy_bake: return "services.*.deploy.bake";
         case Section::deploy_hook: return "services.*.deploy.before[]";
+        case Section::compose: return "";
+        case Section::compose_service: return "services.*";
+        case Section::compose_healthcheck: return "services.*.healthcheck";
+        case Section::compose_dependency: return "services.*.depends_on.*";
+        case Section::compose_membership: return "services.*.networks.*";
+        case Section::compose_network: return "networks.*";
+        case Section::compose_volume: return "volumes.*";
+        case Section::compose_deploy: return "services.*.deploy";
+        case Section::compose_hale: return "services.*.x-hale";
     }
     return "";
 }

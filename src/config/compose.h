@@ -1,0 +1,53 @@
+// A compose file as the containers of one application. A documented subset of what compose knows (docs/guide/compose.md):
+// what is said in it means what it means there, and what is beyond it is refused with its place, never ignored.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "config/deploy_spec.h"
+#include "config/load.h"
+
+namespace hale::config {
+
+inline constexpr std::size_t max_compose_containers = 256;
+inline constexpr std::size_t max_compose_bytes = 1 << 20;
+
+enum class WaitFor : std::uint8_t { started, healthy, completed };
+
+struct ComposeDependency {
+    std::string container;
+    WaitFor until = WaitFor::started;
+    bool operator==(const ComposeDependency&) const = default;
+};
+
+struct ComposeContainer {
+    std::string name;
+    DeploySpec deploy;  // Its network is always named, and so are its volumes, as compose names them.
+    std::vector<ComposeDependency> depends_on;
+    bool one_shot = false;  // Runs to its end; exit 0 is its pass.
+    CheckList checks;       // Of kind none: declared so, with its reason. Empty: nothing is said.
+    std::vector<RouteSpec> routes;
+    Mark mark;
+};
+
+struct ComposeApplication {
+    std::string project;
+    std::vector<ComposeContainer> containers;  // In file order; nobody waits for themselves, through others neither.
+};
+
+struct ComposeRequest {
+    SourceText file;
+    std::string project;  // Where the file says no name.
+    // Whose environment and files are looked at. Null: nobody's, for the text came through the API; it can have no variables,
+    // no directories of the host and no exec checks then.
+    const LoadRequest* world = nullptr;
+    const Document* document = nullptr;  // Its `defaults:` hold for the checks. May be null.
+};
+std::expected<ComposeApplication, Problems> load_compose(const ComposeRequest& request);
+
+}  // namespace hale::config
