@@ -203,7 +203,7 @@ void Conversation::broke() {
     passage_->forget();
     const std::string why = !body_.why().empty() ? std::string(body_.why()) : body_.error() != 0 ? system_text(body_.error()) : "the connection broke";
     const bool no_http = body_.trouble() == http::Trouble::malformed;
-    end(fail(no_http ? Code::corrupt : Code::unavailable, about(no_http && !body_.head_came() ? why + "; is that a Docker Engine?" : why), body_.error()));
+    end(fail(no_http ? Code::corrupt : Code::unavailable, about(no_http && !body_.head_came() ? why + "; is that a Docker Engine?" : why), body_.error() == 0 && !no_http ? ECONNRESET : body_.error()));
 }
 
 void Conversation::run_out() noexcept {

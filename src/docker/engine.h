@@ -7,7 +7,7 @@
 //   call = engine.inspect("web-1", engine.soon(), [&](Result<Inspected> it) { ... });
 //
 // Errors keep the engine's own sentence; their codes: not_found, conflict, invalid, denied, timed_out, unavailable (not there, or
-// in trouble), corrupt (what came can't be read), exhausted (more came than a named limit).
+// in trouble; Error::system is not 0 when nobody answered at all), corrupt (what came can't be read), exhausted (more came than a named limit).
 
 #pragma once
 

@@ -167,6 +167,7 @@ TEST(Calls, NeverTakeHalfAnAnswerForAWhole) {
                 const auto it = w.inspect();
                 ASSERT_FALSE(it) << cut;
                 EXPECT_EQ(it.error().code, Code::unavailable) << it.error().text;
+                EXPECT_NE(it.error().system, 0);
                 EXPECT_TRUE(it.error().text.starts_with("inspect container web-1 at tcp://engine.example:2375: ")) << it.error().text;
             }
         }
@@ -182,6 +183,7 @@ TEST(Calls, KeepTheEnginesSentenceAndMapItsStatus) {
             const auto it = w.inspect();
             ASSERT_FALSE(it);
             EXPECT_EQ(it.error().code, code) << status;
+            EXPECT_EQ(it.error().system, 0);
             EXPECT_EQ(it.error().text, "inspect container web-1 at tcp://engine.example:2375: No such container: \"web-1\"");
         }
     }

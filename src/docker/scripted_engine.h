@@ -39,6 +39,10 @@ public:
     void start() {
         loop_.run([&] { listener_ = net_.listen({.address = at_}, *this).value(); });
     }
+    // As at the beginning of an orderly end: who is connected is served on, and who comes is refused.
+    void stop_listening() {
+        loop_.run([&] { listener_.reset(); });
+    }
     // As a crash: whoever was connected is cut off, and whoever comes is refused.
     void stop() {
         loop_.run([&] {

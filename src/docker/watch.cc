@@ -105,6 +105,9 @@ void Watch::inspected(std::string id, Result<Inspected> it) {
         if (!tell([&] { listener_.on_container(*it); })) return;
     } else if (it.error().code == Code::not_found) {
         if (!forget(id)) return;
+    } else if (it.error().code == Code::unavailable && it.error().system != 0) {
+        // Nobody answered. An engine that ends stops listening long before it ends its streams.
+        return broke(it.error());
     } else {
         stale_.insert(id);
         if (!tell([&] { listener_.on_unreadable(id, it.error()); })) return;

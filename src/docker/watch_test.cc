@@ -198,6 +198,21 @@ TEST(Watch, SurvivesARestartAndMissesNothing) {
     EXPECT_EQ(f.picture.ups, 2);
 }
 
+// A real engine stops its containers, and tells so, for a minute and more after it stopped listening.
+TEST(Watch, TakesAnEngineThatAnswersNobodyForGone) {
+    Fleet f;
+    f.truth = {{"a", 1}, {"b", 2}};
+    f.start();
+    ASSERT_TRUE(f.settled());
+    f.scripted->stop_listening();
+    f.set("a", 137);
+    f.world.run_for(1s);
+    EXPECT_EQ(f.picture.downs, 1);
+    EXPECT_EQ(f.picture.unreadable, 0);
+    f.scripted->start();
+    EXPECT_TRUE(f.settled());
+}
+
 TEST(Watch, ConnectsAgainLaterEachTime) {
     Fleet f;
     f.silent = true;
