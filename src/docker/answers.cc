@@ -164,7 +164,8 @@ Result<std::optional<Event>> read_event(std::string_view line) {
     const std::string_view action = std::string_view(out.action).substr(0, out.action.find(':'));
     for (int i = 1; i <= static_cast<int>(EventKind::destroy); ++i)
         if (action == text(static_cast<EventKind>(i))) out.kind = static_cast<EventKind>(i);
-    if (action == "remove") out.kind = EventKind::destroy;  // Podman's word.
+    if (action == "died") out.kind = EventKind::die;  // Podman's words.
+    if (action == "remove") out.kind = EventKind::destroy;
     const auto take = [&out](const char* name) {
         const auto node = out.labels.extract(name);
         return node.empty() ? std::string{} : std::move(node.mapped());
@@ -172,7 +173,8 @@ Result<std::optional<Event>> read_event(std::string_view line) {
     out.name = take("name");
     out.image = take("image");
     if (out.kind == EventKind::die) {
-        const std::string code = take("exitCode");
+        std::string code = take("exitCode");
+        if (const std::string podmans = take("containerExitCode"); code.empty()) code = podmans;
         std::int64_t value = 0;
         const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), value);
         if (error == std::errc{} && end == code.data() + code.size() && !code.empty()) out.exit_code = value;

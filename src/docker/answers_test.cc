@@ -119,9 +119,10 @@ TEST(Answers, AreEvents) {
     EXPECT_FALSE(*read_event(R"({"Type":"network","Action":"connect","Actor":{"ID":"n"}})"));
     EXPECT_FALSE(read_event(R"({"Type":"container","Action":"start","Actor":{}})"));
     for (const auto& [action, kind] : std::map<std::string, EventKind>{{"create", EventKind::create}, {"start", EventKind::start}, {"oom", EventKind::oom}, {"stop", EventKind::stop},
-                                                                        {"kill", EventKind::kill}, {"destroy", EventKind::destroy}, {"remove", EventKind::destroy}, {"rename", EventKind::rename},
+                                                                        {"kill", EventKind::kill}, {"destroy", EventKind::destroy}, {"remove", EventKind::destroy}, {"died", EventKind::die}, {"rename", EventKind::rename},
                                                                         {"exec_create: sh -c x", EventKind::other}, {"", EventKind::other}, {"other", EventKind::other}})
         EXPECT_EQ((*read_event(fmt::format(R"({{"Type":"container","Action":"{}","Actor":{{"ID":"x"}}}})", action)))->kind, kind) << action;
+    EXPECT_EQ((*read_event(R"({"Type":"container","Action":"died","Actor":{"ID":"x","Attributes":{"containerExitCode":"3"}}})"))->exit_code, 3);
     EXPECT_EQ((*read_event(R"({"Type":"container","Action":"rename","Actor":{"ID":"x","Attributes":{"oldName":"/a","name":"b"}}})"))->old_name, "a");
 }
 

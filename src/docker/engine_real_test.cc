@@ -10,7 +10,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include "docker/engine.h"
 #include "docker/watch.h"
@@ -218,6 +220,7 @@ struct Told final : WatchListener {
     void on_engine(bool up, const std::string& text) override {
         ++(up ? ups : downs);
         fmt::print("{}: {}\n", up ? "up" : "down", text);
+        std::fflush(stdout);  // Whoever restarts the engine waits for it.
     }
     void on_unreadable(const std::string& id, const Error& why) override { fmt::print("{}: {}\n", id, why.text); }
 };

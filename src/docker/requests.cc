@@ -268,10 +268,11 @@ Request remove_network_request(std::string_view network) {
 }
 
 Request events_request(const EventsPlan& plan) {
-    // Named one by one: each health check would tell of three more (exec_create, exec_start, exec_die). "remove" is Podman's.
+    // Named one by one: each health check would tell of three more (exec_create, exec_start, exec_die). Podman says
+    // "died" and "remove" for two of them.
     Json asked = Json::object();
     asked["type"] = Json::array({"container"});
-    asked["event"] = Json::array({"create", "start", "restart", "die", "oom", "health_status", "stop", "kill", "pause", "unpause", "rename", "update", "destroy", "remove"});
+    asked["event"] = Json::array({"create", "start", "restart", "die", "oom", "health_status", "stop", "kill", "pause", "unpause", "rename", "update", "destroy", "died", "remove"});
     if (!plan.labels.empty()) asked["label"] = plan.labels;
     Request request{.path = "/events?" + filters(asked), .what = "follow events"};
     if (plan.since) request.path += fmt::format("&since={}", plan.since->time_since_epoch() / 1s);
