@@ -104,12 +104,12 @@ void Conversation::adopt(std::unique_ptr<io::Stream> stream) {
     stream_->set_handler(this);
 }
 
-void Conversation::unreachable(std::string why, int error) {
+void Conversation::unreachable(const std::string& why, int error) {
     passage_->forget();
     const std::string_view hint = error == EACCES || error == EPERM       ? "; may this user open it (is it in the group docker)?"
                                   : error == ENOENT || error == ECONNREFUSED ? "; is the engine running there?"
                                                                              : "";
-    end(fail(error == EACCES || error == EPERM ? Code::denied : Code::unavailable, about(why + std::string(hint)), error));
+    end(fail(error == EACCES || error == EPERM ? Code::denied : Code::unavailable, about(fmt::format("{}{}", why, hint)), error));
 }
 
 void Conversation::talk() {

@@ -63,7 +63,7 @@ private:
     void open();
     void connect_next();
     void adopt(std::unique_ptr<io::Stream> stream);
-    void unreachable(std::string why, int error);
+    void unreachable(const std::string& why, int error);
     void talk();
     void advance() noexcept;
     bool take_head();

@@ -341,6 +341,24 @@ TEST(Pulls, FailByALineInAGoodAnswer) {
     }
 }
 
+TEST(Pulls, EndOnceOnEveryBadWay) {
+    sim::for_each_seed(150, [](std::uint64_t seed) {
+        World w(seed);
+        Random random(seed);
+        const auto some = [&](double most) { return random.one_in(3) ? random.unit() * most : 0; };
+        w.network.set_faults({.latency = Duration(static_cast<std::int64_t>(random.below(200'000'000))), .loss = some(0.2), .stall = some(0.2), .refuse = some(0.5), .reset = some(1), .vanish = some(1),
+                              .one_byte_reads = some(1), .short_read = some(1), .short_write = some(1), .spurious_notice = some(1)});
+        w.reply = {{ScriptedEngine::stream_head(), ScriptedEngine::one_chunk(pull_lines), "0\r\n\r\n"}};
+        for (int i = 0; i < 4; ++i) {
+            const PullStory story = pull(w);  // Which holds it to one end, by its deadline.
+            if (story.pulled) EXPECT_EQ(story.pulled->digest, "sha256:cccc");
+            else EXPECT_TRUE(story.pulled.error().code == Code::unavailable || story.pulled.error().code == Code::timed_out) << story.pulled.error().text;
+        }
+        w.network.set_faults({});
+        EXPECT_TRUE(pull(w).pulled);
+    });
+}
+
 struct LogStory {
     Result<> end;
     std::string output, errors;
