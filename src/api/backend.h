@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "catalog/mutation.h"
 #include "config/journal.h"
+#include "deploy/request.h"
 #include "io/loop.h"
 #include "proxy/stats.h"
 #include "verdict/observation.h"
@@ -96,6 +97,10 @@ public:
     // under way, Code::unavailable when it failed: then this daemon goes on.
     using UpgradeReply = std::move_only_function<void(Result<Upgraded>)>;
     virtual void upgrade(std::string actor, UpgradeReply reply) = 0;
+    // `dry`: planned and told, nothing begins.
+    virtual void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) = 0;
+    virtual void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) = 0;
+    virtual void abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) = 0;
     // By host.
     virtual void certificates(std::move_only_function<void(std::vector<CertificateFacts>)> reply) = 0;
     // Asks the authority for the next one now. Code::not_found for a host whose certificate comes from nowhere or a file.

@@ -85,6 +85,31 @@ void FakeBackend::certificates(std::move_only_function<void(std::vector<Certific
     loop->post([all = shown, reply = std::move(reply)]() mutable { reply(std::move(all)); });
 }
 
+void FakeBackend::deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) {
+    asked.push_back(fmt::format("deploy {} {} dry {}", request.service, fmt::join(request.targets, ","), dry));
+    deployed.push_back(std::move(request));
+    loop->post([this, dry, reply = std::move(reply)]() mutable {
+        if (refuse_deployment) reply(std::unexpected(*refuse_deployment));
+        else reply(deploy::Accepted{dry ? "" : "d-1", 7, R"({"id":"d-1","phase":"requested","kept":{"secret":1}})"});
+    });
+}
+
+void FakeBackend::rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) {
+    asked.push_back(fmt::format("rollback {} to \"{}\" by {}", service, to, actor));
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (refuse_deployment) reply(std::unexpected(*refuse_deployment));
+        else reply(deploy::Accepted{"d-2", 8, R"({"id":"d-2"})"});
+    });
+}
+
+void FakeBackend::abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) {
+    asked.push_back(fmt::format("abort {} by {}", id, actor));
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (refuse_deployment) reply(std::unexpected(*refuse_deployment));
+        else reply({});
+    });
+}
+
 void FakeBackend::renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) {
     asked.push_back("renew " + host);
     const bool known = std::ranges::find(shown, host, &CertificateFacts::host) != shown.end();

@@ -36,7 +36,12 @@ struct FakeBackend final : Backend {
     void upgrade(std::string actor, UpgradeReply reply) override;
     void certificates(std::move_only_function<void(std::vector<CertificateFacts>)> reply) override;
     void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) override;
+    void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) override;
+    void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) override;
+    void abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) override;
     std::vector<CertificateFacts> shown;  // Certificates.
+    std::vector<deploy::Request> deployed;
+    std::optional<Error> refuse_deployment;
 
     io::Loop* loop = nullptr;
     std::vector<catalog::Mutation> mutations;

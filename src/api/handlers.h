@@ -16,7 +16,8 @@ namespace hale::api {
     one(pause_instance) one(resume_instance) one(list_routes) one(create_route) one(add_route) one(get_route)         \
     one(put_route) one(delete_route) one(list_checks) one(list_verdicts) one(resolve_target) one(explain_target)      \
     one(verify_target) one(events) one(audit) one(list_tokens) one(create_token) one(delete_token) one(reload_config) \
-    one(get_config) one(doctor) one(upgrade) one(list_certificates) one(get_certificate) one(renew_certificate)
+    one(get_config) one(doctor) one(upgrade) one(list_certificates) one(get_certificate) one(renew_certificate) \
+    one(deploy_service) one(rollback_service) one(list_deployments) one(get_deployment) one(abort_deployment)
 
 #define HALE_DECLARE_HANDLER(name) void name(Desk& desk, const CallPtr& call);
 HALE_HANDLERS(HALE_DECLARE_HANDLER)

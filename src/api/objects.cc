@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/desk.h"
 #include "api/handlers.h"
+#include "api/trust.h"
 #include "base/text.h"
 #include "config/load.h"
 #include "config/show.h"
@@ -15,34 +16,6 @@ namespace hale::api {
 
 namespace {
 
-const config::Document& document(const Desk& desk) {
-    static const config::Document none;
-    return desk.view.document() != nullptr ? *desk.view.document() : none;
-}
-
-void answer_problems(const CallPtr& call, const config::Problems& problems) {
-    std::vector<ProblemPart> parts;
-    for (const auto& one : problems) {
-        std::string detail = one.what;
-        if (!one.allowed.empty()) detail += "; allowed: " + one.allowed;
-        parts.push_back({one.pointer, std::move(detail), one.mark.line > 0 ? one.mark.file.str() : "", one.mark.line});
-    }
-    answer_problem(call, invalid(400, std::move(parts)));
-}
-
-// Where probes go is a matter of trust: admin may name any target, operate only literals within `targets.allow`.
-bool may_add_target(const Desk& desk, const CallPtr& call, const config::Target& target) {
-    if (call->caller.role >= guard::Role::admin) return true;
-    if (target.declared.empty()) return true;  // Implicit: nothing is probed over the network.
-    const auto& allow = document(desk).settings.targets_allow;
-    const bool within = target.literal && !target.literal->is_unix() &&
-                        std::ranges::any_of(allow, [&](const Cidr& cidr) { return cidr.contains(target.literal->ip); });
-    if (!within)
-        answer_problem(call, {403, "target_not_allowed",
-                              fmt::format("Role operate may only add addresses within targets.allow; {} is not: use role admin", escaped(target.declared))});
-    return within;
-}
-
 MutationPlan made(const std::string& object, std::string detail, int status, std::string kind) {
     MutationPlan plan{.object = object, .detail = std::move(detail), .status = status};
     plan.members = [object, kind = std::move(kind)](JsonWriter& json) { json.text(kind, object); };
@@ -50,7 +23,7 @@ MutationPlan made(const std::string& object, std::string detail, int status, std
 }
 
 void store_service(Desk& desk, const CallPtr& call, const std::string& name, std::string json, int status) {
-    auto loaded = config::load_service(name, json, document(desk));
+    auto loaded = config::load_service(name, json, document_of(desk));
     if (!loaded) return answer_problems(call, loaded.error());
     for (const auto& instance : loaded->service.instances)
         if (!may_add_target(desk, call, instance.target)) return;
@@ -59,7 +32,7 @@ void store_service(Desk& desk, const CallPtr& call, const std::string& name, std
 }
 
 void store_route(Desk& desk, const CallPtr& call, const std::string& expected, int status) {
-    auto loaded = config::load_route(call->request().body, document(desk));
+    auto loaded = config::load_route(call->request().body, document_of(desk));
     if (!loaded) return answer_problems(call, loaded.error());
     if (!expected.empty() && loaded->id != expected)
         return answer_problem(call, {400, "invalid", fmt::format("host and path of the body make route {}, not {}; a route's id follows from them", loaded->id, escaped(expected))});
@@ -95,7 +68,7 @@ void create_instance(Desk& desk, const CallPtr& call) {
     const auto* service = need_service(desk, call);
     if (service == nullptr) return;
     static const config::ServiceSpec none;
-    auto loaded = config::load_instance(service->facts->spec ? *service->facts->spec : none, call->request().body, document(desk));
+    auto loaded = config::load_instance(service->facts->spec ? *service->facts->spec : none, call->request().body, document_of(desk));
     if (!loaded) return answer_problems(call, loaded.error());
     if (!may_add_target(desk, call, loaded->target)) return;
     auto plan = made(loaded->name.str(), config::to_json(*loaded), 201, "instance");
@@ -140,7 +113,7 @@ void add_route(Desk& desk, const CallPtr& call) {
     const auto* present = desk.view.service(std::string_view(name));
     if (present == nullptr) {
         std::string json = fmt::format(R"({{"check":{{"http":{}}}{}}})", json_quoted(health_path), tls ? R"(,"tls":true)" : "");
-        auto service = config::load_service(name, json, document(desk));
+        auto service = config::load_service(name, json, document_of(desk));
         if (!service) return answer_problems(call, service.error());
         fresh = service->service;
         change.service = catalog::PutApiService{std::move(service->service), std::move(service->routes), std::move(json)};
@@ -150,14 +123,14 @@ void add_route(Desk& desk, const CallPtr& call) {
         const bool listed = std::ranges::any_of(grown.instances, [&](const auto& instance) { return instance.target.declared == target; });
         if (listed) continue;  // Asked again, it is there already.
         std::string json = json_quoted(target);
-        auto instance = config::load_instance(grown, json, document(desk));
+        auto instance = config::load_instance(grown, json, document_of(desk));
         if (!instance) return answer_problems(call, instance.error());
         if (!may_add_target(desk, call, instance->target)) return;
         grown.instances.push_back(*instance);
         change.instances.push_back({name, std::move(*instance), std::move(json)});
     }
     auto route = config::load_route(fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", json_quoted(host), json_quoted(path), strip, json_quoted(name), json_quoted(project)),
-                                    document(desk));
+                                    document_of(desk));
     if (!route) return answer_problems(call, route.error());
     // What is not said of a route that is there stays as it is.
     const auto& routes = desk.view.routes();
@@ -184,7 +157,7 @@ void create_check(Desk& desk, const CallPtr& call) {
     if (service == nullptr) return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(to))});
     if (check_of(*service->facts, name) != nullptr)
         return answer_error(call, Error{Code::conflict, fmt::format("service \"{}\" has a check \"{}\" already; PUT replaces it", to, escaped(name))});
-    auto loaded = config::load_check(name, json, document(desk));
+    auto loaded = config::load_check(name, json, document_of(desk));
     if (!loaded) return answer_problems(call, loaded.error());
     auto plan = made(fmt::format("{}/{}", to, name), config::to_json(**loaded), 201, "check");
     mutate(desk, call, catalog::PutApiCheck{to, std::move(*loaded), json}, std::move(plan));
@@ -194,7 +167,7 @@ void put_check(Desk& desk, const CallPtr& call) {
     const auto* service = need_service(desk, call);
     if (service == nullptr) return;
     const std::string& name = call->param("c");
-    auto loaded = config::load_check(name, call->request().body, document(desk));
+    auto loaded = config::load_check(name, call->request().body, document_of(desk));
     if (!loaded) return answer_problems(call, loaded.error());
     const std::string object = fmt::format("{}/{}", service->facts->name, name);
     auto plan = made(object, config::to_json(**loaded), 200, "check");

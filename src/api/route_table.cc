@@ -85,6 +85,12 @@ constexpr std::array table{
     Route{Method::get, "/api/v1/certificates", read, list_certificates, "listCertificates", "Certificates of the traffic listener, and those being got", "state", "", "CertificateList"},
     Route{Method::get, "/api/v1/certificates/{host}", read, get_certificate, "getCertificate", "A host's certificate", "", "", "Certificate"},
     Route{Method::post, "/api/v1/certificates/{host}:renew", operate, renew_certificate, "renewCertificate", "Ask the authority for the next one now", "", "", "Accepted", "202"},
+    // Deployments.
+    Route{Method::post, "/api/v1/services/{s}:deploy", operate, deploy_service, "deployService", "Bring new instances, verify them without users' traffic, and switch to them", "", "Deploy", "Begun", "200 202"},
+    Route{Method::post, "/api/v1/services/{s}:rollback", operate, rollback_service, "rollbackService", "Deploy what the service had before", "", "Rollback", "Begun", "202"},
+    Route{Method::get, "/api/v1/deployments", read, list_deployments, "listDeployments", "Deployments, the newest first", "service limit wait revision", "", "DeploymentList", "200 304"},
+    Route{Method::get, "/api/v1/deployments/{id}", read, get_deployment, "getDeployment", "A deployment: how far it is, what was seen, and why it ended", "wait revision", "", "Deployment", "200 304"},
+    Route{Method::post, "/api/v1/deployments/{id}:abort", operate, abort_deployment, "abortDeployment", "End it and undo it, while there is a way back", "", "", "Accepted", "202"},
     // The daemon.
     Route{Method::get, "/api/v1/audit", admin, audit, "audit", "Who changed what", "limit before", "", "Audit"},
     Route{Method::get, "/api/v1/tokens", admin, list_tokens, "listTokens", "Names, roles and expiries", "", "", "TokenList"},

@@ -27,6 +27,7 @@ struct Api : ::testing::Test {
         config::RouteSpec route{.id = "r-1", .host = "web.example", .service = "web"};
         routes->push_back({route, 77});
         d.put(catalog::RoutesPut{routes});
+        d.put(catalog::DeploymentPut{std::make_shared<const config::StoredDeployment>(config::StoredDeployment{.id = "d-0", .service = "old", .json = R"({"id":"d-0"})"})});
         d.backend.shown = {{.host = "web.example", .state = "active", .source = "acme"}};
     }
     Daemon d;
@@ -38,14 +39,14 @@ struct Sample {
 };
 Sample sample(const Route& route) {
     std::string path(route.path);
-    const std::pair<std::string_view, std::string_view> values[] = {{"{s}", "web"}, {"{i}", "web-1"}, {"{c}", "main"}, {"{check}", "main"}, {"{id}", "r-1"}, {"{name}", "spare"}, {"{service}", "web"}, {"{host}", "web.example"}};
+    const std::pair<std::string_view, std::string_view> values[] = {{"{s}", "web"}, {"{i}", "web-1"}, {"{c}", "main"}, {"{check}", "main"}, {"{id}", path.find("deployments") == path.npos ? "r-1" : "d-0"}, {"{name}", "spare"}, {"{service}", "web"}, {"{host}", "web.example"}};
     for (const auto& [name, value] : values)
         if (const auto at = path.find(name); at != std::string::npos) path.replace(at, name.size(), value);
     if (route.queries.find("target") != std::string_view::npos) path += "?target=web";
     const std::pair<std::string_view, std::string_view> bodies[] = {
         {"Override", R"({"state":"down","for":"10m","reason":"why"})"}, {"Weight", R"({"weight":2})"}, {"Token", R"({"name":"n","role":"read"})"},
         {"Instance", R"("10.0.0.9:80")"}, {"Service", R"({"name":"fresh","instances":["10.0.0.9:80"],"check":{"http":"/up"}})"},
-        {"NewCheck", R"({"service":"web","check":"port","spec":{"tcp":":5432"}})"}, {"Route", R"({"host":"b.example","path":"/","service":"web"})"}, {"RouteAdd", R"({"host":"c.example","targets":["10.0.0.9:80"]})"}, {"Check", R"({"http":"/up"})"}};
+        {"NewCheck", R"({"service":"web","check":"port","spec":{"tcp":":5432"}})"}, {"Route", R"({"host":"b.example","path":"/","service":"web"})"}, {"RouteAdd", R"({"host":"c.example","targets":["10.0.0.9:80"]})"}, {"Deploy", R"({"targets":["10.0.0.9:80"]})"}, {"Check", R"({"http":"/up"})"}};
     for (const auto& [name, body] : bodies)
         if (route.body == name) {
             std::string text(body);
@@ -107,6 +108,48 @@ TEST_F(Api, EveryRouteForEveryRole) {
             }
         }
     }
+}
+
+TEST_F(Api, DeploymentsAreBegunFollowedAndEnded) {
+    const auto begun = d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"targets":["10.0.0.9:80"],"timeout":"5s"})");
+    EXPECT_EQ(begun.status, 202) << begun.body;
+    EXPECT_EQ(begun.json().at("deployment"), "d-1");
+    EXPECT_EQ(begun.json().at("plan"), (Json{{"id", "d-1"}, {"phase", "requested"}})) << "what it keeps for itself is not shown";
+    ASSERT_EQ(d.backend.deployed.size(), 1u);
+    EXPECT_EQ(d.backend.deployed[0].verifying, 5s);
+    EXPECT_FALSE(d.backend.deployed[0].makes_service || d.backend.deployed[0].makes_route);
+    EXPECT_EQ(d.backend.mutations.back().detail, R"({"deployment":"d-1"})") << "in the audit";
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"targets":["192.168.0.9:80"]})").status, 403) << "targets.allow holds";
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":[]})").status, 400);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["10.0.0.9:80"],"path":"/x"})").status, 400) << "a path is its route's";
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["10.0.0.9:80"],"timeout":"2h"})").status, 400);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["nowhere at all"]})").status, 400);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/fresh:deploy", "admin", R"({"targets":["10.0.0.9:80"]})").status, 404);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/fresh:deploy", "admin", R"({"targets":["10.0.0.9:80"],"host":"fresh.example","health_path":"/h","dry_run":true})").status, 200);
+    const auto& fresh = d.backend.deployed.back();
+    ASSERT_TRUE(fresh.makes_service && fresh.makes_route);
+    EXPECT_EQ(std::get<config::HttpCheck>((*fresh.makes_service->spec.checks)[0]->what).path, "/h");
+    EXPECT_EQ(fresh.makes_route->spec.host, "fresh.example");
+    d.backend.refuse_deployment = Error{Code::conflict, "another one"};
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["10.0.0.9:80"]})").status, 409);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:rollback", "admin", R"({"to":"7"})").status, 409);
+    d.backend.refuse_deployment.reset();
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:rollback", "operate", "{}").json().at("deployment"), "d-2");
+
+    for (const auto& [id, service, number] : std::vector<std::tuple<std::string, std::string, std::uint64_t>>{{"d-a", "web", 1}, {"d-b", "web", 2}, {"d-c", "other", 1}})
+        d.put(catalog::DeploymentPut{std::make_shared<const config::StoredDeployment>(
+            config::StoredDeployment{.id = id, .service = service, .number = number, .created = Utc(std::chrono::seconds(number)), .json = fmt::format(R"({{"id":"{}","kept":{{}}}})", id)})});
+    const auto listed = d.ask("GET", "/api/v1/deployments?service=web").json();
+    EXPECT_EQ(listed.at("items"), (Json{{{"id", "d-b"}}, {{"id", "d-a"}}}));
+    EXPECT_EQ(d.ask("GET", "/api/v1/deployments").json().at("items").size(), 4u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/deployments?limit=1").json().at("items").size(), 1u);
+    const auto one = d.ask("GET", "/api/v1/deployments/d-c").json();
+    EXPECT_EQ(one.at("id"), "d-c");
+    EXPECT_EQ(one.at("revision"), listed.at("revision")) << "to be waited from";
+    EXPECT_EQ(d.ask("POST", "/api/v1/deployments/d-c:abort", "operate", "{}").status, 202);
+    EXPECT_EQ(d.backend.asked.back().substr(0, 12), "abort d-c by");
+    d.put(catalog::DeploymentGone{"d-c"});
+    EXPECT_EQ(d.ask("GET", "/api/v1/deployments/d-c").status, 404);
 }
 
 TEST_F(Api, EveryRouteThatNamesSomethingSaysWhenItIsNotThere) {

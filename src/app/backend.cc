@@ -6,6 +6,7 @@
 
 #include "app/ad_hoc.h"
 #include "app/certificates.h"
+#include "app/deployments.h"
 #include "app/issuing.h"
 #include "app/reloading.h"
 
@@ -113,6 +114,16 @@ void Backend::answered(std::string key, std::string actor, std::move_only_functi
 void Backend::upgrade(std::string actor, UpgradeReply reply) {
     if (!upgrade_) return parts_.api.post([reply = std::move(reply)]() mutable { reply(fail(Code::unavailable, "this daemon cannot be upgraded in place")); });
     upgrade_(std::move(actor), home(std::move(reply)));
+}
+
+void Backend::deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) { deployments_->deploy(std::move(request), dry, home(std::move(reply))); }
+
+void Backend::rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) {
+    deployments_->rollback(std::move(service), std::move(to), std::move(actor), home(std::move(reply)));
+}
+
+void Backend::abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) {
+    deployments_->abort(std::move(id), std::move(actor), home(std::move(reply)));
 }
 
 void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {

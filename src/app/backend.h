@@ -16,6 +16,7 @@
 namespace hale::app {
 
 class Certificates;
+class Deployments;
 class Issuing;
 class Reloading;
 
@@ -39,6 +40,7 @@ public:
         certificates_ = &certificates;
         issuing_ = &issuing;
     }
+    void set_deployments(Deployments& deployments) { deployments_ = &deployments; }
 
     void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override;
     void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override;
@@ -53,6 +55,9 @@ public:
                   std::move_only_function<void(Result<std::optional<config::PutIdempotent>>)> reply) override;
     void measure(std::move_only_function<void(api::Measurements)> reply) override;
     void upgrade(std::string actor, UpgradeReply reply) override;
+    void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) override;
+    void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) override;
+    void abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) override;
     void certificates(std::move_only_function<void(std::vector<api::CertificateFacts>)> reply) override;
     void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) override;
 
@@ -66,6 +71,7 @@ private:
     Upgrade upgrade_;
     Certificates* certificates_ = nullptr;
     Issuing* issuing_ = nullptr;
+    Deployments* deployments_ = nullptr;
 };
 
 }  // namespace hale::app

@@ -78,6 +78,7 @@ Result<> Daemon::start() {
         HALE_TRY(open_state());
         HALE_TRY(start_threads());
         HALE_TRY(put_in_force());
+        deployments_->go_on(std::move(deployed_));
         HALE_TRY(write_admin_token());
         HALE_TRY(open_listeners());
         return {};
@@ -187,6 +188,8 @@ Result<> Daemon::start_threads() {
                                                         .exec_user = settings_.exec_user,
                                                         .seed = os::secret_seed()});
     backend_->set_certificates(*certificates_, *issuing_);
+    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_}));
+    backend_->set_deployments(*deployments_);
     endings_ = std::make_unique<Endings>(control_loop, *certificates_, [this](catalog::EndingCertificates ending) { control_->set_ending_certificates(std::move(ending)); });
     certificates_->when_changed([this] { endings_->changed(); });
     worker_wires_->when_published([this](const catalog::Snapshot& snapshot) {
@@ -199,6 +202,7 @@ Result<> Daemon::start_threads() {
     started_ = true;
     HALE_TRY(control_thread_->start());
     HALE_TRY(api_thread_->start());
+    HALE_TRY(deployments_->start());
     for (auto& checker : checkers_) HALE_TRY(checker.thread->start());
     for (auto& worker : workers_) HALE_TRY(worker.thread->start());
 
@@ -260,6 +264,7 @@ Result<> Daemon::put_in_force() {
     std::promise<catalog::MutationResult> promise;
     auto future = promise.get_future();
     control_thread_->loop().post([this, &promise] {
+        deployed_ = restored_.deployments;
         control_->start(std::move(restored_), document_, [&promise](catalog::MutationResult result) { promise.set_value(std::move(result)); });
     });
     // Control answers within its own adoption timeout; the patience is for a disk that does not.
@@ -468,6 +473,7 @@ void Daemon::stop() {
         for (auto& one : checkers_) one.thread->run_and_wait([&one] {
             if (one.checker) one.checker->stop();
         });
+        deployments_->stop();
         std::promise<void> remembered;
         auto done = remembered.get_future();
         control_thread_->loop().post([this, &remembered] {
@@ -515,6 +521,7 @@ void Daemon::stop() {
     for (auto& one : checkers_) one.thread->stop_and_join();
     api_thread_->stop_and_join();
     control_thread_->stop_and_join();
+    deployments_->join();
     issuing_.reset();
     started_ = false;
 }

@@ -16,6 +16,7 @@
 #include "api/server.h"
 #include "app/backend.h"
 #include "app/certificates.h"
+#include "app/deployments.h"
 #include "app/endings.h"
 #include "app/life_signs.h"
 #include "app/issuing.h"
@@ -105,6 +106,7 @@ private:
     std::unique_ptr<store::StateStore> store_;  // Until it is started and the door has it.
     std::unique_ptr<StateDoor> state_;
     config::Restored restored_;
+    std::vector<config::StoredDeployment> deployed_;  // As the store held them.
     std::vector<config::StoredToken> tokens_;  // As the api was last told at start.
     std::unique_ptr<io::Resolver> control_resolver_;
     std::unique_ptr<os::Spawner> spawner_;
@@ -118,6 +120,7 @@ private:
     std::unique_ptr<Endings> endings_;
     std::unique_ptr<io::Resolver> api_resolver_;
     std::unique_ptr<Issuing> issuing_;
+    std::unique_ptr<Deployments> deployments_;
     std::shared_ptr<tls::ServerContext> admin_tls_;  // Null: the admin listener speaks plain HTTP.
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<io::Timer> backup_timer_, settled_timer_;

@@ -138,9 +138,9 @@ void Control::apply_staging(const Change& change, Effects& effects) {
     effects.tell.emplace_back(DeploymentPut{std::move(kept)});
     Service* service = membership_.service(record->service);
     if (service == nullptr) return;
-    const bool turned = std::exchange(service->candidate, candidate_of(record->service)) != service->candidate;
+    service->candidate = candidate_of(record->service);
+    if (std::holds_alternative<RecordDeployment>(change)) return;
     const auto* to = std::get_if<Switch>(&change);
-    if (!turned && to == nullptr) return;
     for (const auto& one : service->instances) {
         if (one->leaving) continue;
         if (to != nullptr && (listed(to->to, *one) || one->candidate())) one->lifecycle = verdict::Lifecycle::serving;

@@ -80,8 +80,13 @@ TEST(Staging, V11ARestartFindsCandidatesAndDrainsWhereTheyWere) {
         EXPECT_EQ(again.eligible(), (Names{switched ? "new" : "web-1"}));
         ASSERT_EQ(again.view.deployments().size(), 1u);
         EXPECT_EQ(again.view.deployments().at("d-1")->candidate, !switched);
-        // Whoever goes on with it brings a key.
         EXPECT_EQ(again.key(), "");
+        if (switched) continue;
+        // Whoever goes on with it brings a key.
+        auto stage = again.stage("d-1", {"new"});
+        stage.candidates[0].spec.target = *config::Target::parse("10.0.1.1:80");
+        ASSERT_EQ(again.mutate(std::move(stage)), "");
+        EXPECT_EQ(again.key(), "key-d-1");
     }
 }
 

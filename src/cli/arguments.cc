@@ -59,6 +59,7 @@ public:
         reading_verbs();
         changing_verbs();
         route_verbs();
+        deploy_verbs();
         config_verbs();
         cert_verbs();
         token_verbs();
@@ -183,6 +184,37 @@ private:
         target(verb(*route, "remove", "Remove a route of the API", "hale route remove a.example/api", run_route_remove),
                "ROUTE", "HOST, HOST/PATH or ID");
         verb(*route, "list", "All routes", "hale route list -o json", run_route_list);
+    }
+
+    void deploy_verbs() {
+        auto* deploy = verb("deploy", "Bring new instances, verify them without users' traffic, switch to them; or say why not, and leave everything as it was",
+                            "hale deploy web --target 10.0.0.7:3000 --target 10.0.0.8:3000\n  hale deploy web --target 10.0.0.7:3000 --dry-run\n"
+                            "  hale deploy gmail --host mail.example.org --target web:3000 --health-path /api/health",
+                            run_deploy);
+        target(deploy, "SERVICE", "Its name; with --host it is made where it is not there");
+        deploy->add_option("--target", asked().targets, "A new instance's address; may be repeated")->required();
+        deploy->add_option("--host", asked().host, "Lead this host to the service, as route add does");
+        deploy->add_option("--path", asked().path, "Only paths that begin so (/)");
+        deploy->add_option("--health-path", asked().health_path, "What the check of a service that is made asks for (/up)");
+        deploy->add_option("--project", asked().project, "A label of the route");
+        deploy->add_flag("--strip", asked().strip, "Take the path off before forwarding");
+        deploy->add_flag("--tls", asked().tls, "A service that is made is reached over TLS");
+        deploy->add_option("--timeout", texts().timeout, "How long the verification may take (what the checks need, 30s at least)");
+        deploy->add_flag("--dry-run", asked().dry_run, "Say what would be done and how long each phase may take; nothing begins");
+        deploy->add_flag("--detach", asked().detach, "Print its id and do not wait");
+        auto* back = verb("rollback", "Deploy what the service had before, verified like everything else", "hale rollback web\n  hale rollback web --to 12", run_rollback);
+        target(back, "SERVICE", "Its name");
+        back->add_option("--to", asked().to, "What that deployment brought: its id or number (what was there before the last)");
+        back->add_flag("--detach", asked().detach, "Print its id and do not wait");
+        auto* all = group(built_.app, "deployments", "Deployments, the newest first", "hale deployments\n  hale deployments show d-7k2m9q4w8x3z");
+        // The verbs below it are understood first.
+        all->callback([&into = built_.asked] {
+            if (into.verb == nullptr) into.verb = run_deployments;
+        });
+        all->add_option("--service", asked().service, "Of this service alone");
+        target(verb(*all, "show", "How far one is, what was seen, and why it ended", "hale deployments show d-7k2m9q4w8x3z", run_deployments_show), "ID", "Its id");
+        target(verb(*all, "follow", "Tell its phases until it is over; the exit code is its end", "hale deployments follow d-7k2m9q4w8x3z", run_deployments_follow), "ID", "Its id");
+        target(verb(*all, "abort", "End it and undo it, while there is a way back", "hale deployments abort d-7k2m9q4w8x3z", run_deployments_abort), "ID", "Its id");
     }
 
     void config_verbs() {

@@ -8,6 +8,7 @@
 
 #include "cli/arguments.h"
 #include "cli/exits.h"
+#include "cli/interrupt.h"
 
 namespace hale::cli {
 
@@ -23,7 +24,10 @@ void write_to(int fd, std::string_view text) {
     }
 }
 
-void interrupted(int) { _exit(exits::interrupted); }
+void interrupted(int) {
+    tell_interrupted();
+    _exit(exits::interrupted);
+}
 
 }  // namespace
 

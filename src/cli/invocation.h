@@ -47,6 +47,10 @@ struct Invocation {
     std::vector<std::string> targets;
     bool strip = false, tls = false;
 
+    // deploy, rollback
+    std::string to;
+    bool dry_run = false, detach = false;
+
     // Verbs that speak as Nagios plugins do end with 3 wherever others have a code for it.
     bool nagios_codes = false;
 };

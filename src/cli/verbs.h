@@ -26,6 +26,9 @@ int run_route_list(const Invocation& asked, Surroundings& around);
 int run_cert_list(const Invocation& asked, Surroundings& around);
 int run_cert_renew(const Invocation& asked, Surroundings& around);
 int run_cert_show(const Invocation& asked, Surroundings& around);
+int run_deployments(const Invocation& asked, Surroundings& around);
+int run_deployments_show(const Invocation& asked, Surroundings& around);
+int run_deployments_follow(const Invocation& asked, Surroundings& around);
 int run_token_list(const Invocation& asked, Surroundings& around);
 
 // Changes.
@@ -37,6 +40,9 @@ int run_route_remove(const Invocation& asked, Surroundings& around);
 int run_drain(const Invocation& asked, Surroundings& around);
 int run_pause(const Invocation& asked, Surroundings& around);
 int run_resume(const Invocation& asked, Surroundings& around);
+int run_deploy(const Invocation& asked, Surroundings& around);
+int run_rollback(const Invocation& asked, Surroundings& around);
+int run_deployments_abort(const Invocation& asked, Surroundings& around);
 int run_config_reload(const Invocation& asked, Surroundings& around);
 int run_upgrade(const Invocation& asked, Surroundings& around);
 int run_token_create(const Invocation& asked, Surroundings& around);

@@ -1,0 +1,59 @@
+// Deployments, wired: the deployer on a thread of its own, control and the probes' engine behind what it asks.
+//
+//   api ──▶ Deployments (its thread): Deployer ──▶ control: mutations, gates ──▶ … ──▶ back on its thread
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/loop_thread.h"
+#include "app/wiring.h"
+#include "catalog/control.h"
+#include "catalog/deploying.h"
+#include "deploy/deployer.h"
+
+namespace hale::app {
+
+class Deployments final : private catalog::Deploying {
+public:
+    struct Parts {
+        io::Loop& control_loop;
+        catalog::Control& control;
+        std::vector<CheckerThread>& checkers;
+    };
+    // Fails where no thread can be had.
+    static Result<std::unique_ptr<Deployments>> create(Parts parts);
+
+    Result<> start();
+    // Once traffic is served: what a former process left goes on.
+    void go_on(std::vector<config::StoredDeployment> stored);
+    // Nothing is begun or asked from then on; its thread ends with join(), when control's has ended.
+    void stop();
+    void join();
+    LoopThread& thread() { return *thread_; }
+
+    // On any thread; the reply runs on the deployer's.
+    void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply);
+    void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply);
+    void abort(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply);
+
+private:
+    explicit Deployments(Parts parts) : parts_(parts) {}
+    // What runs on the deployer's thread wherever it is called.
+    template <class Reply>
+    auto home(Reply reply);
+
+    void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override;
+    void look(std::string service, std::move_only_function<void(catalog::ServiceNow)> reply) override;
+    void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override;
+    void when_gone(std::vector<std::string> instances, io::Task gone) override;
+    void probe(std::string target, std::shared_ptr<const config::CheckSpec> check, std::move_only_function<void(Result<verdict::Observation>)> reply) override;
+
+    const Parts parts_;
+    std::unique_ptr<LoopThread> thread_;
+    std::unique_ptr<deploy::Deployer> deployer_;  // Made, used and destroyed on that thread.
+};
+
+}  // namespace hale::app
