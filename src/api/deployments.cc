@@ -39,16 +39,21 @@ void answer_begun(Desk& desk, const CallPtr& call, const std::string& service, c
 
 }  // namespace
 
-// {targets, host?, path?, strip?, health_path?, project?, tls?, timeout?, dry_run?}: service and route are made where they are not there.
+// {targets | image | deploy, host?, path?, strip?, health_path?, project?, tls?, timeout?, dry_run?}: service and route are made where they are not there.
 void deploy_service(Desk& desk, const CallPtr& call) {
     const auto* present = desk.view.service(std::string_view(call->param("s")));
-    Body body(call->request().body, "targets host path strip health_path project tls timeout dry_run");
-    deploy::Request request{.service = call->param("s"), .targets = body.texts("targets", true), .makes_service = {}, .makes_route = {},
+    Body body(call->request().body, "targets image deploy host path strip health_path project tls timeout dry_run");
+    deploy::Request request{.service = call->param("s"), .targets = body.texts("targets"), .overrides = body.json("deploy"), .makes_service = {}, .makes_route = {},
                             .verifying = body.duration("timeout"), .actor = call->caller.name};
     const std::string host = body.text("host"), project = body.text("project");
     std::string path = body.text("path"), health_path = body.text("health_path");
     const bool strip = body.boolean("strip"), tls = body.boolean("tls"), dry = body.boolean("dry_run");
-    if (present == nullptr && host.empty())
+    // An image is short for all that a deployment says of its containers.
+    if (const std::string image = body.text("image"); !image.empty()) {
+        if (!request.overrides.empty()) body.fault("image", "is short for deploy: {image}: one of them");
+        request.overrides = fmt::format(R"({{"image":{}}})", json_quoted(image));
+    }
+    if (body.ok() && present == nullptr && host.empty())
         return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"; with --host it is made beside its route", escaped(call->param("s"), 80))});
     if (path.empty()) path = "/";
     if (health_path.empty()) health_path = "/up";

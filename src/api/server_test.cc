@@ -120,7 +120,11 @@ TEST_F(Api, DeploymentsAreBegunFollowedAndEnded) {
     EXPECT_FALSE(d.backend.deployed[0].makes_service || d.backend.deployed[0].makes_route);
     EXPECT_EQ(d.backend.mutations.back().detail, R"({"deployment":"d-1"})") << "in the audit";
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"targets":["192.168.0.9:80"]})").status, 403) << "targets.allow holds";
-    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":[]})").status, 400);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"image":"web:2"})").status, 202);
+    EXPECT_EQ(d.backend.deployed.back().overrides, R"({"image":"web:2"})");
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"deploy":{"replicas":2}})").status, 202);
+    EXPECT_EQ(d.backend.deployed.back().overrides, R"({"replicas":2})");
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"image":"web:2","deploy":{"replicas":2}})").status, 400);
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["10.0.0.9:80"],"path":"/x"})").status, 400) << "a path is its route's";
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["10.0.0.9:80"],"timeout":"2h"})").status, 400);
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["nowhere at all"]})").status, 400);

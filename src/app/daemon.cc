@@ -188,7 +188,7 @@ Result<> Daemon::start_threads() {
                                                         .exec_user = settings_.exec_user,
                                                         .seed = os::secret_seed()});
     backend_->set_certificates(*certificates_, *issuing_);
-    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_}));
+    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_, .engine = settings_.docker_host, .version = std::string(version)}));
     backend_->set_deployments(*deployments_);
     endings_ = std::make_unique<Endings>(control_loop, *certificates_, [this](catalog::EndingCertificates ending) { control_->set_ending_certificates(std::move(ending)); });
     certificates_->when_changed([this] { endings_->changed(); });

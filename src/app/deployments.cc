@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "app/ad_hoc.h"
+#include "os/ares_resolver.h"
 #include "os/secret_bytes.h"
 
 namespace hale::app {
@@ -10,6 +11,7 @@ namespace hale::app {
 Result<std::unique_ptr<Deployments>> Deployments::create(Parts parts) {
     auto out = std::unique_ptr<Deployments>(new Deployments(parts));
     HALE_ASSIGN(out->thread_, LoopThread::create("hale-deploy"));
+    HALE_ASSIGN(out->resolver_, os::AresResolver::create(out->thread_->loop(), {}));
     return out;
 }
 
@@ -17,13 +19,23 @@ Result<> Deployments::start() { return thread_->start(); }
 
 void Deployments::go_on(std::vector<config::StoredDeployment> stored) {
     thread_->loop().post([this, stored = std::move(stored)] {
-        deployer_ = std::make_unique<deploy::Deployer>(deploy::Deployer::Parts{thread_->loop(), *this, os::secret_bytes});
+        scratch_ = std::make_unique<http::Scratch>();
+        // Nobody is asked before a deployment needs it: traffic never does.
+        if (auto place = docker::parse_place(parts_.engine))
+            engine_ = std::make_unique<docker::Engine>(docker::Ways{.loop = thread_->loop(), .net = thread_->net(), .resolver = *resolver_, .scratch = *scratch_, .dial = {}, .user_agent = "hale/" + parts_.version},
+                                                       std::move(*place));
+        deployer_ = std::make_unique<deploy::Deployer>(
+            deploy::Deployer::Parts{.loop = thread_->loop(), .catalog = *this, .secret_bytes = os::secret_bytes, .engine = engine_.get()});
         deployer_->restore(stored);
     });
 }
 
 void Deployments::stop() {
-    thread_->run_and_wait([this] { deployer_.reset(); });
+    thread_->run_and_wait([this] {
+        deployer_.reset();
+        engine_.reset();
+        resolver_.reset();
+    });
 }
 
 void Deployments::join() { thread_->stop_and_join(); }

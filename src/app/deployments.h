@@ -13,6 +13,7 @@
 #include "catalog/control.h"
 #include "catalog/deploying.h"
 #include "deploy/deployer.h"
+#include "docker/engine.h"
 
 namespace hale::app {
 
@@ -22,6 +23,8 @@ public:
         io::Loop& control_loop;
         catalog::Control& control;
         std::vector<CheckerThread>& checkers;
+        std::string engine;   // Where containers are made: "unix:///var/run/docker.sock".
+        std::string version;
     };
     // Fails where no thread can be had.
     static Result<std::unique_ptr<Deployments>> create(Parts parts);
@@ -53,6 +56,9 @@ private:
 
     const Parts parts_;
     std::unique_ptr<LoopThread> thread_;
+    std::unique_ptr<io::Resolver> resolver_;
+    std::unique_ptr<http::Scratch> scratch_;
+    std::unique_ptr<docker::Engine> engine_;      // Likewise of that thread.
     std::unique_ptr<deploy::Deployer> deployer_;  // Made, used and destroyed on that thread.
 };
 

@@ -188,11 +188,14 @@ private:
 
     void deploy_verbs() {
         auto* deploy = verb("deploy", "Bring new instances, verify them without users' traffic, switch to them; or say why not, and leave everything as it was",
-                            "hale deploy web --target 10.0.0.7:3000 --target 10.0.0.8:3000\n  hale deploy web --target 10.0.0.7:3000 --dry-run\n"
+                            "hale deploy web --image registry.example/web:5a13fe6\n  hale deploy web --target 10.0.0.7:3000 --target 10.0.0.8:3000\n  hale deploy web --target 10.0.0.7:3000 --dry-run\n"
                             "  hale deploy gmail --host mail.example.org --target web:3000 --health-path /api/health",
                             run_deploy);
         target(deploy, "SERVICE", "Its name; with --host it is made where it is not there");
-        deploy->add_option("--target", asked().targets, "A new instance's address; may be repeated")->required();
+        deploy->add_option("--target", asked().targets, "A new instance's address, which somebody else runs; may be repeated");
+        deploy->add_option("--image", asked().image, "Containers of this image are made (what the service's `deploy` says)");
+        deploy->add_option("--replicas", asked().replicas, "So many (what the service's `deploy` says, else 1)");
+        deploy->add_option("--env", asked().environment, "NAME=VALUE of their environment, instead of what the service's `deploy` says; may be repeated")->allow_extra_args(false);
         deploy->add_option("--host", asked().host, "Lead this host to the service, as route add does");
         deploy->add_option("--path", asked().path, "Only paths that begin so (/)");
         deploy->add_option("--health-path", asked().health_path, "What the check of a service that is made asks for (/up)");

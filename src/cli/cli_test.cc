@@ -69,7 +69,6 @@ TEST(Arguments, WhatIsWrongIsSaidWithTheCodeOfItsVerb) {
         {{}, exits::usage, "hale serve"},
         {{"lst"}, exits::usage, "did you mean list?"},
         {{"frobnicate"}, exits::usage, "no such verb: frobnicate"},
-        {{"deploy", "web"}, exits::usage, "--target is required"},
         {{"deploy"}, exits::usage, "SERVICE is required"},
         {{"rollback"}, exits::usage, "SERVICE is required"},
         {{"deployments", "sho"}, exits::usage, "did you mean show?"},

@@ -48,6 +48,7 @@ std::string plan_text(const Json& plan) {
 std::string instance_text(const Json& one) {
     std::string out = fmt::format("  {} {}", tame(text_at(one, "instance")), tame(text_at(one, "target")));
     if (flag_at(one, "kept")) out += " (serves already)";
+    if (const std::string own = text_at(one, "container"); !own.empty()) out += fmt::format("  itself: {}", own);
     if (const std::string direct = text_at(one, "direct"); !direct.empty()) out += fmt::format("  directly: {}", direct);
     return out;
 }
@@ -68,6 +69,8 @@ void say_end(Surroundings& around, const Json& record) {
     around.err(fmt::format("  {}: {}\n", text_at(fault, "code"), tame(text_at(fault, "text"))));
     for (const Json& one : at(record, "instances"))
         for (const Json& seen : at(one, "observations")) around.err(fmt::format("    {}  {}\n", tame(text_at(one, "instance")), tame(seen.is_string() ? seen.get<std::string>() : "")));
+    for (const Json& one : at(record, "instances"))
+        for (const Json& line : at(one, "log")) around.err(fmt::format("    {} | {}\n", tame(text_at(one, "instance")), tame(line.is_string() ? line.get<std::string>() : "")));
     around.err(fmt::format("  {} {}\n", text_at(fault, "means"), flag_at(fault, "retryable") ? "The same may succeed later." : "The same will not succeed by itself."));
     if (const std::string hint = text_at(fault, "try"); !hint.empty()) around.err(fmt::format("  try: {}\n", hint));
     if (phase == "failed") around.err("  it could not be undone in time: look at `hale list` for what users reach now\n");
@@ -121,7 +124,17 @@ int begun(const Invocation& asked, Surroundings& around, Daemon& daemon, const J
 
 int run_deploy(const Invocation& asked, Surroundings& around) {
     Daemon daemon(asked, around);
-    Json body{{"targets", asked.targets}};
+    Json body = Json::object();
+    if (!asked.targets.empty()) body["targets"] = asked.targets;
+    Json containers = Json::object();
+    if (!asked.image.empty()) containers["image"] = asked.image;
+    if (asked.replicas) containers["replicas"] = *asked.replicas;
+    for (const auto& one : asked.environment) {
+        const auto equals = one.find('=');
+        if (equals == 0 || equals == one.npos) return daemon.fail(exits::usage, fmt::format("--env {}: allowed: NAME=VALUE", tame(one)));
+        containers["env"][one.substr(0, equals)] = one.substr(equals + 1);
+    }
+    if (!containers.empty()) body["deploy"] = containers;
     if (!asked.host.empty()) body["host"] = asked.host;
     if (asked.path != "/") body["path"] = asked.path;
     if (!asked.health_path.empty()) body["health_path"] = asked.health_path;

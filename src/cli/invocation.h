@@ -48,7 +48,9 @@ struct Invocation {
     bool strip = false, tls = false;
 
     // deploy, rollback
-    std::string to;
+    std::string to, image;
+    std::optional<std::uint32_t> replicas;
+    std::vector<std::string> environment;
     bool dry_run = false, detach = false;
 
     // Verbs that speak as Nagios plugins do end with 3 wherever others have a code for it.

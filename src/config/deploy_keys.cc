@@ -17,7 +17,7 @@ namespace hale::config {
 namespace {
 
 constexpr std::size_t max_arguments = 256;
-constexpr std::size_t max_entries = 64;  // Of volumes, ports, aliases, hooks.
+constexpr std::size_t max_entries = 64;  // Of volumes, ports, aliases.
 constexpr std::size_t max_registries = 64;
 constexpr std::size_t longest_secret = 4096;
 constexpr std::uint64_t least_memory = 6ull << 20;  // The engine takes no less.
@@ -124,7 +124,7 @@ bool is_alias(std::string_view text) {
     });
 }
 
-// ---- Health and hooks ----
+// ---- Health ----
 
 void read_health_command(Reading& reading, const Node& node, ContainerHealth& health) {
     std::vector<std::string> command;
@@ -154,42 +154,6 @@ void read_health(Reading& reading, const Node& node, ContainerHealth& into) {
     reading.effective = effective;
     if (health.command.empty() && node.find("command") == nullptr) reading.problem(node, "the health check has no command", "command: a list of texts, or one text for the shell");
     into = std::move(health);
-}
-
-void read_hook_url(Reading& reading, const Node& node, DeployHook& hook) {
-    std::string url;
-    if (!reading.text(node, url, 2048)) return;
-    const auto parsed = wire::parse_url(url);
-    if (!parsed || (parsed->scheme != "https" && parsed->scheme != "http") || !parsed->userinfo.empty())
-        return reading.refuse(node, fmt::format("\"{}\" is no such URL", escaped(redacted_url(url), 80)));
-    hook.url = std::move(url);
-}
-
-void read_hooks(Reading& reading, const Node& node, const std::vector<DeployHook>* base, std::vector<DeployHook>& into) {
-    if (!reading.list(node)) return;
-    if (node.items.size() > max_entries) return reading.problem(node, fmt::format("more than {} hooks", max_entries));
-    std::vector<DeployHook> out;
-    const bool effective = std::exchange(reading.effective, false);
-    for (std::size_t i = 0; i < node.items.size(); ++i) {
-        const Reading::Step step(reading, i);
-        const Node& item = node.items[i];
-        DeployHook hook;
-        read_section(reading, Section::deploy_hook, &item, &hook);
-        if (!item.is_map()) continue;
-        const bool http = item.find("http") != nullptr, exec = item.find("exec") != nullptr;
-        if (http == exec) reading.problem(item, http ? "http and exec at once" : "neither http nor exec", "{http: URL} or {exec: [COMMAND]}, each with timeout or not");
-        if (exec && reading.api) {
-            // Said again as it was shown, a command is the one that was there.
-            const auto known = base == nullptr ? decltype(base->end()){} : std::ranges::find_if(*base, [&](const DeployHook& other) {
-                return !other.exec.empty() && (hook.exec == other.exec || hook.exec == shown_arguments(other.exec));
-            });
-            if (base == nullptr || known == base->end()) reading.problem(item, "commands are for the configuration file alone", "http: URL");
-            else hook.exec = known->exec;
-        }
-        out.push_back(std::move(hook));
-    }
-    reading.effective = effective;
-    into = std::move(out);
 }
 
 // ---- The tables ----
@@ -229,7 +193,7 @@ constexpr std::array keys_of_deploy{
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, false, d.base ? &d.base->env : nullptr, d.spec.env); })},
     Key{"secrets", Type::map, "{}", "a map from names to texts, file:PATH or env:NAME", "Variables too, whose values are never shown.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, true, d.base ? &d.base->secrets : nullptr, d.spec.secrets); })},
-    Key{"required_env", Type::texts, "[]", "a list of names", "Variables that must be set, here or by the image, and not be empty; looked at before anything is made.",
+    Key{"required_env", Type::texts, "[]", "a list of names", "Variables that must be set here and not be empty; looked at before anything is made.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_names(r, n, is_env_name, "name of a variable", d.spec.required_env); })},
     Key{"volumes", Type::texts, "[]", mount_words, "Volumes and directories of the host inside the containers.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_volumes(r, n, d); })},
@@ -284,16 +248,9 @@ constexpr std::array keys_of_deploy{
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.number(n, d.spec.retain, 0, DeploySpec::most_retained); })},
     Key{"deadlines", Type::section, "", "a map", "How long each phase of a deployment may take.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_section(r, Section::deploy_deadlines, &n, &d.spec.deadlines); }), Section::deploy_deadlines},
-    Key{"bake", Type::section, "", "a map", "How the new version is watched with all the traffic before the old one is retired.",
-        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_section(r, Section::deploy_bake, &n, &d.spec.bake); }), Section::deploy_bake},
-    Key{"pre_existing", Type::word, "fail", "fail, accept", "What a deployment does when containers that no deployment made have its containers' names: fails, or takes their place.",
-        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) {
-            r.one_of(n, {std::pair{to_text(PreExisting::fail), PreExisting::fail}, std::pair{to_text(PreExisting::accept), PreExisting::accept}}, d.spec.pre_existing);
-        })},
-    Key{"before", Type::list, "[]", "a list of maps", "Asked or run before traffic is switched; a refusal rolls back.",
-        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_hooks(r, n, d.base ? &d.base->before : nullptr, d.spec.before); }), Section::deploy_hook},
-    Key{"after", Type::list, "[]", "a list of maps as in before", "Asked or run after traffic was switched.",
-        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_hooks(r, n, d.base ? &d.base->after : nullptr, d.spec.after); }), Section::deploy_hook},
+    unsupported("bake", "How the new version is watched with all the traffic before the old one is retired."),
+    unsupported("before", "Asked or run before traffic is switched; a refusal rolls back."),
+    unsupported("after", "Asked or run after traffic was switched."),
 };
 
 constexpr std::array health_keys{
@@ -320,27 +277,6 @@ constexpr std::array deadlines_keys{
         into<DeployDeadlines>([](Reading& r, const Node& n, DeployDeadlines& d) { read_phase(r, n, d.verifying, 1s); })},
     Key{"draining", Type::duration, "auto", "auto, or 0 to 1h", "For the old version's last requests; auto is drain_timeout.",
         into<DeployDeadlines>([](Reading& r, const Node& n, DeployDeadlines& d) { read_phase(r, n, d.draining, 0s); })},
-};
-
-constexpr std::array bake_keys{
-    Key{"for", Type::duration, "0", "0 to 24h", "So long; 0: it is not watched.",
-        into<Bake>([](Reading& r, const Node& n, Bake& b) { r.duration(n, b.duration, 0s, 24h); })},
-    Key{"max_error_ratio", Type::number, "0.05", "0 to 1", "A larger share of failed requests rolls back.",
-        into<Bake>([](Reading& r, const Node& n, Bake& b) { r.fraction(n, b.max_error_ratio, 0, 1); })},
-    Key{"min_requests", Type::integer, "20", "1 to 1000000", "Fewer requests than these prove nothing.",
-        into<Bake>([](Reading& r, const Node& n, Bake& b) { r.number(n, b.min_requests, 1, 1'000'000); })},
-};
-
-constexpr std::array hook_keys{
-    Key{"http", Type::text, "", "an http or https URL", "Asked by POST with the deployment as JSON; 2xx is yes.",
-        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) { read_hook_url(r, n, h); })},
-    Key{"exec", Type::texts, "", "a list of texts, the first an absolute path", "Run on this machine; exit 0 is yes.",
-        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) {
-            r.texts(n, h.exec, max_arguments);
-            if (n.is_list() && (h.exec.empty() || !h.exec.front().starts_with('/'))) r.refuse(n, "begins with no absolute path");
-        })},
-    Key{"timeout", Type::duration, "30s", "100ms to 1h", "An answer that takes longer is no.",
-        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) { r.duration(n, h.timeout, 100ms, 1h); })},
 };
 
 constexpr std::array docker_keys{
@@ -379,9 +315,6 @@ void check_deploy(Reading& reading, const Node& node, const DeploySpec& spec) {
     for (const EnvValue& secret : spec.secrets)
         if (std::ranges::find(spec.env, secret.name, &EnvValue::name) != spec.env.end())
             reading.problem(place("secrets"), fmt::format("{} is in env and in secrets", secret.name), "one of the two");
-    const Node* bake = node.find("bake");
-    if (bake != nullptr && bake->is_map() && spec.bake.duration == 0s && (bake->find("max_error_ratio") != nullptr || bake->find("min_requests") != nullptr))
-        reading.problem(*bake, "has an effect only with for", "for: a duration above 0");
     if (spec.replicas > 1 && !spec.ports.empty())
         reading.problem(place(node.find("ports") != nullptr ? "ports" : "replicas"), fmt::format("{} containers at once can't publish one port of the host", spec.replicas), "replicas: 1, or no ports");
     const bool own_network = spec.network != "host" && spec.network != "none";
@@ -438,8 +371,6 @@ std::span<const Key> deploy_keys(Section section) {
         case Section::deploy: return keys_of_deploy;
         case Section::deploy_health: return health_keys;
         case Section::deploy_deadlines: return deadlines_keys;
-        case Section::deploy_bake: return bake_keys;
-        case Section::deploy_hook: return hook_keys;
         case Section::docker: return docker_keys;
         case Section::registry: return registry_keys;
         default: return {};

@@ -16,10 +16,8 @@ namespace hale::config {
 
 enum class Pull : std::uint8_t { missing, always, never };
 enum class Restart : std::uint8_t { no, always, unless_stopped, on_failure };
-enum class PreExisting : std::uint8_t { fail, accept };
 std::string_view to_text(Pull pull);
 std::string_view to_text(Restart restart);
-std::string_view to_text(PreExisting pre_existing);
 
 // A variable of the containers' environment.
 struct EnvValue {
@@ -71,22 +69,6 @@ struct DeployDeadlines {
     bool operator==(const DeployDeadlines&) const = default;
 };
 
-// How long the new version is watched with all the traffic before the old one is retired.
-struct Bake {
-    Duration duration{};  // 0: it is not.
-    double max_error_ratio = 0.05;
-    std::uint32_t min_requests = 20;  // Fewer than these prove nothing.
-    bool operator==(const Bake&) const = default;
-};
-
-// Asked or run before the switch or after it. Either `url` or `exec`.
-struct DeployHook {
-    std::string url;  // By POST; 2xx is yes.
-    std::vector<std::string> exec;
-    Duration timeout = 30s;
-    bool operator==(const DeployHook&) const = default;
-};
-
 struct DeploySpec {
     static constexpr std::uint32_t most_replicas = 64;
     static constexpr std::uint32_t most_retained = 20;
@@ -99,7 +81,7 @@ struct DeploySpec {
     std::vector<std::string> entrypoint;  // Likewise.
     std::vector<EnvValue> env;
     std::vector<EnvValue> secrets;          // Variables too, of other names than those in `env`.
-    std::vector<std::string> required_env;  // Must be set, here or by the image, and not empty.
+    std::vector<std::string> required_env;  // Must be set here, and not empty.
     std::vector<Mount> volumes;
     std::vector<PublishedPort> ports;
     std::string network;  // Empty: see network_of.
@@ -114,10 +96,6 @@ struct DeploySpec {
     ContainerHealth health;
     std::uint32_t retain = 5;  // Old versions that stay, stopped, for an instant way back.
     DeployDeadlines deadlines;
-    Bake bake;
-    PreExisting pre_existing = PreExisting::fail;
-    std::vector<DeployHook> before;  // The switch.
-    std::vector<DeployHook> after;
     bool operator==(const DeploySpec&) const = default;
 
     std::string network_of(std::string_view service) const;  // What it says, else "<service>-network".

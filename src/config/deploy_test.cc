@@ -81,11 +81,6 @@ TEST(Deploy, EveryKeyFillsItsField) {
         {"{health: {command: curl -f localhost}}", [](DeploySpec& d) { d.health = {ContainerHealth::From::command, {"curl -f localhost"}, true, 30s, 30s, 0s, 3}; }},
         {"{retain: 0}", [](DeploySpec& d) { d.retain = 0; }},
         {"{deadlines: {pulling: 1s, creating: 2s, starting: 3s, verifying: 4s, draining: 0}}", [](DeploySpec& d) { d.deadlines = {1s, 2s, 3s, 4s, 0s}; }},
-        {"{bake: {for: 5m, max_error_ratio: 0, min_requests: 7}}", [](DeploySpec& d) { d.bake = {5min, 0, 7}; }},
-        {"{pre_existing: accept}", [](DeploySpec& d) { d.pre_existing = PreExisting::accept; }},
-        {"{before: [{http: \"https://a.example/may\", timeout: 5s}, {exec: [/bin/may, x]}]}",
-         [](DeploySpec& d) { d.before = {{"https://a.example/may", {}, 5s}, {"", {"/bin/may", "x"}, 30s}}; }},
-        {"{after: [{exec: [/bin/tell]}]}", [](DeploySpec& d) { d.after = {{"", {"/bin/tell"}, 30s}}; }},
     };
     for (const auto& [written, set] : keys) {
         DeploySpec expected;
@@ -110,13 +105,12 @@ TEST(Deploy, WhatIsWrongIsRefusedWithItsPlace) {
             default: return {"~", "[a]", "{x: y}", "word", "-1", "\"\""};
         }
     };
-    for (const Section section : {Section::deploy, Section::deploy_health, Section::deploy_deadlines, Section::deploy_bake, Section::deploy_hook}) {
+    for (const Section section : {Section::deploy, Section::deploy_health, Section::deploy_deadlines}) {
         const std::string_view place = path_of(section).substr(std::min(path_of(section).size(), std::string_view("services.*.deploy").size()));
         for (const Key& key : deploy_keys(section)) {
             for (const std::string_view value : wrong_shapes(key.type)) {
                 std::string inner = fmt::format("{{{}: {}}}", key.name, value);
-                if (place == ".before[]") inner = fmt::format("{{before: [{}]}}", inner);
-                else if (!place.empty()) inner = fmt::format("{{{}: {}}}", place.substr(1), inner);
+                if (!place.empty()) inner = fmt::format("{{{}: {}}}", place.substr(1), inner);
                 const std::string said = refused(inner);
                 EXPECT_NE(said.find("f:2:"), std::string::npos) << inner << said;
                 EXPECT_NE(said.find(key.name), std::string::npos) << inner << said;
@@ -174,15 +168,9 @@ TEST(Deploy, WhatIsWrongIsRefusedWithItsPlace) {
         {"{retain: 21}", "out of range"},
         {"{deadlines: {verifying: 2h}}", "services.web.deploy.deadlines.verifying: 2h is out of range; allowed: auto, or 1s to 1h"},
         {"{deadlines: {baking: 2h}}", "services.web.deploy.deadlines.baking: unknown key"},
-        {"{bake: {min_requests: 3}}", "has an effect only with for"},
-        {"{bake: {for: 1m, max_error_ratio: 1.1}}", "out of range"},
-        {"{pre_existing: maybe}", "allowed: fail, accept"},
-        {"{before: [{}]}", "services.web.deploy.before[0]: neither http nor exec"},
-        {"{before: [{http: \"http://a/\", exec: [/x]}]}", "http and exec at once"},
-        {"{before: [{http: \"ftp://a/\"}]}", "is no such URL"},
-        {"{before: [{http: \"http://me:word@a/\"}]}", "\"http://***@a/\" is no such URL"},
-        {"{after: [{exec: [hook]}]}", "services.web.deploy.after[0].exec: begins with no absolute path"},
-        {"{after: [{exec: []}]}", "begins with no absolute path"},
+        {"{bake: {for: 1m}}", "not supported by this version"},
+        {"{before: [{http: \"http://a/\"}]}", "not supported by this version"},
+        {"{after: []}", "not supported by this version"},
         {"{self_heal: restart}", "unknown key"},
     };
     for (const auto& [deploy, what] : wrong) EXPECT_NE(refused(deploy).find(what), std::string::npos) << deploy << "\n" << refused(deploy);
@@ -240,8 +228,7 @@ TEST(Deploy, TheEngineAndItsRegistries) {
 constexpr std::string_view everything =
     "{image: \"web:2\", pull: always, replicas: 3, port: 80, command: [a, b], entrypoint: [/c], env: {A: b, MY_TOKEN: hush-one}, secrets: {S: env:S}, required_env: [A], "
     "volumes: [\"d:/d:ro\"], network: front, aliases: [x], memory: 64MiB, cpus: 0.25, restart: always, stop_signal: SIGINT, stop_timeout: 9s, user: u, labels: {l: m}, "
-    "health: {command: [/ok], retries: 9}, retain: 2, deadlines: {pulling: 1s, creating: 2s, starting: 3s, verifying: 4s, draining: 5s}, "
-    "bake: {for: 1m, max_error_ratio: 0.5, min_requests: 3}, pre_existing: accept, before: [{http: \"http://a/\"}], after: [{exec: [/bin/x, --, hush-two], timeout: 1s}]}";
+    "health: {command: [/ok], retries: 9}, retain: 2, deadlines: {pulling: 1s, creating: 2s, starting: 3s, verifying: 4s, draining: 5s}}";
 
 TEST(Deploy, WhatIsShownCanBeSaidAgainAndTellsNoSecret) {
     const auto document = load_deploy_text(everything);
@@ -258,7 +245,7 @@ TEST(Deploy, WhatIsShownCanBeSaidAgainAndTellsNoSecret) {
     EXPECT_EQ(*again, spec) << to_json(*again);
     // Every field is there: laid over a fresh spec, what hides nothing makes the same.
     const auto open = load_deploy_text(
-        "{image: web, ports: [\"127.0.0.1:8080:80/udp\"], health: {command: one text}, env: {A: b}, volumes: [\"d:/d\"], before: [{http: \"http://a/?x=1\"}], bake: {for: 1s}}");
+        "{image: web, ports: [\"127.0.0.1:8080:80/udp\"], health: {command: one text}, env: {A: b}, volumes: [\"d:/d\"]}");
     ASSERT_TRUE(open) << text(open.error());
     const auto fresh = load_deploy(to_json(*open->services.front().deploy), DeploySpec{}, Document{});
     ASSERT_TRUE(fresh) << text(fresh.error());
@@ -270,7 +257,7 @@ TEST(Deploy, WhatIsShownCanBeSaidAgainAndTellsNoSecret) {
 }
 
 TEST(Deploy, EffectiveValuesTellEachKey) {
-    const auto document = load("services:\n  web: {check: {http: /}, deploy: {replicas: 3, secrets: {S: plain-word}, bake: {for: 1m}}}\n  other: {check: {http: /}}\n", true);
+    const auto document = load("services:\n  web: {check: {http: /}, deploy: {replicas: 3, secrets: {S: plain-word}}}\n  other: {check: {http: /}}\n", true);
     ASSERT_TRUE(document);
     const auto value = [&](std::string_view key) -> const EffectiveValue* {
         const auto found = std::ranges::find(document->effective, key, &EffectiveValue::key);
@@ -281,8 +268,6 @@ TEST(Deploy, EffectiveValuesTellEachKey) {
     EXPECT_EQ(value("services.web.deploy.replicas")->value, "3");
     EXPECT_EQ(value("services.web.deploy.replicas")->origin.substr(0, 4), "f:2:");
     EXPECT_EQ(value("services.web.deploy.retain")->origin, "default");
-    EXPECT_EQ(value("services.web.deploy.bake.for")->value, "1m");
-    EXPECT_EQ(value("services.web.deploy.bake.min_requests")->value, "20");
     EXPECT_EQ(value("services.web.deploy.deadlines.draining")->value, "auto");
     for (const EffectiveValue& one : document->effective) EXPECT_EQ(one.value.find("plain-word"), std::string::npos) << one.key;
 }
@@ -306,14 +291,12 @@ TEST(Deploy, OneDeploymentsWordOverItsServices) {
     EXPECT_EQ(over(R"({"env": {"MY_TOKEN": "***"}})"), expected) << "what was shown hidden stays what it is";
     expected = base;
     expected.deadlines.pulling = 9s;
-    expected.bake.min_requests = 7;
     expected.health.retries = 1;
-    EXPECT_EQ(over(R"({"deadlines": {"pulling": "9s"}, "bake": {"min_requests": 7}, "health": {"retries": 1}})"), expected);
+    EXPECT_EQ(over(R"({"deadlines": {"pulling": "9s"}, "health": {"retries": 1}})"), expected);
     expected = base;
     expected.health = {};
     expected.volumes = {};
-    expected.after = {};
-    EXPECT_EQ(over(R"({"health": "image", "volumes": [], "after": []})"), expected);
+    EXPECT_EQ(over(R"({"health": "image", "volumes": []})"), expected);
     const auto wrong = [&](std::string_view json, const DeploySpec& under) {
         const auto loaded = load_deploy(json, under, Document{});
         EXPECT_FALSE(loaded) << json;
@@ -325,7 +308,6 @@ TEST(Deploy, OneDeploymentsWordOverItsServices) {
     EXPECT_NE(wrong("{", base).find("not JSON"), std::string::npos);
     // What reaches into this machine is for its file alone, unless the file said it.
     EXPECT_NE(wrong(R"({"volumes": ["/etc:/x"]})", base).find("for the configuration file alone"), std::string::npos);
-    EXPECT_NE(wrong(R"({"before": [{"exec": ["/bin/sh"]}]})", base).find("for the configuration file alone"), std::string::npos);
     EXPECT_NE(wrong(R"({"secrets": {"S": "env:S"}})", base).find("for the configuration file alone"), std::string::npos);
     EXPECT_NE(wrong(R"({"secrets": {"T": "***"}})", base).find("is how a secret is shown"), std::string::npos);
     DeploySpec mounted;

@@ -70,13 +70,10 @@ const std::map<std::string, std::string>& others() {
         {"services.*.deploy.ports", "[\"8080:80\"]"}, {"services.*.deploy.network", "front"}, {"services.*.deploy.aliases", "[db]"}, {"services.*.deploy.memory", "64MiB"},
         {"services.*.deploy.cpus", "0.5"}, {"services.*.deploy.restart", "no"}, {"services.*.deploy.stop_signal", "SIGINT"}, {"services.*.deploy.stop_timeout", "9s"},
         {"services.*.deploy.user", "app"}, {"services.*.deploy.labels", "{a: b}"}, {"services.*.deploy.health", "none"}, {"services.*.deploy.retain", "9"},
-        {"services.*.deploy.pre_existing", "accept"}, {"services.*.deploy.before", "[{http: \"http://a/\"}]"}, {"services.*.deploy.after", "[{http: \"http://a/\"}]"},
         {"services.*.deploy.health.command", "[/ok]"}, {"services.*.deploy.health.interval", "9s"}, {"services.*.deploy.health.timeout", "9s"},
         {"services.*.deploy.health.retries", "9"}, {"services.*.deploy.health.start_period", "9s"}, {"services.*.deploy.deadlines.pulling", "9s"},
         {"services.*.deploy.deadlines.creating", "9s"}, {"services.*.deploy.deadlines.starting", "9s"}, {"services.*.deploy.deadlines.verifying", "9s"},
-        {"services.*.deploy.deadlines.draining", "9s"}, {"services.*.deploy.bake.for", "9s"}, {"services.*.deploy.bake.max_error_ratio", "0.5"},
-        {"services.*.deploy.bake.min_requests", "9"}, {"services.*.deploy.before[].http", "\"http://b/\""}, {"services.*.deploy.before[].exec", "[/bin/hook]"},
-        {"services.*.deploy.before[].timeout", "9s"},
+        {"services.*.deploy.deadlines.draining", "9s"},
         {"aliases[].ok_status", "204"}, {"aliases[].fail_status", "500"}, {"aliases[].on_public", "true"},
     };
     return values;
@@ -124,13 +121,10 @@ std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std
         const std::string section = path.substr(0, path.rfind('.'));
         const auto [outer, beside] = section.ends_with(".health")     ? std::pair{"health: {%}", last == "command" ? "command: [/no]" : "command: [/ok]"}
                                      : section.ends_with(".deadlines") ? std::pair{"deadlines: {%}", ""}
-                                     : section.ends_with(".bake")      ? std::pair{"bake: {%}", last == "for" ? "" : "for: 1m"}
-                                     : section.ends_with(".before[]")  ? std::pair{"before: [{%}]", last == "exec" ? "" : "http: \"http://a/\""}
                                                                        : std::pair{"%", ""};
         const auto deploy = [&](std::string inner) {
             std::string text = outer;
-            if (inner.empty() && text.starts_with("before")) text.clear();
-            else text.replace(text.find('%'), 1, inner);
+            text.replace(text.find('%'), 1, inner);
             return fmt::format("{}    deploy: {{{}}}\n", service, text);
         };
         const bool instead = *beside == '\0' || std::string_view(beside).starts_with(last + ":");

@@ -107,7 +107,7 @@ std::expected<std::shared_ptr<const CheckSpec>, Problems> load_check(std::string
                                                                      const Document& document);
 
 // One deployment's own word over what its service says: {"image": "web:2", "replicas": 3}. A key that is said replaces
-// what is there, lists and maps of names as a whole, `health`, `deadlines` and `bake` key by key. "***" for a secret of
+// what is there, lists and maps of names as a whole, `health` and `deadlines` key by key. "***" for a secret of
 // `base` is that secret. Refused when neither says an image.
 std::expected<DeploySpec, Problems> load_deploy(std::string_view json, const DeploySpec& base, const Document& document);
 

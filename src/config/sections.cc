@@ -69,8 +69,6 @@ std::string_view path_of(Section section) {
         case Section::deploy: return "services.*.deploy";
         case Section::deploy_health: return "services.*.deploy.health";
         case Section::deploy_deadlines: return "services.*.deploy.deadlines";
-        case Section::deploy_bake: return "services.*.deploy.bake";
-        case Section::deploy_hook: return "services.*.deploy.before[]";
         case Section::compose: return "";
         case Section::compose_service: return "services.*";
         case Section::compose_healthcheck: return "services.*.healthcheck";

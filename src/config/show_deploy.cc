@@ -37,18 +37,6 @@ Json health_json(const ContainerHealth& health) {
 
 std::string auto_or(const std::optional<Duration>& duration) { return duration ? duration_text(*duration) : "auto"; }
 
-Json hooks_json(const std::vector<DeployHook>& hooks) {
-    Json out = Json::array();
-    for (const DeployHook& hook : hooks) {
-        Json one = Json::object();
-        if (hook.exec.empty()) one["http"] = redacted_url(hook.url);
-        else one["exec"] = shown_arguments(hook.exec);
-        one["timeout"] = duration_text(hook.timeout);
-        out.push_back(std::move(one));
-    }
-    return out;
-}
-
 }  // namespace
 
 std::string to_json(const DeploySpec& deploy) {
@@ -83,14 +71,6 @@ std::string to_json(const DeploySpec& deploy) {
                         {"verifying", auto_or(deploy.deadlines.verifying)},
                         {"draining", auto_or(deploy.deadlines.draining)}};
     // Without `for` the rest has no effect, and is refused.
-    out["bake"] = {{"for", duration_text(deploy.bake.duration)}};
-    if (deploy.bake.duration > 0s) {
-        out["bake"]["max_error_ratio"] = deploy.bake.max_error_ratio;
-        out["bake"]["min_requests"] = deploy.bake.min_requests;
-    }
-    out["pre_existing"] = to_text(deploy.pre_existing);
-    out["before"] = hooks_json(deploy.before);
-    out["after"] = hooks_json(deploy.after);
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

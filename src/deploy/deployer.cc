@@ -79,7 +79,7 @@ void Deployer::begin(Request request, AcceptedReply reply) {
 void Deployer::run(Record record) {
     std::string service = record.service;
     auto& run = runs_[service];
-    run = std::make_unique<Run>(Run::Parts{parts_.loop, parts_.catalog, made_up("")}, std::move(record), [this, service] { over(service); });
+    run = std::make_unique<Run>(Run::Parts{.loop = parts_.loop, .catalog = parts_.catalog, .key = made_up(""), .engine = parts_.engine, .seed = hash64(made_up(""))}, std::move(record), [this, service] { over(service); });
     run->start();
 }
 
@@ -99,17 +99,21 @@ void Deployer::over(const std::string& service) {
 void Deployer::rollback(std::string service, std::string to, std::string actor, AcceptedReply reply) {
     const auto found = done_.find(service);
     std::vector<std::string> targets;
+    std::string overrides;
     if (found != done_.end() && !found->second.empty()) {
         const auto& list = found->second;
         const auto named = std::ranges::find_if(list, [&](const Record& one) { return one.id == to || fmt::format("{}", one.number) == to; });
-        if (to.empty()) targets = list.back().before;
-        else if (named != list.end())
-            for (const auto& one : named->candidates) targets.push_back(one.target);
+        // What a deployment brought in containers is made anew of the same image; addresses are what they were.
+        const Record* again = to.empty() ? (list.size() >= 2 && list[list.size() - 2].containers ? &list[list.size() - 2] : nullptr) : named == list.end() ? nullptr : &*named;
+        if (again != nullptr && again->containers) overrides = again->overrides;
+        else if (again != nullptr)
+            for (const auto& one : again->candidates) targets.push_back(one.target);
+        else if (to.empty() && !list.back().containers) targets = list.back().before;
     }
-    if (targets.empty())
+    if (targets.empty() && overrides.empty())
         return reply(fail(Code::not_found, to.empty() ? fmt::format("there is nothing to go back to: no earlier deployment of service \"{}\" is remembered", escaped(service, 80))
                                                       : fmt::format("no deployment \"{}\" of service \"{}\" that users were switched to is remembered", escaped(to, 80), escaped(service, 80))));
-    Request request{.service = std::move(service), .targets = std::move(targets), .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = std::move(actor)};
+    Request request{.service = std::move(service), .targets = std::move(targets), .overrides = std::move(overrides), .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = std::move(actor)};
     deploy(std::move(request), false, std::move(reply));
 }
 

@@ -30,6 +30,7 @@ public:
         io::Loop& loop;
         catalog::Deploying& catalog;
         std::function<std::string(std::size_t bytes)> secret_bytes;
+        docker::Engine* engine = nullptr;  // Null: deployments of targets alone.
     };
     explicit Deployer(Parts parts);
     ~Deployer();

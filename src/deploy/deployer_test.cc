@@ -56,7 +56,7 @@ struct Town final : catalog::Deploying {
     io::Loop& loop() { return desk.world.loop(); }
     std::string deploy(std::vector<std::string> targets, bool dry = false) {
         std::string id;
-        deployer.deploy({.service = "web", .targets = std::move(targets), .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, dry, [&](Result<Accepted> got) {
+        deployer.deploy({.service = "web", .targets = std::move(targets), .overrides = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, dry, [&](Result<Accepted> got) {
             id = got ? got->id : "refused: " + got.error().text;
             if (got) json = got->json;
         });
@@ -182,7 +182,7 @@ TEST(Deployer, ANewerOneTakesItsPlace) {
     town.live(1s, false);
     std::string second, third;
     const auto ask = [&](std::string target, std::string& id) {
-        town.deployer.deploy({.service = "web", .targets = {std::move(target)}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, false,
+        town.deployer.deploy({.service = "web", .targets = {std::move(target)}, .overrides = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, false,
                              [&id](Result<Accepted> got) { id = got ? got->id : "refused: " + got.error().text; });
     };
     ask("10.0.1.2:80", second);
@@ -256,7 +256,7 @@ TEST(Deployer, MakesServiceAndRouteWhereTheyAreNotThereAndTakesThemBack) {
         auto route = config::load_route(R"({"host":"web.example","service":"web"})", *town.desk.control.document());
         ASSERT_TRUE(service && route);
         std::string id;
-        town.deployer.deploy({.service = "web", .targets = {"10.0.1.1:80"}, .makes_service = catalog::PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"},
+        town.deployer.deploy({.service = "web", .targets = {"10.0.1.1:80"}, .overrides = {}, .makes_service = catalog::PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"},
                               .makes_route = catalog::PutApiRoute{*route, R"({"host":"web.example","service":"web"})"}, .verifying = {}, .actor = "t"},
                              false, [&](Result<Accepted> got) { id = got ? got->id : got.error().text; });
         town.live(60s, well);

@@ -101,6 +101,10 @@ Json kept_json(const Record& record) {
             {"fault", rollout::code(progress.fault)},
             {"text", progress.text},
             {"created", exact(record.created)},
+            {"verifying_said", record.verifying_said},
+            {"made", record.containers},
+            {"image", record.image},
+            {"overrides", record.overrides},
             {"service", record.service_json},
             {"route", record.route_json},
             {"phases", std::move(phases)}};
@@ -129,6 +133,10 @@ void read_kept(const Json& kept, Record& out, Reading& reading) {
     progress.fault = reading.known(rollout::parse_fault(kept.at("fault").get_ref<const std::string&>()), kept.at("fault"));
     progress.text = kept.at("text");
     out.created = instant(kept.at("created"));
+    out.verifying_said = kept.at("verifying_said");
+    out.containers = kept.at("made");
+    out.image = kept.at("image");
+    out.overrides = kept.at("overrides");
     out.service_json = kept.at("service");
     out.route_json = kept.at("route");
     for (const Json& one : kept.at("phases")) out.phases.push_back({reading.phase(one.at(0)), instant(one.at(1)), instant(one.at(2))});
@@ -153,10 +161,11 @@ std::string to_json(const Record& record) {
         const auto& one = record.candidates[i];
         const auto& now = progress.containers.at(i);
         const auto& plan = record.plan.containers.at(i);
-        instances.push_back({{"instance", one.name}, {"target", one.target}, {"kept", one.kept}, {"started", now.started},
+        instances.push_back({{"instance", one.name}, {"target", one.target}, {"kept", one.kept}, {"created", now.created}, {"started", now.started},
                              {"container", plan.container_health ? Json(spelled(words, now.health)) : Json(nullptr)},
-                             {"direct", plan.direct ? Json(spelled(words, now.direct)) : Json(nullptr)}, {"observations", one.observations}});
+                             {"direct", plan.direct ? Json(spelled(words, now.direct)) : Json(nullptr)}, {"observations", one.observations}, {"log", one.log}});
     }
+    out["image"] = record.containers ? Json(record.image) : Json(nullptr);
     out["instances"] = std::move(instances);
     out["proxy"] = std::ranges::any_of(record.plan.containers, &rollout::ContainerPlan::routed) ? Json(spelled(words, progress.proxy)) : Json(nullptr);
     out["from"] = record.from;
@@ -194,7 +203,7 @@ Result<Record> record_from(std::string_view json) {
         out.service = all.at("service");
         out.number = all.at("number");
         out.actor = all.at("actor");
-        for (const Json& one : all.at("instances")) out.candidates.push_back({one.at("instance"), one.at("target"), one.at("kept"), one.at("observations")});
+        for (const Json& one : all.at("instances")) out.candidates.push_back({one.at("instance"), one.at("target"), one.at("kept"), one.at("observations"), one.at("log")});
         out.from = all.at("from");
         out.before = all.at("before");
         out.gone = all.at("gone");

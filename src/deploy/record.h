@@ -25,6 +25,7 @@ struct Candidate {
     std::string target;  // Its address as declared.
     bool kept = false;   // It serves already: it is neither put nor taken away.
     std::vector<std::string> observations;  // The oldest first.
+    std::vector<std::string> log;           // The last lines of a container that was taken back.
     bool operator==(const Candidate&) const = default;
 };
 
@@ -38,6 +39,10 @@ struct Record {
     std::string id, service, actor;
     std::uint64_t number = 0;
     Utc created{};
+    bool verifying_said = false;  // How long its verification may take was asked for: nothing changes it.
+    bool containers = false;  // Made here; else somebody else runs what is at the targets.
+    std::string image;        // As it was asked for.
+    std::string overrides;    // JSON, over the service's `deploy`. No secret: those are the declaration's.
     std::string service_json, route_json;  // What it makes beside its instances; empty: that was there.
     std::vector<Candidate> candidates;
     std::vector<std::string> from;  // Who served when it began, by name.

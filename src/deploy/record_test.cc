@@ -21,10 +21,10 @@ Record example(std::uint64_t seed) {
     Random random(seed);
     const auto coin = [&] { return random.below(2) == 1; };
     const auto word = [&] { return static_cast<rollout::Word>(random.below(3)); };
-    Record out{.id = "d-1", .service = "web", .actor = "ops \"x\"", .number = random.below(1'000), .created = at(1), .service_json = coin() ? R"({"check":{"http":"/up"}})" : "",
+    Record out{.id = "d-1", .service = "web", .actor = "ops \"x\"", .number = random.below(1'000), .created = at(1), .verifying_said = coin(), .containers = coin(), .image = "web:2", .overrides = R"({"image":"web:2"})", .service_json = coin() ? R"({"check":{"http":"/up"}})" : "",
                .route_json = coin() ? "{}" : "", .candidates = {}, .from = {"web-1"}, .before = {"10.0.0.1:80"}, .gone = {}, .plan = {}, .progress = {}, .phases = {}};
     for (std::uint64_t i = 0; i < 1 + random.below(4); ++i) {
-        out.candidates.push_back({fmt::format("web-1-{}", i), fmt::format("10.0.1.{}:80", i), coin(), {"one", "two \u2192 \x01"}});
+        out.candidates.push_back({fmt::format("web-1-{}", i), fmt::format("10.0.1.{}:80", i), coin(), {"one", "two \u2192 \x01"}, {"line"}});
         rollout::ContainerPlan plan{.name = fmt::format("c{}", i), .external = coin(), .one_shot = coin(), .container_health = coin(), .direct = coin(), .routed = coin(), .after = {}};
         if (i > 0) plan.after.push_back({random.below(i), static_cast<rollout::Needs>(random.below(3))});
         out.plan.containers.push_back(plan);
@@ -55,7 +55,7 @@ TEST(Record, ComesBackAsItWas) {
 TEST(Record, WhatIsMissingOrWrongIsRefused) {
     const auto whole = nlohmann::ordered_json::parse(to_json(example(7)));
     int refused = 0;
-    const std::set<std::string> shown_alone{"created", "phase", "over", "entered", "deadline", "longest", "seconds", "users_switched", "fault", "proxy", "deadlines", "phases"};
+    const std::set<std::string> shown_alone{"created", "phase", "over", "entered", "deadline", "longest", "seconds", "users_switched", "fault", "proxy", "deadlines", "phases", "image"};
     for (const auto& [key, value] : whole.items()) {
         if (shown_alone.contains(key)) continue;
         for (const bool gone : {true, false}) {

@@ -16,7 +16,8 @@ namespace hale::deploy {
 
 struct Request {
     std::string service;
-    std::vector<std::string> targets;  // As instances' addresses are declared.
+    std::vector<std::string> targets;  // As instances' addresses are declared. None: containers are made.
+    std::string overrides;  // The request's own word over the service's `deploy`, as JSON; empty: nothing.
     // Made with its instances, where they are not there.
     std::optional<catalog::PutApiService> makes_service;
     std::optional<catalog::PutApiRoute> makes_route;

@@ -36,13 +36,6 @@ std::string with_hint(const verdict::Observation& seen) {
 
 }  // namespace
 
-template <class Fn>
-auto Run::mine(Fn fn) {
-    return [here = std::weak_ptr(self_), fn = std::move(fn)](auto&&... what) mutable {
-        if (!here.expired()) fn(std::forward<decltype(what)>(what)...);
-    };
-}
-
 Run::Run(Parts parts, Record record, std::move_only_function<void()> over)
     : parts_(std::move(parts)),
       record_(std::move(record)),
@@ -51,6 +44,7 @@ Run::Run(Parts parts, Record record, std::move_only_function<void()> over)
       wait_(parts_.loop, io::member_fire<&Run::wake>, this) {}
 
 void Run::start() {
+    watch_containers();
     if (!asking()) return feed(rollout::Began{});
     // The key went with the former process.
     stage([this](Result<> done) {
@@ -84,7 +78,7 @@ void Run::work() {
                                         record_.progress.text));
     const auto& now = record_.progress;
     if (rollout::over(now.phase)) deadline_.disarm();
-    else deadline_.arm(parts_.loop.now() + (now.deadline - parts_.loop.utc()));
+    else arm_deadline();
     store(std::move(commands));
 }
 
@@ -102,8 +96,14 @@ void Run::store(std::vector<rollout::Command> commands) {
 }
 
 void Run::carry_out(const rollout::Command& command) {
+    const bool of_containers = command.what == Do::pull || command.what == Do::create || command.what == Do::start || command.what == Do::retire_old || command.what == Do::preflight;
+    if (record_.containers && !containers_ && of_containers) return feed(rollout::Failed{Fault::preflight_failed, "this daemon has no engine for containers"});
     switch (command.what) {
-        case Do::preflight: return preflight();
+        case Do::preflight: return record_.containers ? preflight_containers() : preflight();
+        case Do::pull: return pull_image();
+        case Do::create: return create_container(command.container);
+        case Do::start: return start_container(command.container);
+        case Do::retire_old: return retire_containers();
         case Do::ask_directly: return ask_directly(command.container);
         case Do::ask_through: return ask_through();
         case Do::switch_route: return switch_route();
@@ -111,15 +111,14 @@ void Run::carry_out(const rollout::Command& command) {
         case Do::roll_back: return roll_back();
         case Do::close_gates: ++asked_; return;
         case Do::bake: return;  // Its time passes; what goes wrong meanwhile ends it.
-        case Do::pull:
-        case Do::create:
-        case Do::start:
-        case Do::retire_old: break;
     }
-    bug("a deployment of targets was asked for something of containers");
 }
 
+void Run::arm_deadline() { deadline_.arm(parts_.loop.now() + std::chrono::duration_cast<Duration>(record_.progress.deadline - parts_.loop.utc())); }
+
 void Run::deadline() noexcept {
+    // The deadline is of the wall clock, which is set at times, and not quite as fast as the timer's.
+    if (parts_.loop.utc() < record_.progress.deadline) return arm_deadline();
     if (record_.progress.phase == Phase::verifying) return out_of_time();
     feed(rollout::Tick{});
 }
@@ -171,7 +170,7 @@ void Run::stage(std::move_only_function<void(Result<>)> then) {
             change.route = catalog::PutApiRoute{std::move(*route), record_.route_json};
         }
         for (const auto& one : record_.candidates) {
-            if (one.kept) continue;
+            if (one.kept || one.target.empty()) continue;
             std::string json = instance_json(record_, one);
             auto instance = config::load_instance(*service, json, *now.document);
             if (!instance) return then(refused(instance.error()));
@@ -280,6 +279,7 @@ void Run::roll_back() {
 
 void Run::take_away() {
     mutate([this] { return catalog::Change{catalog::Unstage{stored(record_), names_of_candidates(false), !record_.service_json.empty()}}; }, "take away", [this](Result<> done) {
+        if (done && containers_) return take_containers_away([this] { feed(rollout::RolledBack{}); });
         if (done) return feed(rollout::RolledBack{});
         later(look_again_after, [this] {
             if (record_.progress.phase == Phase::rolling_back) take_away();

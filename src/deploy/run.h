@@ -13,10 +13,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catalog/deploying.h"
+#include "deploy/containers.h"
 #include "deploy/record.h"
+#include "docker/watch.h"
 #include "io/loop.h"
 #include "rollout/machine.h"
 
@@ -27,12 +30,14 @@ inline constexpr Duration heard_before = 500ms;     // The deadline: a question'
 inline constexpr Duration look_again_after = 250ms;  // Where another process takes over, or the store is in trouble.
 inline constexpr std::size_t most_events_waiting = 4'096;
 
-class Run {
+class Run final : private docker::WatchListener {
 public:
     struct Parts {
         io::Loop& loop;
         catalog::Deploying& catalog;
         std::string key;  // Of its candidate: nobody can guess it.
+        docker::Engine* engine = nullptr;  // Where containers are made; null: there is none.
+        std::uint64_t seed = 0;
     };
     // `over` runs in a later turn, once, and may destroy this.
     Run(Parts parts, Record record, std::move_only_function<void()> over);
@@ -47,9 +52,25 @@ private:
     void work();
     void store(std::vector<rollout::Command> commands);
     void carry_out(const rollout::Command& command);
+    void arm_deadline();
     void deadline() noexcept;
 
     void preflight();
+    // ---- Containers (run_containers.cc) ----
+    void watch_containers();
+    void with_spec(rollout::Fault otherwise, std::move_only_function<void(const config::DeploySpec&, const catalog::ServiceNow&)> then);
+    void preflight_containers();
+    void settle_image(const config::DeploySpec& spec, const config::ServiceSpec& service, const docker::ImageFacts& image);
+    void pull_image();
+    void create_container(std::size_t container);
+    void start_container(std::size_t container);
+    void retire_containers();
+    void take_containers_away(io::Task then);
+    void on_container(const docker::Inspected& container) override;
+    void on_gone(const std::string& id) override;
+    void on_engine(bool up, const std::string& text) override;
+    void on_unreadable(const std::string& id, const Error& why) override;
+
     void stage(std::move_only_function<void(Result<>)> then);
     void ask_directly(std::size_t candidate);
     void verify(std::size_t candidate, const std::string& instance);
@@ -70,7 +91,11 @@ private:
     void wake() noexcept;
     // Nothing where this is gone meanwhile.
     template <class Fn>
-    auto mine(Fn fn);
+    auto mine(Fn fn) {
+        return [here = std::weak_ptr(self_), fn = std::move(fn)](auto&&... what) mutable {
+            if (!here.expired()) fn(std::forward<decltype(what)>(what)...);
+        };
+    }
 
     const Parts parts_;
     Record record_;
@@ -81,6 +106,8 @@ private:
     std::uint32_t through_passes_ = 0, through_needed_ = 0;
     std::multimap<Instant, io::Task> waiting_;
     io::Timer deadline_, wait_;
+    std::unique_ptr<Containers> containers_;
+    std::unique_ptr<docker::Watch> watch_;
     std::shared_ptr<Run*> self_ = std::make_shared<Run*>(this);
 };
 

@@ -8,24 +8,15 @@ import glob
 import os
 import re
 import shutil
-import signal
-import subprocess
 import tempfile
 import unittest
 
 from harness import BUILD, ROOT, wait_for
+from docker_engine import DockerEngine, run
 
 RELEASE = os.path.join(ROOT, "build", "release")
 BASE = os.path.join(ROOT, "build", "packaging-base.tar")  # Kept: a base system takes a minute.
 TAG = "hale-test-base:bookworm"
-ENVIRONMENT = {**os.environ, "LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin:" + os.environ["PATH"]}
-
-
-def run(*argv, seconds=120, good=0, **options):
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **options.pop("env", {})}, **options)
-    if good is not None and done.returncode != good:
-        raise AssertionError(f"{' '.join(argv)}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done
 
 
 class Packaging(unittest.TestCase):
@@ -77,39 +68,11 @@ class Packaging(unittest.TestCase):
         # 0 is none, 10 is all: the sum of what a broken program could do.
         run("systemd-analyze", "security", "--offline=true", "--threshold=20", path)
 
-    def docker(self, *argv, **options):
-        return run("docker", *argv, env={"DOCKER_HOST": f"unix://{self.folder}/docker.sock"}, **options)
-
     def engine(self):
         """A Docker Engine that ends with this test and knows nobody."""
-        log = open(os.path.join(self.folder, "dockerd.log"), "w")
-        self.addCleanup(log.close)
-        engine = subprocess.Popen(["dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/docker.pid",
-                                   "--host", f"unix://{self.folder}/docker.sock", "--iptables=false", "--ip6tables=false", "--bridge=none"],
-                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT)
-
-        def end():
-            engine.send_signal(signal.SIGTERM)
-            try:
-                engine.wait(60)
-            except subprocess.TimeoutExpired:
-                engine.kill()
-                engine.wait()
-            # A network namespace outlives its engine.
-            with open("/proc/mounts") as mounts:
-                left = [line.split()[1] for line in mounts if line.split()[1].startswith(self.folder + "/")]
-            for place in reversed(left):
-                run("umount", "-l", place, good=None)
-
-        self.addCleanup(end)
-
-        def answers():
-            if engine.poll() is not None:
-                with open(log.name) as text:
-                    raise AssertionError(f"dockerd ended with {engine.returncode}:\n{text.read()[-3000:]}")
-            return self.docker("version", good=None).returncode == 0
-
-        wait_for(answers, "the Docker Engine", 60)
+        engine = DockerEngine(self.folder)
+        self.addCleanup(engine.clean_up)
+        self.docker = engine.start().docker
 
     def base(self):
         """A slim Debian, as the image on Docker Hub would be."""

@@ -1,0 +1,172 @@
+"""Goal: `hale deploy --image` replaces containers on a real engine without a lost request, and what is wrong with an image, its
+container or its answers is named and changes nothing.
+Method: a Docker Engine of this test's own; images of a few files around busybox; each way a new version can be wrong."""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+
+from harness import Case, Site, wait_for
+from docker_engine import DockerEngine
+from successors import Load
+
+HEALTH = 'HEALTHCHECK --interval=300ms --timeout=2s --retries=3 CMD ["/bin/busybox", "{probe}"]\n'
+CONFIG = """docker: {{host: "{engine}"}}
+drain_timeout: 5s
+services:
+  web:
+    hosts: [web.test]
+    check: {{http: /up, interval: 1s}}
+    deploy: {{image: "web:1", stop_timeout: 1s{more}}}
+"""
+
+
+class DeployContainers(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="hale-engine-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.engine = DockerEngine(cls.folder)
+        cls.addClassCleanup(cls.engine.clean_up)
+        cls.engine.start()
+        for version in ("web:1", "web:2"):
+            cls.image(version)
+
+    @classmethod
+    def image(cls, tag, command='["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]', more="", up=True):
+        context = tempfile.mkdtemp(dir=cls.folder)
+        os.makedirs(os.path.join(context, "root/bin"))
+        os.makedirs(os.path.join(context, "root/www"))
+        shutil.copy("/bin/busybox", os.path.join(context, "root/bin/busybox"))
+        os.symlink("busybox", os.path.join(context, "root/bin/sh"))
+        files = {"index.html": f"{tag}\n", **({"up": "up\n"} if up else {})}
+        for name, text in files.items():
+            with open(os.path.join(context, "root/www", name), "w") as out:
+                out.write(text)
+        with open(os.path.join(context, "Dockerfile"), "w") as out:
+            out.write(f"FROM scratch\nCOPY root/ /\nEXPOSE 3000\n{more}CMD {command}\n")
+        cls.engine.docker("build", "-q", "-t", tag, context)
+
+    def tearDown(self):
+        names = self.engine.docker("ps", "-aq").stdout.split()
+        if names:
+            self.engine.docker("rm", "-f", *names)
+
+    def start(self, site, more=""):
+        site.start(CONFIG.format(engine=self.engine.socket, more=more))
+
+    def served(self, site):
+        status, _, body = site.traffic("web.test")
+        return body.decode().strip() if status == 200 else status
+
+    def deploy(self, site, *arguments, code=0):
+        done = site.cli("deploy", "web", *arguments, timeout=120)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def containers(self, *more):
+        return sorted(self.engine.docker("ps", "--format", "{{.Names}}", *more).stdout.split())
+
+    def test_v20_versions_replace_each_other_under_load_and_old_ones_are_kept_stopped(self):
+        with Site() as site:
+            self.start(site, ", replicas: 2, retain: 1")
+            first = self.deploy(site)
+            self.assertIn("is done: users reach it", first.stderr)
+            self.assertEqual(self.served(site), "web:1")
+            self.assertEqual(self.containers(), ["web-1-1", "web-1-2"])
+            took = []
+            with Load(site.where["http"], "web.test", rate=200) as load:
+                for n in range(2, 8):
+                    began = time.monotonic()
+                    self.deploy(site, "--image", f"web:{2 - n % 2}", "--replicas", "2")
+                    took.append(time.monotonic() - began)
+                    self.assertEqual(self.served(site), f"web:{2 - n % 2}")
+            self.assertEqual(load.failed[:5], [])
+            self.assertGreater(load.answered, 300)
+            self.assertEqual(self.containers(), ["web-7-1", "web-7-2"])
+            self.assertEqual(self.containers("-a"), ["web-6-1", "web-6-2", "web-7-1", "web-7-2"], "one version is retained, stopped")
+            labels = json.loads(self.engine.docker("inspect", "web-7-1").stdout)[0]["Config"]["Labels"]
+            self.assertEqual((labels["hale.service"], labels["hale.port"]), ("web", "3000"))
+            back = site.cli("rollback", "web", timeout=120)
+            self.assertEqual(back.returncode, 0, back.stderr)
+            self.assertEqual(self.served(site), "web:2")
+            print(f"{len(took)} deployments of 2 containers, {load.answered} requests, {len(load.failed)} failed; median {sorted(took)[len(took) // 2]:.2f} s")
+
+    def test_what_is_wrong_is_named_and_the_old_version_serves_on(self):
+        with Site() as site:
+            self.start(site)
+            self.deploy(site)
+            self.image("exits:1", '["/bin/busybox", "sh", "-c", "echo it is broken; exit 7"]')
+            self.image("local:1", '["/bin/busybox", "httpd", "-f", "-p", "127.0.0.1:3000", "-h", "/www"]')
+            self.image("nothere:1", '["/bin/nothing"]')
+            self.image("noup:1", up=False)
+            self.image("sick:1", more=HEALTH.format(probe="false"))
+            self.image("ports:1", more="EXPOSE 4000\n")
+            cases = [
+                (["--image", "nowhere.invalid/x:1"], "image_pull_failed", "nowhere.invalid"),
+                (["--image", "nothere:1"], "start_failed", "/bin/nothing"),
+                (["--image", "local:1", "--timeout", "3s"], "not_ready", "connect refused"),
+                (["--image", "noup:1", "--timeout", "3s"], "not_ready", "404"),
+                (["--image", "sick:1", "--timeout", "4s"], "container_unhealthy", "is unhealthy"),
+                (["--image", "ports:1"], "preflight_failed", "exposes the ports 3000, 4000"),
+            ]
+            for arguments, code, says in cases:
+                with self.subTest(code=code, arguments=arguments):
+                    done = self.deploy(site, *arguments, code=1)
+                    self.assertIn(f"{code}: ", done.stderr)
+                    self.assertIn(says, done.stderr)
+                    self.assertEqual(self.served(site), "web:1")
+                    self.assertEqual(self.containers("-a"), ["web-1-1"], "nothing is left")
+            exits = self.deploy(site, "--image", "exits:1", code=1)
+            self.assertRegex(exits.stderr, "container_exited|crash_loop|start_failed")
+            self.assertIn("| it is broken", exits.stderr)
+            # Somebody else's container of the name that is next is not touched.
+            self.engine.docker("run", "-d", "--network", "none", "--name", "web-9-1", "web:1")
+            taken = self.deploy(site, code=1)
+            self.assertIn("create_failed: a container named web-9-1 is there already", taken.stderr)
+            self.assertIn("web-9-1", self.containers())
+            self.engine.docker("rm", "-f", "web-9-1")
+
+    def test_a_containers_own_health_and_the_direct_question_are_both_waited_for(self):
+        self.image("slow:1", more=HEALTH.format(probe="true"))
+        with Site() as site:
+            self.start(site)
+            self.deploy(site)
+            done = self.deploy(site, "--image", "slow:1")
+            self.assertIn("itself: ", done.stderr)
+            self.assertEqual(self.served(site), "slow:1")
+            record = json.loads(site.cli("deployments", "-o", "json").stdout)["items"][0]
+            self.assertEqual((record["instances"][0]["container"], record["instances"][0]["direct"], record["proxy"]), ("pass", "pass", "pass"))
+
+    def test_without_an_engine_it_is_refused_and_traffic_goes_on(self):
+        with Site() as site:
+            demo = site.demo()
+            site.start(f"docker: {{host: \"unix://{site.folder}/none.sock\"}}\nservices: {{web: {{hosts: [web.test], instances: [\"{demo.address}\"], check: {{http: /up}}, deploy: {{image: \"web:1\"}}}}}}\n")
+            site.wait_state("web-1", "healthy")
+            done = self.deploy(site, code=1)
+            self.assertIn("preflight_failed: ", done.stderr)
+            self.assertIn("none.sock", done.stderr)
+            self.assertEqual(site.traffic("web.test", "/up")[0], 200)
+
+    def test_v14_a_daemon_killed_on_the_way_goes_on_with_its_containers(self):
+        self.image("late:1", '["/bin/busybox", "sh", "-c", "while [ ! -e /go ]; do /bin/busybox usleep 100000; done; exec /bin/busybox httpd -f -p 3000 -h /www"]')
+        with Site() as site:
+            self.start(site)
+            self.deploy(site)
+            begun = json.loads(self.deploy(site, "--image", "late:1", "--detach", "-o", "json").stdout)["deployment"]
+            wait_for(lambda: "web-2-1" in self.containers(), "its container", 20)
+            site.stop(signal.SIGKILL)
+            site.start()
+            self.engine.docker("exec", "web-2-1", "/bin/busybox", "touch", "/go")
+            done = site.cli("deployments", "follow", begun, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.served(site), "late:1")
+            self.assertEqual(self.containers(), ["web-2-1"])
+
+
+if __name__ == "__main__":
+    unittest.main()
