@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "config/load.h"
 #include "deploy/record.h"
+#include "deploy/rights.h"
 
 namespace hale::api {
 
@@ -78,6 +79,9 @@ void deploy_service(Desk& desk, const CallPtr& call) {
         if (!instance) return answer_problems(call, instance.error());
         if (!may_add_target(desk, call, instance->target)) return;
     }
+    if (request.targets.empty() && call->caller.role < guard::Role::admin && !deploy::only_another_version(request.overrides, into.deploy.get()))
+        return answer_problem(call, {403, "image_not_allowed",
+                                     "Role operate may deploy another version of the image that its service declares, and say how many; other images, and what containers are given, need role admin"});
     if (!host.empty()) {
         std::string json = fmt::format(R"({{"host":{},"path":{},"strip":{},"service":{},"project":{}}})", json_quoted(host), json_quoted(path), strip, json_quoted(request.service), json_quoted(project));
         auto route = config::load_route(json, document);

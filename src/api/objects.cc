@@ -27,6 +27,8 @@ void store_service(Desk& desk, const CallPtr& call, const std::string& name, std
     if (!loaded) return answer_problems(call, loaded.error());
     for (const auto& instance : loaded->service.instances)
         if (!may_add_target(desk, call, instance.target)) return;
+    if (loaded->service.deploy && call->caller.role < guard::Role::admin)
+        return answer_problem(call, {403, "image_not_allowed", "Role operate may not declare containers: what runs on this machine's engine is for role admin"});
     auto plan = made(name, config::to_json(loaded->service, loaded->routes), status, "service");
     mutate(desk, call, catalog::PutApiService{std::move(loaded->service), std::move(loaded->routes), std::move(json)}, std::move(plan));
 }

@@ -120,9 +120,13 @@ TEST_F(Api, DeploymentsAreBegunFollowedAndEnded) {
     EXPECT_FALSE(d.backend.deployed[0].makes_service || d.backend.deployed[0].makes_route);
     EXPECT_EQ(d.backend.mutations.back().detail, R"({"deployment":"d-1"})") << "in the audit";
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"targets":["192.168.0.9:80"]})").status, 403) << "targets.allow holds";
-    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"image":"web:2"})").status, 202);
+    // Containers run what their image holds.
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"image":"web:2"})").json().at("code"), "image_not_allowed");
+    EXPECT_EQ(d.ask("PUT", "/api/v1/services/made", "operate", R"({"check":{"http":"/up"},"deploy":{"image":"web:1"}})").json().at("code"), "image_not_allowed");
+    EXPECT_EQ(d.ask("PUT", "/api/v1/services/made", "admin", R"({"check":{"http":"/up"},"deploy":{"image":"web:1"}})").status, 201);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"image":"web:2"})").status, 202);
     EXPECT_EQ(d.backend.deployed.back().overrides, R"({"image":"web:2"})");
-    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "operate", R"({"deploy":{"replicas":2}})").status, 202);
+    EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"deploy":{"replicas":2}})").status, 202);
     EXPECT_EQ(d.backend.deployed.back().overrides, R"({"replicas":2})");
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"image":"web:2","deploy":{"replicas":2}})").status, 400);
     EXPECT_EQ(d.ask("POST", "/api/v1/services/web:deploy", "admin", R"({"targets":["10.0.0.9:80"],"path":"/x"})").status, 400) << "a path is its route's";
