@@ -140,6 +140,20 @@ TEST(Deployer, WhatIsNotReadyChangesNothingAndSaysWhy) {
     EXPECT_EQ(town.desk.lifecycle("web-1-1"), "gone");
 }
 
+// The timer that watches the deadline keeps another time.
+TEST(Deployer, V14EndsAlthoughTheWallClockIsSlowerOrIsSet) {
+    for (const auto& [drift, step] : std::vector<std::pair<double, Duration>>{{-500, 0s}, {500, 0s}, {0, -10s}, {0, 10s}, {0, 1h}}) {
+        Town town;
+        town.desk.judge("web-1", verdict::State::healthy);
+        town.desk.world.set_wall_drift(drift);
+        const auto id = town.deploy({"10.0.1.1:80"});
+        town.live(5s, false);
+        town.desk.world.step_wall(step);
+        town.live(60s, false);
+        EXPECT_EQ(town.phase(id), "rolled_back") << drift << " " << human(step) << town.record(id).dump(1);
+    }
+}
+
 TEST(Deployer, WhatTheServingVersionFailsTooIsNotItsDoing) {
     Town town;
     town.old_well = false;
