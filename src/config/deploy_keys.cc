@@ -16,10 +16,10 @@ namespace hale::config {
 
 namespace {
 
-constexpr std::size_t max_arguments = 256;
+constexpr std::size_t max_command_parts = 256;
 constexpr std::size_t max_entries = 64;  // Of volumes, ports, aliases.
 constexpr std::size_t max_registries = 64;
-constexpr std::size_t longest_secret = 4096;
+constexpr std::size_t longest_deploy_secret = 4096;
 constexpr std::uint64_t least_memory = 6ull << 20;  // The engine takes no less.
 constexpr std::uint64_t most_memory = 1ull << 50;
 
@@ -133,7 +133,7 @@ void read_health_command(Reading& reading, const Node& node, ContainerHealth& he
         std::string line;
         if (reading.text(node, line)) command.push_back(std::move(line));
     } else {
-        reading.texts(node, command, max_arguments);
+        reading.texts(node, command, max_command_parts);
     }
     if (command.empty() || command.front().empty()) return reading.refuse(node, "no command");
     health.command = std::move(command);
@@ -186,9 +186,9 @@ constexpr std::array keys_of_deploy{
             else r.number(n, d.spec.port, 1, 65535);
         })},
     Key{"command", Type::texts, "[]", "a list of texts", "Instead of the image's command; empty: the image's.",
-        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.texts(n, d.spec.command, max_arguments); })},
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.texts(n, d.spec.command, max_command_parts); })},
     Key{"entrypoint", Type::texts, "[]", "a list of texts", "Instead of the image's entry point; empty: the image's.",
-        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.texts(n, d.spec.entrypoint, max_arguments); })},
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.texts(n, d.spec.entrypoint, max_command_parts); })},
     Key{"env", Type::map, "{}", "a map from names to texts", "Variables of the containers' environment.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, false, d.base ? &d.base->env : nullptr, d.spec.env); })},
     Key{"secrets", Type::map, "{}", "a map from names to texts, file:PATH or env:NAME", "Variables too, whose values are never shown.",
@@ -302,7 +302,7 @@ constexpr std::array registry_keys{
     Key{"username", Type::text, "", "a text", "As whom one comes to it.",
         into<RegistryLogin>([](Reading& r, const Node& n, RegistryLogin& l) { r.text(n, l.username, 256); })},
     Key{"password", Type::secret, "", "a text, file:PATH or env:NAME", "With which password or token. Never shown.",
-        into<RegistryLogin>([](Reading& r, const Node& n, RegistryLogin& l) { r.secret(n, l.password, longest_secret); })},
+        into<RegistryLogin>([](Reading& r, const Node& n, RegistryLogin& l) { r.secret(n, l.password, longest_deploy_secret); })},
 };
 
 }  // namespace
