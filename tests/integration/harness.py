@@ -124,9 +124,13 @@ class Site:
     def configure(self, text):
         """Writes hale.yml: `text` after listeners on free ports and this site's state."""
         head = f'listen: {{http: "127.0.0.1:0", admin: "127.0.0.1:0", socket: "{self.folder}/hale.sock"}}\nstate: {self.state}\nworkers: 2\ncheckers: 2\n'
+        self.put_configuration(head + text)
+
+    def put_configuration(self, text):
+        """At once, as one renamed over the other: a daemon that watches it never reads a part."""
         temporary = self.config_path + ".new"
         with open(temporary, "w") as out:
-            out.write(head + text)
+            out.write(text)
         os.replace(temporary, self.config_path)
 
     def start(self, text=None, wait=True, extra=()):
