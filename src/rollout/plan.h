@@ -1,5 +1,6 @@
-// What a deployment is to bring about, settled before it begins and never changed afterwards: it is stored with the
-// deployment, so that a daemon that was killed goes on by the same plan.
+// What a deployment is to bring about, settled before it begins: it is stored with the deployment, so that a daemon that was
+// killed goes on by the same plan. Only what an image says of its own health (container_health, and how long verifying may take)
+// is settled once the image is here, before anything is created.
 
 #pragma once
 
