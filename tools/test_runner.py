@@ -55,7 +55,7 @@ def build(preset, targets=()):
     return True
 
 
-def ctest(preset, name, options, seconds=2400):
+def ctest(preset, name, options, seconds=3600):
     """One ctest run; its JUnit file says what passed, failed and was skipped."""
     say(f"running {name}")
     report = os.path.join(ROOT, "build", "logs", f"{name}.xml")

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "catalog/mutation.h"
 #include "config/journal.h"
+#include "deploy/by_hand.h"
 #include "deploy/request.h"
 #include "io/loop.h"
 #include "proxy/stats.h"
@@ -100,7 +101,14 @@ public:
     // `dry`: planned and told, nothing begins.
     virtual void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) = 0;
     virtual void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) = 0;
+    virtual void scale(std::string service, std::uint32_t replicas, std::string actor, deploy::AcceptedReply reply) = 0;
     virtual void abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) = 0;
+    // ---- Containers by hand ----
+    virtual void containers(std::string service, bool all, deploy::ContainersReply reply) = 0;
+    virtual void run_command(deploy::CommandRequest request, deploy::CommandReply reply) = 0;
+    virtual void act(deploy::HandRequest request, deploy::HandReply reply) = 0;
+    // The hearing is told on the api's loop; where the reader is gone, nothing more.
+    virtual std::unique_ptr<deploy::LogsReader> read_logs(deploy::LogsRequest request, deploy::LogsHearing hearing) = 0;
     // By host.
     virtual void certificates(std::move_only_function<void(std::vector<CertificateFacts>)> reply) = 0;
     // Asks the authority for the next one now. Code::not_found for a host whose certificate comes from nowhere or a file.

@@ -41,6 +41,19 @@ void Body::beyond(std::string_view key, std::string detail) {
     faults_.push_back({key.empty() ? "" : fmt::format("/{}", escaped(key)), std::move(detail), "", 0});
 }
 
+std::map<std::string, std::string> Body::texts_by_name(std::string_view key) {
+    std::map<std::string, std::string> out;
+    const auto* value = document_->find(key);
+    if (value == nullptr) return out;
+    if (!value->is_object()) fault(key, "must be an object of texts");
+    else
+        for (const auto& [name, text] : value->items()) {
+            if (text.is_string()) out.emplace(name, text.get<std::string>());
+            else fault(key, fmt::format("{} must be a text", escaped(name, 60)));
+        }
+    return out;
+}
+
 bool Body::has(std::string_view key) const { return document_->find(key) != nullptr; }
 
 std::string Body::text(std::string_view key, bool needed) {

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ public:
     std::optional<std::uint64_t> number(std::string_view key, bool needed = false);
     bool boolean(std::string_view key);
     std::vector<std::string> texts(std::string_view key, bool needed = false);  // A list, or one string.
+    std::map<std::string, std::string> texts_by_name(std::string_view key);
     bool has(std::string_view key) const;
     std::string without(std::string_view key) const;  // The object again, less one member.
     std::string json(std::string_view key) const;     // One member as it is; "" when it is absent.

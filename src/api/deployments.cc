@@ -9,9 +9,11 @@
 #include "api/handlers.h"
 #include "api/trust.h"
 #include "base/text.h"
+#include "config/compose.h"
 #include "config/load.h"
 #include "deploy/record.h"
 #include "deploy/rights.h"
+#include "rollout/words.h"
 
 namespace hale::api {
 
@@ -38,13 +40,22 @@ void answer_begun(Desk& desk, const CallPtr& call, const std::string& service, c
     mutate(desk, call, catalog::Witness{}, std::move(plan));
 }
 
+void begin(Desk& desk, const CallPtr& call, deploy::Request request, bool dry) {
+    std::string name = request.service;
+    desk.backend.deploy(std::move(request), dry, [&desk, call, dry, name = std::move(name)](Result<deploy::Accepted> begun) {
+        if (!begun) return answer_error(call, begun.error());
+        if (dry) return answer_json(call, 200, deploy::shown(begun->json));
+        answer_begun(desk, call, name, *begun);
+    });
+}
+
 }  // namespace
 
 // {targets | image | deploy, host?, path?, strip?, health_path?, project?, tls?, timeout?, dry_run?}: service and route are made where they are not there.
 void deploy_service(Desk& desk, const CallPtr& call) {
     const auto* present = desk.view.service(std::string_view(call->param("s")));
     Body body(call->request().body, "targets image deploy host path strip health_path project tls timeout dry_run");
-    deploy::Request request{.service = call->param("s"), .targets = body.texts("targets"), .overrides = body.json("deploy"), .makes_service = {}, .makes_route = {},
+    deploy::Request request{.service = call->param("s"), .targets = body.texts("targets"), .overrides = body.json("deploy"), .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {},
                             .verifying = body.duration("timeout"), .actor = call->caller.name};
     const std::string host = body.text("host"), project = body.text("project");
     std::string path = body.text("path"), health_path = body.text("health_path");
@@ -90,10 +101,31 @@ void deploy_service(Desk& desk, const CallPtr& call) {
         const bool there = std::ranges::any_of(routes, [&](const auto& one) { return one.spec.id == route->id && one.spec.service == request.service; });
         if (!there) request.makes_route = catalog::PutApiRoute{std::move(*route), std::move(json)};
     }
-    std::string service = request.service;
-    desk.backend.deploy(std::move(request), dry, [&desk, call, dry, service](Result<deploy::Accepted> begun) {
+    begin(desk, call, std::move(request), dry);
+}
+
+// {compose, variables?, timeout?, force?, dry_run?}
+void deploy_application(Desk& desk, const CallPtr& call) {
+    Body body(call->request().body, "compose variables timeout force dry_run");
+    deploy::Request request{.service = call->param("a"), .targets = {}, .overrides = {}, .compose = body.text("compose", true), .variables = body.texts_by_name("variables"), .keeps = !body.boolean("force"),
+                            .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = body.duration("timeout"), .actor = call->caller.name};
+    const bool dry = body.boolean("dry_run");
+    if (request.compose.size() > config::max_compose_bytes) body.beyond("compose", fmt::format("a file of at most {} bytes", config::max_compose_bytes));
+    if (!config::is_service_name(request.service)) body.fault("application", "the application in the path is no service name");
+    if (request.verifying && (*request.verifying <= Duration{0} || *request.verifying > longest_verifying)) body.fault("timeout", "allowed: more than 0s, at most 1h");
+    if (!body.ok()) return answer_problem(call, body.problem());
+    begin(desk, call, std::move(request), dry);
+}
+
+void scale_service(Desk& desk, const CallPtr& call) {
+    Body body(call->request().body, "replicas");
+    if (desk.view.service(std::string_view(call->param("s"))) == nullptr) return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(call->param("s"), 80))});
+    const auto replicas = body.number("replicas", true);
+    if (replicas && (*replicas == 0 || *replicas > config::DeploySpec::most_replicas)) body.fault("replicas", fmt::format("allowed: 1 to {}", config::DeploySpec::most_replicas));
+    if (!body.ok()) return answer_problem(call, body.problem());
+    const std::string& service = call->param("s");
+    desk.backend.scale(service, static_cast<std::uint32_t>(*replicas), call->caller.name, [&desk, call, service](Result<deploy::Accepted> begun) {
         if (!begun) return answer_error(call, begun.error());
-        if (dry) return answer_json(call, 200, deploy::shown(begun->json));
         answer_begun(desk, call, service, *begun);
     });
 }
@@ -103,7 +135,10 @@ void rollback_service(Desk& desk, const CallPtr& call) {
     const std::string to = body.text("to");
     if (!body.ok()) return answer_problem(call, body.problem());
     const std::string& service = call->param("s");
-    if (desk.view.service(std::string_view(service)) == nullptr) return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(service, 80))});
+    // An application is known by its deployments alone.
+    const bool deployed = std::ranges::any_of(desk.view.deployments(), [&](const auto& one) { return one.second->service == service; });
+    if (!deployed && desk.view.service(std::string_view(service)) == nullptr)
+        return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\", and no application of that name was deployed", escaped(service, 80))});
     desk.backend.rollback(service, to, call->caller.name, [&desk, call, service](Result<deploy::Accepted> begun) {
         if (!begun) return answer_error(call, begun.error());
         answer_begun(desk, call, service, *begun);
@@ -145,6 +180,28 @@ void get_deployment(Desk& desk, const CallPtr& call) {
     when_newer(desk, call, [](const catalog::View& view) { return view.deployments_revision(); }, [&desk, call] {
         if (const auto* now = need_deployment(desk, call)) answer_at(call, desk.view.deployments_revision(), deploy::shown(now->json, desk.view.deployments_revision()));
     });
+}
+
+void replay_deployment(Desk& desk, const CallPtr& call) {
+    const auto* stored = need_deployment(desk, call);
+    if (stored == nullptr) return;
+    const auto record = deploy::record_from(stored->json);
+    if (!record) return answer_error(call, Error{Code::conflict, fmt::format("deployment {} was written by another version and can't be repeated: {}", stored->id, record.error().text)});
+    const auto replayed = deploy::replay(record->plan, record->created, record->seen);
+    if (!replayed) return answer_error(call, replayed.error());
+    const auto& end = replayed->end;
+    const auto& real = record->progress;
+    std::string body;
+    JsonWriter json(body);
+    json.open('{').text("deployment", record->id).boolean("same", end.phase == real.phase && end.fault == real.fault && end.text == real.text && end.users_switched == real.users_switched);
+    json.boolean("whole", record->seen_whole).open("steps", '[');
+    for (const auto& step : replayed->steps) {
+        json.open('{').text("at", rfc3339(step.seen.at)).text("event", step.seen.kind);
+        if (step.seen.container < record->candidates.size()) json.text("instance", record->candidates[step.seen.container].name);
+        json.boolean("yes", step.seen.yes).text("text", step.seen.text).text("phase", rollout::text(step.phase)).close('}');
+    }
+    json.close(']').open("end", '{').text("phase", rollout::text(end.phase)).text("fault", rollout::code(end.fault)).text("text", end.text).boolean("users_switched", end.users_switched).close('}').close('}');
+    answer_json(call, 200, std::move(body));
 }
 
 }  // namespace hale::api

@@ -102,12 +102,62 @@ void FakeBackend::rollback(std::string service, std::string to, std::string acto
     });
 }
 
+void FakeBackend::scale(std::string service, std::uint32_t replicas, std::string actor, deploy::AcceptedReply reply) {
+    asked.push_back(fmt::format("scale {} to {} by {}", service, replicas, actor));
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (refuse_deployment) reply(std::unexpected(*refuse_deployment));
+        else reply(deploy::Accepted{"d-3", 9, R"({"id":"d-3"})"});
+    });
+}
+
 void FakeBackend::abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) {
     asked.push_back(fmt::format("abort {} by {}", id, actor));
     loop->post([this, reply = std::move(reply)]() mutable {
         if (refuse_deployment) reply(std::unexpected(*refuse_deployment));
         else reply({});
     });
+}
+
+void FakeBackend::containers(std::string service, bool all, deploy::ContainersReply reply) {
+    asked.push_back(fmt::format("containers \"{}\" all {}", service, all));
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (refuse_by_hand) reply(std::unexpected(*refuse_by_hand));
+        else reply(containers_there);
+    });
+}
+
+void FakeBackend::run_command(deploy::CommandRequest request, deploy::CommandReply reply) {
+    asked.push_back(fmt::format("run {} in {} within {}", fmt::join(request.command, "|"), request.container, duration_text(request.within)));
+    if (request.container == "nothing") return loop->post([reply = std::move(reply)]() mutable { reply(fail(Code::not_found, "no such container")); });
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (refuse_by_hand) reply(std::unexpected(*refuse_by_hand));
+        else reply(command_done);
+    });
+}
+
+void FakeBackend::act(deploy::HandRequest request, deploy::HandReply reply) {
+    asked.push_back(fmt::format("{} {} of {} force {} within {} by {}: {}", deploy::text(request.verb), request.instance, request.service, request.force, duration_text(request.within), request.actor, request.action));
+    loop->post([this, reply = std::move(reply)]() mutable {
+        if (refuse_by_hand) reply(std::unexpected(*refuse_by_hand));
+        else reply(hand_done);
+    });
+}
+
+std::unique_ptr<deploy::LogsReader> FakeBackend::read_logs(deploy::LogsRequest request, deploy::LogsHearing heard) {
+    asked.push_back(fmt::format("logs of \"{}\" \"{}\" tail {} follow {} since {}", request.service, request.container, request.tail, request.follow, request.since ? rfc3339(*request.since) : "-"));
+    hearing = std::move(heard);
+    loop->post([this, none = request.container == "nothing"] {
+        if (none || refuse_by_hand) return hearing.begun(std::unexpected(refuse_by_hand.value_or(Error{Code::not_found, "no such container"})));
+        hearing.begun(std::vector<std::string>{"web-1", "web-2"});
+        if (!holds_logs) hearing.more("{\"container\":\"web-1\",\"line\":\"x\"}\n"), hearing.ended();
+    });
+    struct Reader final : deploy::LogsReader {
+        explicit Reader(FakeBackend& the_backend) : backend(the_backend) { ++backend.readers; }
+        ~Reader() override { --backend.readers; }
+        void taken(std::size_t bytes) override { backend.taken += bytes; }
+        FakeBackend& backend;
+    };
+    return std::make_unique<Reader>(*this);
 }
 
 void FakeBackend::renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) {

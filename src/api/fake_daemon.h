@@ -38,7 +38,19 @@ struct FakeBackend final : Backend {
     void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) override;
     void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) override;
     void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) override;
+    void scale(std::string service, std::uint32_t replicas, std::string actor, deploy::AcceptedReply reply) override;
     void abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) override;
+    void containers(std::string service, bool all, deploy::ContainersReply reply) override;
+    void run_command(deploy::CommandRequest request, deploy::CommandReply reply) override;
+    void act(deploy::HandRequest request, deploy::HandReply reply) override;
+    std::unique_ptr<deploy::LogsReader> read_logs(deploy::LogsRequest request, deploy::LogsHearing hearing) override;
+    std::vector<deploy::ContainerNow> containers_there;
+    std::optional<Error> refuse_by_hand;
+    docker::ExecDone command_done;
+    deploy::HandDone hand_done;
+    deploy::LogsHearing hearing;       // Of the last reading.
+    bool holds_logs = false;           // The test says what is told and when.
+    std::size_t readers = 0, taken = 0;  // Those that are there; bytes of all.
     std::vector<CertificateFacts> shown;  // Certificates.
     std::vector<deploy::Request> deployed;
     std::optional<Error> refuse_deployment;

@@ -17,7 +17,8 @@ namespace hale::api {
     one(put_route) one(delete_route) one(list_checks) one(list_verdicts) one(resolve_target) one(explain_target)      \
     one(verify_target) one(events) one(audit) one(list_tokens) one(create_token) one(delete_token) one(reload_config) \
     one(get_config) one(doctor) one(upgrade) one(list_certificates) one(get_certificate) one(renew_certificate) \
-    one(deploy_service) one(rollback_service) one(list_deployments) one(get_deployment) one(abort_deployment)
+    one(list_containers) one(run_in_container) one(container_logs) one(service_logs) one(stop_instance) one(start_instance) one(restart_instance) \
+    one(deploy_service) one(deploy_application) one(rollback_service) one(scale_service) one(replay_deployment) one(list_deployments) one(get_deployment) one(abort_deployment)
 
 #define HALE_DECLARE_HANDLER(name) void name(Desk& desk, const CallPtr& call);
 HALE_HANDLERS(HALE_DECLARE_HANDLER)

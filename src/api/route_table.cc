@@ -88,9 +88,20 @@ constexpr std::array table{
     // Deployments.
     Route{Method::post, "/api/v1/services/{s}:deploy", operate, deploy_service, "deployService", "Bring new instances, verify them without users' traffic, and switch to them", "", "Deploy", "Begun", "200 202"},
     Route{Method::post, "/api/v1/services/{s}:rollback", operate, rollback_service, "rollbackService", "Deploy what the service had before", "", "Rollback", "Begun", "202"},
+    Route{Method::post, "/api/v1/services/{s}:scale", operate, scale_service, "scaleService", "As many containers as that, of what was deployed last", "", "Scale", "Begun", "202"},
+    Route{Method::post, "/api/v1/applications/{a}:deploy", admin, deploy_application, "deployApplication", "Bring the containers of a compose file, verify them without users' traffic, and switch to all of them at once", "", "DeployApplication", "Begun", "200 202"},
+    Route{Method::get, "/api/v1/deployments/{id}/replay", read, replay_deployment, "replayDeployment", "What it saw, given to the machine again: the same decisions follow", "", "", "Replay", "200"},
     Route{Method::get, "/api/v1/deployments", read, list_deployments, "listDeployments", "Deployments, the newest first", "service limit wait revision", "", "DeploymentList", "200 304"},
     Route{Method::get, "/api/v1/deployments/{id}", read, get_deployment, "getDeployment", "A deployment: how far it is, what was seen, and why it ended", "wait revision", "", "Deployment", "200 304"},
     Route{Method::post, "/api/v1/deployments/{id}:abort", operate, abort_deployment, "abortDeployment", "End it and undo it, while there is a way back", "", "", "Accepted", "202"},
+    // Containers by hand.
+    Route{Method::get, "/api/v1/containers", read, list_containers, "listContainers", "Containers of Hale's services, and the verdicts of their instances", "service all", "", "ContainerList"},
+    Route{Method::get, "/api/v1/containers/{name}/logs", operate, container_logs, "containerLogs", "What a container writes, one JSON object a line", "follow tail since", "", "Lines"},
+    Route{Method::get, "/api/v1/services/{s}/logs", operate, service_logs, "serviceLogs", "The same of all containers that a service has", "follow tail since", "", "Lines"},
+    Route{Method::post, "/api/v1/containers/{name}:exec", admin, run_in_container, "runInContainer", "Run a command inside a container, and wait for its end", "", "Command", "CommandDone"},
+    Route{Method::post, "/api/v1/instances/{i}:stop", operate, stop_instance, "stopInstance", "Drain it, and stop its container", "", "ByHand", "ActedOn"},
+    Route{Method::post, "/api/v1/instances/{i}:start", operate, start_instance, "startInstance", "Start its container; once its checks pass it gets requests again", "", "ByHand", "ActedOn"},
+    Route{Method::post, "/api/v1/instances/{i}:restart", operate, restart_instance, "restartInstance", "Both, one after the other", "", "ByHand", "ActedOn"},
     // The daemon.
     Route{Method::get, "/api/v1/audit", admin, audit, "audit", "Who changed what", "limit before", "", "Audit"},
     Route{Method::get, "/api/v1/tokens", admin, list_tokens, "listTokens", "Names, roles and expiries", "", "", "TokenList"},

@@ -213,5 +213,54 @@ TEST_F(Streams, StoppingEndsStreamsAndWaits) {
     EXPECT_TRUE(waiter->ended);
 }
 
+TEST_F(Streams, LogsComeAsTheyAreToldAndNothingIsTakenThatWasNotSent) {
+    d.add_service(0, "web");
+    d.backend.holds_logs = true;
+    auto reader = connect();
+    reader->send(d.head("GET", "/api/v1/services/web/logs?follow=true&tail=5&since=10m", "operate", "", ""));
+    d.world.run_for(100ms);
+    EXPECT_TRUE(d.backend.asked.back().starts_with("logs of \"web\" \"\" tail 5 follow true since ")) << d.backend.asked.back();
+    EXPECT_NE(reader->got.find(R"({"containers":["web-1","web-2"]})"), std::string::npos) << "who is read comes first";
+    EXPECT_EQ(d.backend.taken, 0u) << "that is no line of theirs";
+    const std::string line = R"({"container":"web-1","source":"output","line":"hello"})" "\n";
+    d.world.loop().run([&] { d.backend.hearing.more(line); });
+    d.world.run_for(10ms);
+    EXPECT_NE(reader->got.find("hello"), std::string::npos);
+    EXPECT_EQ(d.backend.taken, line.size());
+    d.world.run_for(2 * ping_interval);
+    EXPECT_EQ(d.backend.taken, line.size()) << "nor are empty lines";
+    EXPECT_GE(count(reader->got, "1\r\n\n\r\n"), 1u) << "a silent stream is alive";
+    // Who takes nothing: it stays here, and is not said to be taken.
+    reader->paused = true;
+    const std::string much(4u << 20, 'x');
+    d.world.loop().run([&] { d.backend.hearing.more(much); });
+    d.world.run_for(5s);
+    EXPECT_LT(d.backend.taken, line.size() + much.size() / 2);
+    EXPECT_EQ(d.backend.readers, 1u);
+    reader.reset();
+    d.world.run_for(60s);
+    EXPECT_EQ(d.backend.readers, 0u) << "who goes away ends it";
+}
+
+TEST_F(Streams, LogsEndWithTheirContainersAndRefusalsAreAnswers) {
+    d.add_service(0, "web");
+    EXPECT_EQ(d.ask("GET", "/api/v1/services/web/logs", "read").status, 403) << "they may hold anything";
+    const Answer whole = d.ask("GET", "/api/v1/containers/web-1/logs", "operate");
+    EXPECT_EQ(whole.status, 200);
+    EXPECT_EQ(whole.body, "{\"containers\":[\"web-1\",\"web-2\"]}\n{\"container\":\"web-1\",\"line\":\"x\"}\n");
+    EXPECT_EQ(d.backend.readers, 0u);
+    EXPECT_EQ(d.ask("GET", "/api/v1/containers/nothing/logs", "operate").status, 404);
+    for (const char* query : {"tail=x", "tail=100001", "since=yesterday", "since=-1s"})
+        EXPECT_EQ(d.ask("GET", fmt::format("/api/v1/containers/web-1/logs?{}", query), "operate").status, 400) << query;
+    EXPECT_EQ(d.backend.readers, 0u);
+    // Gone before anything was told.
+    d.backend.holds_logs = true;
+    auto reader = connect();
+    reader->send(d.head("GET", "/api/v1/containers/web-1/logs?follow", "operate", "", ""));
+    reader.reset();
+    d.world.run_for(60s);
+    EXPECT_EQ(d.backend.readers, 0u);
+}
+
 }  // namespace
 }  // namespace hale::api

@@ -122,8 +122,29 @@ void Backend::rollback(std::string service, std::string to, std::string actor, d
     deployments_->rollback(std::move(service), std::move(to), std::move(actor), home(std::move(reply)));
 }
 
+void Backend::scale(std::string service, std::uint32_t replicas, std::string actor, deploy::AcceptedReply reply) {
+    deployments_->scale(std::move(service), replicas, std::move(actor), home(std::move(reply)));
+}
+
 void Backend::abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) {
     deployments_->abort(std::move(id), std::move(actor), home(std::move(reply)));
+}
+
+void Backend::containers(std::string service, bool all, deploy::ContainersReply reply) { deployments_->containers(std::move(service), all, home(std::move(reply))); }
+void Backend::run_command(deploy::CommandRequest request, deploy::CommandReply reply) { deployments_->run_command(std::move(request), home(std::move(reply))); }
+void Backend::act(deploy::HandRequest request, deploy::HandReply reply) { deployments_->act(std::move(request), home(std::move(reply))); }
+
+std::unique_ptr<deploy::LogsReader> Backend::read_logs(deploy::LogsRequest request, deploy::LogsHearing hearing) {
+    // Each is told many times; and what they hold is the api's, to its end.
+    const std::shared_ptr<deploy::LogsHearing> heard(new deploy::LogsHearing(std::move(hearing)), [&api = parts_.api](deploy::LogsHearing* over) {
+        api.post([gone = std::unique_ptr<deploy::LogsHearing>(over)] {});
+    });
+    const auto told = [this, heard](auto what) {
+        parts_.api.post([heard, what = std::move(what)]() mutable { what(*heard); });
+    };
+    return deployments_->read_logs(std::move(request), {.begun = [told](Result<std::vector<std::string>> names) { told([names = std::move(names)](auto& to) mutable { to.begun(std::move(names)); }); },
+                                                        .more = [told](std::string text) { told([text = std::move(text)](auto& to) mutable { to.more(std::move(text)); }); },
+                                                        .ended = [told] { told([](auto& to) { to.ended(); }); }});
 }
 
 void Backend::measure(std::move_only_function<void(api::Measurements)> reply) {

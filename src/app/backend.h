@@ -57,7 +57,12 @@ public:
     void upgrade(std::string actor, UpgradeReply reply) override;
     void deploy(deploy::Request request, bool dry, deploy::AcceptedReply reply) override;
     void rollback(std::string service, std::string to, std::string actor, deploy::AcceptedReply reply) override;
+    void scale(std::string service, std::uint32_t replicas, std::string actor, deploy::AcceptedReply reply) override;
     void abort_deployment(std::string id, std::string actor, std::move_only_function<void(Result<>)> reply) override;
+    void containers(std::string service, bool all, deploy::ContainersReply reply) override;
+    void run_command(deploy::CommandRequest request, deploy::CommandReply reply) override;
+    void act(deploy::HandRequest request, deploy::HandReply reply) override;
+    std::unique_ptr<deploy::LogsReader> read_logs(deploy::LogsRequest request, deploy::LogsHearing hearing) override;
     void certificates(std::move_only_function<void(std::vector<api::CertificateFacts>)> reply) override;
     void renew_certificate(std::string host, std::move_only_function<void(Result<>)> reply) override;
 

@@ -79,6 +79,7 @@ Result<> Daemon::start() {
         HALE_TRY(start_threads());
         HALE_TRY(put_in_force());
         deployments_->go_on(std::move(deployed_));
+        fleet_->start();
         HALE_TRY(write_admin_token());
         HALE_TRY(open_listeners());
         return {};
@@ -188,8 +189,10 @@ Result<> Daemon::start_threads() {
                                                         .exec_user = settings_.exec_user,
                                                         .seed = os::secret_seed()});
     backend_->set_certificates(*certificates_, *issuing_);
-    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_, .engine = settings_.docker_host, .version = std::string(version)}));
+    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_, .workers = workers_, .spawner = *spawner_, .exec_user = settings_.exec_user, .engine = settings_.docker_host, .version = std::string(version)}));
     backend_->set_deployments(*deployments_);
+    fleet_ = std::make_unique<FleetDoor>(FleetDoor::Parts{.control_loop = control_loop, .control = *control_, .deployments = *deployments_, .seed = os::secret_seed()});
+    deployments_->when_asked([this] { fleet_->look(); });
     endings_ = std::make_unique<Endings>(control_loop, *certificates_, [this](catalog::EndingCertificates ending) { control_->set_ending_certificates(std::move(ending)); });
     certificates_->when_changed([this] { endings_->changed(); });
     worker_wires_->when_published([this](const catalog::Snapshot& snapshot) {
@@ -197,7 +200,10 @@ Result<> Daemon::start_threads() {
         issuing_->published(snapshot);
         endings_->published(snapshot);
     });
-    reloading_->when_applied([this](const config::Document& document) { show_certificates(document); });
+    reloading_->when_applied([this](const config::Document& document) {
+        show_certificates(document);
+        fleet_->look();
+    });
     backend_->set_upgrade(options_.upgrade);
     started_ = true;
     HALE_TRY(control_thread_->start());
@@ -473,6 +479,7 @@ void Daemon::stop() {
         for (auto& one : checkers_) one.thread->run_and_wait([&one] {
             if (one.checker) one.checker->stop();
         });
+        fleet_->stop();
         deployments_->stop();
         std::promise<void> remembered;
         auto done = remembered.get_future();

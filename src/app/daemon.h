@@ -18,6 +18,7 @@
 #include "app/certificates.h"
 #include "app/deployments.h"
 #include "app/endings.h"
+#include "app/fleet_door.h"
 #include "app/life_signs.h"
 #include "app/issuing.h"
 #include "app/loop_thread.h"
@@ -121,6 +122,7 @@ private:
     std::unique_ptr<io::Resolver> api_resolver_;
     std::unique_ptr<Issuing> issuing_;
     std::unique_ptr<Deployments> deployments_;
+    std::unique_ptr<FleetDoor> fleet_;
     std::shared_ptr<tls::ServerContext> admin_tls_;  // Null: the admin listener speaks plain HTTP.
     std::unique_ptr<api::Server> server_;
     std::unique_ptr<io::Timer> backup_timer_, settled_timer_;

@@ -43,6 +43,16 @@ struct Entrance {
     bool operator==(const Entrance&) const = default;
 };
 
+// What the engine says of the container that an instance is. A fail is final until the next word; a pass says nothing for
+// the instance, only nothing against it.
+struct ContainerWord {
+    verdict::Outcome outcome = verdict::Outcome::pass;
+    verdict::Reason reason = verdict::Reason::ok;
+    std::string text;      // "container web-1: exited with code 137 (out of memory)"
+    std::string evidence;  // What its own health check wrote.
+    bool operator==(const ContainerWord&) const = default;
+};
+
 // An instance given to a checker. Assigning a row again with the same generation replaces its checks: equal
 // questions keep timers, counters and connections; a changed question keeps the verdict flagged `checking`.
 struct Assignment {
@@ -60,6 +70,7 @@ struct Assignment {
     Entrance entrance;
     bool file_owned = true;  // Targets from the API may not reach link-local and the like.
     std::shared_ptr<const config::CheckList> checks;  // Instance scope and, on an implicit instance, service scope.
+    std::shared_ptr<const ContainerWord> container = nullptr;  // Set where one of `checks` is its container's.
     std::optional<LastKnown> last_known;
     std::uint32_t restored_rank = 0;   // Of its first check, among restored_total: spreads the first probes after a restart.
     std::uint32_t restored_total = 0;

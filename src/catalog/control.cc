@@ -113,7 +113,7 @@ void Control::start(config::Restored restored, std::shared_ptr<const config::Doc
     folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
     effects.tell.emplace_back(RoutesPut{std::make_shared<const std::vector<RouteFacts>>(declared_.routes())});
     effects.tell.emplace_back(DocumentPut{document, ReloadState{true, at.utc, {}, document->source}});
-    effects.tell.emplace_back(ShadowedPut{declared_.shadowed()});
+    effects.tell.emplace_back(ShadowedPut{without_effect()});
     effects.routes = true;
     under_way_ = std::move(start);
     committing_ = true;
@@ -217,8 +217,9 @@ void Control::commit(Pending pending) {
         journal.emplace_back(config::PutOverride{override_of(*set, pending.mutation.actor, revision, at)});
     std::ranges::move(journal_of_staging(pending.mutation.change), std::back_inserter(journal));
     std::ranges::move(journal_of(pending.mutation.change, revision, at), std::back_inserter(journal));
-    journal.emplace_back(config::PutAudit{{revision, at.utc, pending.mutation.actor, pending.mutation.action, pending.mutation.object,
-                                           pending.mutation.detail}});
+    if (audited(pending.mutation.change))
+        journal.emplace_back(config::PutAudit{{revision, at.utc, pending.mutation.actor, pending.mutation.action, pending.mutation.object,
+                                               pending.mutation.detail}});
     if (auto& kept = pending.mutation.idempotent) {
         if (kept->body) kept->put.body = kept->body(revision, planned->id);
         journal.emplace_back(kept->put);
@@ -251,7 +252,7 @@ void Control::committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redecl
         else if (Service* service = membership_.service(set->service)) service->override = layer;
     }
     apply_traffic(mutation.change, revision, at, effects);
-    effects.tell.emplace_back(AuditPut{{revision, at.utc, mutation.actor, mutation.action, mutation.object, mutation.detail}});
+    if (audited(mutation.change)) effects.tell.emplace_back(AuditPut{{revision, at.utc, mutation.actor, mutation.action, mutation.object, mutation.detail}});
     folding_.refold({effects.services.begin(), effects.services.end()}, at, effects);
     // People call it by name, machines by id.
     if (const auto* put = std::get_if<PutApiInstance>(&mutation.change))
@@ -288,7 +289,7 @@ void Control::apply_declared(Redeclared& redeclared, const Change& change, Momen
         effects.tell.emplace_back(DocumentPut{document->document, ReloadState{true, at.utc, {}, document->document->source}});
         effects.tell.emplace_back(Notice{"config.reloaded", document->document->source,
                                          fmt::format("{} of {} services changed", redeclared.changed.size(), redeclared.services.size())});
-        effects.tell.emplace_back(ShadowedPut{declared_.shadowed()});
+        effects.tell.emplace_back(ShadowedPut{without_effect()});
     }
 }
 

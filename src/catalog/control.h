@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "catalog/declared.h"
 #include "catalog/deploying.h"
+#include "catalog/discovering.h"
 #include "catalog/folding.h"
 #include "catalog/gates.h"
 #include "catalog/membership.h"
@@ -99,6 +100,11 @@ public:
     using ProbeReply = std::move_only_function<void(Result<std::vector<ProbeAnswer>>)>;
     void probe_now(const std::string& instance, std::string check, std::optional<Duration> max_age, ProbeReply reply);
     ServiceNow look(std::string_view service) const;
+    // Of containers (discovering.cc).
+    void tell_containers(std::vector<ContainerTold> told);
+    Housing housing(const std::vector<std::string>& services) const;
+    void set_refused_labels(std::vector<std::string> lines);
+    void notice(Notice notice);
     // Runs `gone` when none of these instances (ids) is known any more: they left, and no request is under way with them.
     void when_gone(std::vector<std::string> instances, io::Task gone);
     void heartbeat(const std::string& service, std::string check, verdict::Outcome outcome, std::string text,
@@ -146,6 +152,8 @@ private:
     void apply_traffic(const Change& change, std::uint64_t revision, Moment at, Effects& effects);
     // What deployments ask (staging.cc).
     Result<> check_staging(const Change& change) const;
+    // A deployment is asked for once and ends once: the steps between are in its record.
+    static bool audited(const Change& change);
     std::vector<config::Change> journal_of_staging(const Change& change) const;
     // Before the declarations, so that instances are first told with it.
     void settle_candidate(const Change& change);
@@ -153,8 +161,11 @@ private:
     Candidate candidate_of(std::string_view service) const;
     void apply_staging(const Change& change, Effects& effects);
     void restore_deployments(std::vector<config::StoredDeployment> stored, Effects& effects);
-    Result<> check_switch(const Switch& to) const;
+    Result<> check_turn(const Turn& turn, const Switch& how) const;
+    Candidate candidate_before(const std::string& deployment);
     void tell_gone();
+    // What is declared, or said by labels, and has no effect.
+    std::vector<std::string> without_effect() const;
     std::vector<config::Change> journal_of(const Change& change, std::uint64_t revision, Moment at) const;
     config::Override override_of(const SetOverride& set, const std::string& actor, std::uint64_t revision, Moment at) const;
 
@@ -177,6 +188,7 @@ private:
     Parts parts_;
     Random random_;
     Declared declared_;
+    std::vector<std::string> refused_labels_;
     Membership membership_;
     Folding folding_;
     Publishing publishing_;

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/reached.h"
 #include "config/diff.h"
 #include "config/load.h"
 
@@ -16,8 +17,16 @@ namespace hale::catalog {
 namespace {
 
 std::string owner_text(const config::Mark& mark, config::Owner owner) {
-    return owner == config::Owner::file ? fmt::format("the file ({})", mark.text()) : "the API";
+    switch (owner) {
+        case config::Owner::file: return fmt::format("the file ({})", mark.text());
+        case config::Owner::api: return "the API";
+        case config::Owner::labels: return "the labels of its containers";
+    }
+    return "nobody";
 }
+
+// How an object of this owner is called in state.db.
+std::string kind_of(std::string_view kind, config::Owner owner) { return fmt::format("{}{}", owner == config::Owner::labels ? "discovered " : "", kind); }
 
 config::StoredObject stored(std::string kind, std::string key, std::string json, std::uint64_t revision) {
     return {.kind = std::move(kind), .key = std::move(key), .json = std::move(json), .revision = revision};
@@ -28,8 +37,8 @@ Result<> not_declared(std::string_view what, std::string_view name) {
 }
 
 // It is there, but not for the API to take away.
-Result<> declared_elsewhere(std::string_view what, std::string_view name, const config::Mark& mark) {
-    return fail(Code::conflict, fmt::format("{} \"{}\" is owned by {}; change it there", what, name, owner_text(mark, config::Owner::file)));
+Result<> declared_elsewhere(std::string_view what, std::string_view name, const config::Mark& mark, config::Owner owner = config::Owner::file) {
+    return fail(Code::conflict, fmt::format("{} \"{}\" is owned by {}; change it there", what, name, owner_text(mark, owner)));
 }
 
 std::string kept_without_effect(const config::StoredObject& object, std::string_view why) {
@@ -45,7 +54,7 @@ static bool declares(const Change& change) {
             return !(std::is_same_v<T, RejectDocument> || std::is_same_v<T, SetOverride> ||
                      std::is_same_v<T, ClearOverride> || std::is_same_v<T, Drain> || std::is_same_v<T, Pause> ||
                      std::is_same_v<T, Resume> || std::is_same_v<T, SetWeight> || std::is_same_v<T, PutApiToken> ||
-                     std::is_same_v<T, RemoveApiToken> || std::is_same_v<T, Witness> || std::is_same_v<T, Switch> ||
+                     std::is_same_v<T, RemoveApiToken> || std::is_same_v<T, Witness> ||
                      std::is_same_v<T, RecordDeployment>);
         },
         change);
@@ -80,14 +89,18 @@ std::vector<Declared::Candidate> Declared::parse(const std::vector<config::Store
         out.push_back({&object, std::move(change), {}});
     };
     std::map<std::string, std::shared_ptr<const config::ServiceSpec>> into;  // As it is without the API's instances.
-    for (const std::string_view kind : {"service", "check", "instance", "route"}) {
+    for (const std::string_view stored_kind : {"service", "discovered service", "check", "instance", "discovered instance", "route"}) {
+        const bool discovered = stored_kind.starts_with("discovered ");
+        const std::string_view kind = discovered ? stored_kind.substr(stored_kind.find(' ') + 1) : stored_kind;
+        const config::Owner owner = discovered ? config::Owner::labels : config::Owner::api;
         for (const auto& object : objects) {
-            if (object.kind != kind) continue;
+            if (object.kind != stored_kind) continue;
             const auto slash = object.key.find('/');
             const std::string service = object.key.substr(0, slash);
             const std::string name = slash == std::string::npos ? "" : object.key.substr(slash + 1);
             if (kind == "service") {
                 take(object, config::load_service(object.key, object.json, *document()), [&](config::LoadedService& loaded) {
+                    loaded.service.owner = owner;
                     return PutApiService{std::move(loaded.service), std::move(loaded.routes), object.json};
                 });
             } else if (kind == "check") {
@@ -104,6 +117,7 @@ std::vector<Declared::Candidate> Declared::parse(const std::vector<config::Store
                 }
                 take(object, config::load_instance(*place, object.json, *document()), [&](config::InstanceSpec& spec) {
                     spec.name = name;  // Which it got when it was made, if it was given none.
+                    spec.owner = owner;
                     return PutApiInstance{service, std::move(spec), object.json};
                 });
             }
@@ -159,7 +173,7 @@ void Declared::tell_shadowed(bool homeless_too) {
     for (const auto& [object, why] : kept_) shadowed_.push_back(kept_without_effect(object, why));
     if (!homeless_too) return;
     for (const auto& [key, owned] : all_.instances())
-        if (!all_.base(key.first))
+        if (!all_.base(key.first) && owned.spec->owner == config::Owner::api)
             shadowed_.push_back(fmt::format("API instances: {}/{} belongs to no service now and has no effect", key.first, key.second));
 }
 
@@ -175,6 +189,11 @@ void Declared::restore(const std::vector<config::StoredObject>& objects,
 std::shared_ptr<const config::ServiceSpec> Declared::merged(std::string_view name) const {
     ++merges_;
     return all_.merged(name);
+}
+
+std::string Declared::declared_json(std::string_view service) const {
+    const auto found = all_.services().find(service);
+    return found == all_.services().end() ? std::string{} : found->second.json;
 }
 
 Entrance Declared::entrance(std::string_view service) const {
@@ -272,6 +291,18 @@ void Declared::accept(Redeclared& planned) {
 }
 
 Result<> Declared::edit_document(const ApplyDocument& apply, std::uint64_t revision, Redeclared& out) {
+    // What containers say gives way to the file: whoever looks at them says it again, as far as it stands beside it.
+    for (const auto& service : apply.document->services) {
+        const auto said = all_.services().find(service.name);
+        if (said != all_.services().end() && said->second.spec->owner == config::Owner::labels) take_back_service(service.name, out);
+        for (const auto& name : instances_of(service.name, config::Owner::labels)) {
+            const auto spec = all_.instances().at({service.name, name}).spec;
+            const bool clashes = service.instances_fixed || std::ranges::any_of(service.instances, [&](const auto& one) {
+                return one.name == spec->name || one.target.declared == spec->target.declared;
+            });
+            if (clashes) remove_instance({service.name, name}, out);
+        }
+    }
     for (const auto& service : apply.document->services)
         if (all_.services().contains(service.name))
             return fail(Code::conflict, fmt::format("{}: services.{}: this service is owned by the API; remove it there or rename this one",
@@ -279,7 +310,7 @@ Result<> Declared::edit_document(const ApplyDocument& apply, std::uint64_t revis
     for (const auto& service : apply.document->services) {
         if (!service.instances_fixed) continue;
         const auto owned = all_.instances().lower_bound(InService{service.name, ""});
-        if (owned != all_.instances().end() && owned->first.first == service.name)
+        if (owned != all_.instances().end() && owned->first.first == service.name)  // Those of labels are gone already.
             return fail(Code::conflict, fmt::format("{}: services.{}: `instances: fixed`, but instance \"{}\" of it is owned by the API; "
                                                     "remove it there or leave `fixed` out",
                                                     service.mark.text(), service.name, owned->first.second));
@@ -299,11 +330,19 @@ Result<> Declared::read_again(Redeclared& out) {
         return fail(Code::conflict, fmt::format("{} {} of the API can't stand with this file: {}", what, name, config::text(problems)));
     };
     std::vector<Step> steps;
+    std::vector<std::string> unreadable;
     for (const auto& [name, owned] : all_.services()) {
         auto loaded = config::load_service(name, owned.json, *document());
+        const bool labelled = owned.spec->owner == config::Owner::labels;
+        if (!loaded && labelled) {
+            HALE_REACHED("declared: a new file refuses what labels say");
+            unreadable.push_back(name);
+            continue;
+        }
         if (!loaded) return refused("service", name, loaded.error());
+        if (labelled) loaded->service.owner = config::Owner::labels;
         if (!config::diff(*owned.spec, loaded->service) && owned.routes == loaded->routes) continue;
-        loaded->service.owner = config::Owner::api;
+        if (!labelled) loaded->service.owner = config::Owner::api;
         steps.push_back(ServiceStep{name, OwnedService{std::make_shared<const config::ServiceSpec>(std::move(loaded->service)),
                                                        std::move(loaded->routes), owned.revision, owned.json}});
     }
@@ -313,6 +352,10 @@ Result<> Declared::read_again(Redeclared& out) {
         if (!config::same(*owned.spec, **loaded)) steps.push_back(CheckStep{key, Owned<config::CheckSpec>{*loaded, owned.revision, owned.json}});
     }
     for (auto& step : steps) make(std::move(step), out);
+    for (const auto& name : unreadable) {
+        take_back_service(name, out);
+        for (const auto& instance : instances_of(name, config::Owner::labels)) remove_instance({name, instance}, out);
+    }
     std::set<std::string> overlaid;
     for (const auto& [key, owned] : all_.instances())
         if (!owned.json.empty()) overlaid.insert(key.first);
@@ -344,6 +387,8 @@ Result<> Declared::read_instances_again(const std::string& service, Redeclared& 
 
 // What hangs on it goes with it.
 Result<> Declared::remove_service(const RemoveApiService& gone, Redeclared& out) {
+    if (const auto said = all_.services().find(gone.name); said != all_.services().end() && said->second.spec->owner == config::Owner::labels)
+        return declared_elsewhere("service", gone.name, said->second.spec->mark, config::Owner::labels);
     if (!all_.services().contains(gone.name)) {
         if (const auto* other = all_.file_service(gone.name)) return declared_elsewhere("service", gone.name, other->mark);
         return not_declared("service", gone.name);
@@ -416,18 +461,26 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
         HALE_TRY(remove_service(*gone_service, out));
     } else if (const auto* gone_instance = std::get_if<RemoveApiInstance>(&change)) {
         const InService key{gone_instance->service, gone_instance->name};
-        if (!all_.instances().contains(key)) return not_an_instance(key);
+        const auto there = all_.instances().find(key);
+        if (there == all_.instances().end()) return not_an_instance(key);
+        if (there->second.spec->owner == config::Owner::labels)
+            return declared_elsewhere("instance", key.second, there->second.spec->mark, config::Owner::labels);
         remove_instance(key, out);
+    } else if (const auto* discover = std::get_if<Discover>(&change)) {
+        HALE_TRY(edit_discovered(*discover, revision, out));
     } else if (const auto* stage = std::get_if<Stage>(&change)) {
-        if (stage->service) HALE_TRY(edit_service(*stage->service, revision, out));
+        for (const auto& one : stage->services) HALE_TRY(edit_service(one, revision, out));
         for (const auto& one : stage->candidates) HALE_TRY(edit_instance(one, revision, out));
         if (stage->route) HALE_TRY(edit_route(*stage->route, revision, out));
         out.id = stage->record.id;
+    } else if (const auto* to = std::get_if<Switch>(&change)) {
+        for (const auto& one : to->declares) HALE_TRY(edit_service(one, revision, out));
     } else if (const auto* unstage = std::get_if<Unstage>(&change)) {
         // Given again after a restart: what is gone is gone, and what the file has stays.
-        for (const auto& name : unstage->gone)
-            if (const InService key{unstage->record.service, name}; all_.instances().contains(key)) remove_instance(key, out);
-        if (unstage->service && all_.services().contains(unstage->record.service)) HALE_TRY(remove_service({unstage->record.service}, out));
+        for (const auto& one : unstage->gone)
+            if (const InService key{one.service, one.name}; all_.instances().contains(key)) remove_instance(key, out);
+        for (const auto& name : unstage->services)
+            if (all_.services().contains(name)) HALE_TRY(remove_service({name}, out));
     } else if (const auto* gone_route = std::get_if<RemoveApiRoute>(&change)) {
         const auto found = all_.routes().find(gone_route->id);
         if (found == all_.routes().end()) return not_a_route(gone_route->id);
@@ -449,27 +502,74 @@ Result<> Declared::edit(const Change& change, std::uint64_t revision, Redeclared
 }
 
 void Declared::remove_instance(const InService& key, Redeclared& out) {
+    const config::Owner owner = all_.instances().at(key).spec->owner;
     make(InstanceStep{key, std::nullopt}, out);
-    out.journal.emplace_back(config::RemoveObject{"instance", fmt::format("{}/{}", key.first, key.second)});
+    out.journal.emplace_back(config::RemoveObject{kind_of("instance", owner), fmt::format("{}/{}", key.first, key.second)});
     out.services[key.first];
+}
+
+std::vector<std::string> Declared::instances_of(const std::string& service, config::Owner owner) const {
+    std::vector<std::string> out;
+    for (auto it = all_.instances().lower_bound(InService{service, ""}); it != all_.instances().end() && it->first.first == service; ++it)
+        if (it->second.spec->owner == owner) out.push_back(it->first.second);
+    return out;
+}
+
+// Its labels' own word alone; what others added to it stays, as with a service that the file takes over.
+void Declared::take_back_service(const std::string& name, Redeclared& out) {
+    make(ServiceStep{name, std::nullopt}, out);
+    out.journal.emplace_back(config::RemoveObject{kind_of("service", config::Owner::labels), name});
+    out.services[name];
+}
+
+Result<> Declared::edit_discovered(const Discover& said, std::uint64_t revision, Redeclared& out) {
+    const auto before = all_.services().find(said.name);
+    if (before != all_.services().end() && before->second.spec->owner == config::Owner::labels && !said.service) take_back_service(said.name, out);
+    for (const auto& name : instances_of(said.name, config::Owner::labels))
+        if (std::ranges::none_of(said.instances, [&](const auto& one) { return one.spec.name == name; })) remove_instance({said.name, name}, out);
+    // What stood in nobody's way any more and what did is said anew, or is gone.
+    for (const auto& one : kept_)
+        if (one.object.kind.starts_with("discovered ") && one.object.key.substr(0, one.object.key.find('/')) == said.name)
+            out.journal.emplace_back(config::RemoveObject{one.object.kind, one.object.key});
+    if (said.service) HALE_TRY(edit_service(*said.service, revision, out));
+    for (const auto& one : said.instances) HALE_TRY(edit_instance(one, revision, out));
+    out.services[said.name];
+    out.id = said.name;
+    return {};
+}
+
+std::map<std::string, std::string> Declared::discovered() const {
+    std::map<std::string, std::string> out;
+    for (const auto& [name, owned] : all_.services())
+        if (owned.spec->owner == config::Owner::labels) out[name] = owned.json;
+    for (const auto& [key, owned] : all_.instances())
+        if (owned.spec->owner == config::Owner::labels) out[key.first] += fmt::format("\n{}", owned.json);
+    for (const auto& one : kept_)
+        if (one.object.kind.starts_with("discovered ")) out[one.object.key.substr(0, one.object.key.find('/'))] += "\nshadowed";
+    return out;
 }
 
 Result<> Declared::edit_service(const PutApiService& put, std::uint64_t revision, Redeclared& out) {
     const std::string& name = put.spec.name;
     if (const auto* other = all_.file_service(name))
-        return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}; it can't be owned by the API too", name,
-                                                owner_text(other->mark, config::Owner::file)));
+        return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}; it can't be owned by {} too", name,
+                                                owner_text(other->mark, config::Owner::file), owner_text({}, put.spec.owner == config::Owner::labels ? config::Owner::labels : config::Owner::api)));
+    const config::Owner owner = put.spec.owner == config::Owner::labels ? config::Owner::labels : config::Owner::api;
+    if (const auto there = all_.services().find(name); there != all_.services().end() && there->second.spec->owner != owner)
+        return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}; it can't be owned by {} too", name,
+                                                owner_text(there->second.spec->mark, there->second.spec->owner), owner_text({}, owner)));
     auto spec = std::make_shared<config::ServiceSpec>(put.spec);
-    spec->owner = config::Owner::api;
+    spec->owner = owner;
     make(ServiceStep{name, OwnedService{std::move(spec), put.routes, revision, put.json}}, out);
     HALE_TRY(read_instances_again(name, out));
-    out.journal.emplace_back(config::PutObject{stored("service", name, put.json, revision)});
+    out.journal.emplace_back(config::PutObject{stored(kind_of("service", owner), name, put.json, revision)});
     out.services[name];
     out.id = name;
     return {};
 }
 
 Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revision, Redeclared& out) {
+    const config::Owner owner = put.spec.owner == config::Owner::labels ? config::Owner::labels : config::Owner::api;
     const auto into = all_.base(put.service);
     if (!into) return fail(Code::not_found, fmt::format("there is no service \"{}\"", put.service));
     if (into->instances_fixed)
@@ -481,15 +581,18 @@ Result<> Declared::edit_instance(const PutApiInstance& put, std::uint64_t revisi
             (other.name == put.spec.name || other.target.declared == put.spec.target.declared))
             return fail(
                 Code::conflict,
-                fmt::format("instance \"{}\" ({}) of service \"{}\" is owned by {}; it can't be owned by the API too",
-                            other.name, other.target.declared, put.service, owner_text(other.mark, other.owner)));
+                fmt::format("instance \"{}\" ({}) of service \"{}\" is owned by {}; it can't be owned by {} too",
+                            other.name, other.target.declared, put.service, owner_text(other.mark, other.owner), owner_text({}, owner)));
+    if (const auto there = all_.instances().find({put.service, put.spec.name.str()}); there != all_.instances().end() && there->second.spec->owner != owner)
+        return fail(Code::conflict, fmt::format("instance \"{}\" of service \"{}\" is owned by {}; it can't be owned by {} too", put.spec.name, put.service,
+                                                owner_text(there->second.spec->mark, there->second.spec->owner), owner_text({}, owner)));
     auto spec = std::make_shared<config::InstanceSpec>(put.spec);
-    spec->owner = config::Owner::api;
+    spec->owner = owner;
     spec->named = true;  // The API addresses it by this name.
-    std::string json = spec->checks ? put.json : std::string{};
+    std::string json = spec->checks || owner == config::Owner::labels ? put.json : std::string{};
     make(InstanceStep{{put.service, put.spec.name.str()}, Owned<config::InstanceSpec>{std::move(spec), revision, std::move(json)}}, out);
     out.journal.emplace_back(
-        config::PutObject{stored("instance", fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
+        config::PutObject{stored(kind_of("instance", owner), fmt::format("{}/{}", put.service, put.spec.name), put.json, revision)});
     out.services[put.service];
     out.id = put.spec.name;
     return {};
@@ -509,9 +612,9 @@ Result<> Declared::edit_route(const PutApiRoute& put, std::uint64_t revision, Re
 Result<> Declared::edit_check(const PutApiCheck& put, std::uint64_t revision, Redeclared& out) {
     const auto into = all_.base(put.service);
     if (!into) return fail(Code::not_found, fmt::format("there is no service \"{}\"", put.service));
-    if (into->owner == config::Owner::file)
+    if (into->owner != config::Owner::api)
         return fail(Code::conflict, fmt::format("service \"{}\" is owned by {}, and so are its checks", put.service,
-                                                owner_text(into->mark, config::Owner::file)));
+                                                owner_text(into->mark, into->owner)));
     make(CheckStep{{put.service, put.spec->name.str()}, Owned<config::CheckSpec>{put.spec, revision, put.json}}, out);
     HALE_TRY(read_instances_again(put.service, out));
     out.journal.emplace_back(

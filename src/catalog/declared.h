@@ -59,9 +59,13 @@ public:
     bool routed(std::string_view service) const { return !all_.routes_of(service).empty(); }
     const std::shared_ptr<const config::Document>& document() const { return all_.file().document; }
     const std::vector<std::string>& shadowed() const { return shadowed_; }
+    // As it was posted; empty: no service of the API.
+    std::string declared_json(std::string_view service) const;
     // The API-owned service's revision, else that of the document.
     std::uint64_t service_revision(std::string_view service) const { return all_.service_revision(service); }
     CheckRevisions check_revisions(std::string_view service) const;
+    // By service: its own JSON, where labels declare it, and that of each instance of theirs.
+    std::map<std::string, std::string> discovered() const;
     // Of the object that the change is about, for If-Match; 0 when there is none.
     std::uint64_t revision_of(const Change& change) const;
     // How many services were laid out whole so far, to be judged or handed on: what the work grows with.
@@ -91,6 +95,9 @@ private:
     Result<> edit_document(const ApplyDocument& apply, std::uint64_t revision, Redeclared& out);
     Result<> edit_service(const PutApiService& put, std::uint64_t revision, Redeclared& out);
     void remove_instance(const InService& key, Redeclared& out);
+    std::vector<std::string> instances_of(const std::string& service, config::Owner owner) const;
+    void take_back_service(const std::string& name, Redeclared& out);
+    Result<> edit_discovered(const Discover& said, std::uint64_t revision, Redeclared& out);
     Result<> edit_instance(const PutApiInstance& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_route(const PutApiRoute& put, std::uint64_t revision, Redeclared& out);
     Result<> edit_check(const PutApiCheck& put, std::uint64_t revision, Redeclared& out);

@@ -199,6 +199,9 @@ void Membership::keep(Instance& instance, std::shared_ptr<const config::Instance
     const bool renamed = instance.spec->named && instance.name != instance.spec->name && !instance.each;
     if (renamed) instance.name = instance.spec->name;
     if (moved) move_to(instance, instance.spec->target.literal, at, effects);
+    // Nobody is at its old address, and nobody goes there: nothing to keep beside the new one.
+    if (moved && instance.lifecycle == verdict::Lifecycle::draining && instance.current.cell->in_flight.load(std::memory_order_acquire) == 0)
+        replace(instance, at, effects);
     const bool same_checks = !old->checks && !instance.spec->checks
                                  ? turn.same_checks
                                  : turn.before != nullptr && config::same(turn.before->checks_of(*old), now.checks_of(*instance.spec));
@@ -340,6 +343,7 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
     to.entrance = service.entrance;
     to.file_owned = instance.spec->owner == config::Owner::file;
     to.checks = carried(instance);
+    to.container = container_of(instance);
     to.last_known = std::move(last_known);
     to.generation_age = at.now - generation.started;
     effects.commands.emplace_back(std::move(to));
@@ -349,8 +353,29 @@ void Membership::assign(Instance& instance, Generation& generation, Moment at, E
 std::shared_ptr<const config::CheckList> Membership::carried(const Instance& instance) const {
     const Service& service = *instance.service;
     if (instance.scope_only) return service.scope_checks;
-    if (!instance.spec->checks) return service.instance_checks ? service.instance_checks : service.spec->checks;
-    return service.instance_checks ? of_scope(*instance.spec->checks, config::CheckScope::instance) : instance.spec->checks;
+    auto declared = !instance.spec->checks   ? service.instance_checks ? service.instance_checks : service.spec->checks
+                    : service.instance_checks ? of_scope(*instance.spec->checks, config::CheckScope::instance)
+                                              : instance.spec->checks;
+    return container_of(instance) ? instance.service->with_container(std::move(declared)) : declared;
+}
+
+std::shared_ptr<const ContainerWord> Membership::container_of(const Instance& instance) const {
+    if (instance.scope_only || containers_.empty()) return nullptr;
+    const auto found = containers_.find({instance.service->name.str(), instance.name.str()});
+    return found == containers_.end() ? nullptr : found->second;
+}
+
+void Membership::set_container(const std::string& service, const std::string& name, std::shared_ptr<const ContainerWord> word, Moment at, Effects& effects) {
+    const auto known = containers_.find({service, name});
+    const bool before = known != containers_.end();
+    if (before ? word && *word == *known->second : !word) return;
+    if (word) containers_.insert_or_assign({service, name}, word);
+    else containers_.erase(known);
+    Instance* instance = instance_of(service, name);
+    if (instance == nullptr) return;
+    assign(*instance, instance->current, at, effects);
+    if (instance->next) assign(*instance, *instance->next, at, effects);
+    if (before != (word != nullptr)) touch(*instance, effects);
 }
 
 // Every check is a probe of its own: they are spread as one.

@@ -78,6 +78,11 @@ public:
     void put(Put what, Moment at, Effects& effects);
     void remove(std::string_view service, Moment at, Effects& effects);
 
+    // What the engine says of the container that this instance of the service is; null: it is none. Kept, whether or not the
+    // instance is known already.
+    void set_container(const std::string& service, const std::string& instance, std::shared_ptr<const ContainerWord> word, Moment at, Effects& effects);
+    const std::map<std::pair<std::string, std::string>, std::shared_ptr<const ContainerWord>>& containers() const { return containers_; }
+
     // A look-up answered for `name`. Make-before-break for `resolve: first`, one instance each for `each`.
     void resolved(std::string_view name, const std::vector<Ip>& addresses, Moment at, Effects& effects);
 
@@ -132,8 +137,11 @@ private:
     std::optional<config::StoredVerdict> claim(const Service& service, const config::InstanceSpec& spec, std::string_view name, bool each);
     bool claimable(const Service& service, const config::InstanceSpec& spec) const;
 
+    std::shared_ptr<const ContainerWord> container_of(const Instance& instance) const;
+
     verdict::Ledger& ledger_;
     Random& random_;
+    std::map<std::pair<std::string, std::string>, std::shared_ptr<const ContainerWord>> containers_;  // By service and instance.
     std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
     static std::string_view id_of(const Instance* instance) { return instance->id; }
     TextIndex<Instance*, nullptr> by_id_;

@@ -23,6 +23,22 @@ verdict::Lifecycle Instance::lifecycle_now() const {
 
 const config::CheckList& Instance::checks() const { return service->spec->checks_of(*spec); }
 
+std::shared_ptr<const config::CheckList> Service::with_container(std::shared_ptr<const config::CheckList> checks) {
+    if (container_checks && container_checks_of == checks) return container_checks;
+    if (checks->size() >= config::max_checks_per_service) return checks;
+    auto check = std::make_shared<config::CheckSpec>();
+    std::string called = "container";
+    while (std::ranges::any_of(*checks, [&](const auto& one) { return one->name == called; })) called += '_';
+    check->name = called;
+    check->what = config::ContainerCheck{};
+    // The engine has counted already: each of its words is final.
+    check->timing.rise = check->timing.fall = 1;
+    auto list = std::make_shared<config::CheckList>(*checks);
+    list->push_back(std::move(check));
+    container_checks_of = std::move(checks);
+    return container_checks = std::move(list);
+}
+
 std::string identity(const config::InstanceSpec& spec) {
     return spec.named ? "name " + spec.name.str() : "address " + spec.target.declared.str();
 }

@@ -91,6 +91,8 @@ struct Service {
     std::unique_ptr<Instance> scope;  // Where service-scope checks are judged.
     // Only where some check has service scope: what the instances and what `scope` carry of spec->checks.
     std::shared_ptr<const config::CheckList> instance_checks, scope_checks;
+    // The list with which containers' own words are judged beside the rest, and the rest that it was made of.
+    std::shared_ptr<const config::CheckList> container_checks, container_checks_of;
     std::shared_ptr<const config::Override> override;
     bool draining = false;
     Candidate candidate;
@@ -105,6 +107,9 @@ struct Service {
     std::uint32_t passing_checks = 0;  // Of its instances, healthy or degraded when it was last folded.
     bool told = false;  // Has a standing been told at all?
     std::shared_ptr<const RoutedService> published;
+
+    // These checks, and after them what the engine says. The same list again for the same list.
+    std::shared_ptr<const config::CheckList> with_container(std::shared_ptr<const config::CheckList> checks);
 };
 
 // Where an instance's checks and identity key live: by its name when one was given, else by its address.

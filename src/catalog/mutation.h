@@ -52,29 +52,55 @@ struct RemoveApiToken { std::string name; };
 // Changes nothing of what control owns: something else was done that the audit is to have.
 struct Witness {};
 
-// What a deployment changes, each in one step with its record. Instances by name.
+// Everything that the labels of containers say of one service; it takes the place of what they said before. `service`: it is
+// declared by them, with its routes and checks. Else the instances join a service of somebody else. Neither: all goes.
+struct Discover {
+    std::string name;
+    std::optional<PutApiService> service;
+    std::vector<PutApiInstance> instances;
+};
+
+// What a deployment changes, each in one step with its record. A deployment may concern several services; what it is of
+// (config::StoredDeployment::service) need not be one of them. Instances by name.
 //
 // Its instances become known and are checked, without traffic: they are `starting`. Given again, it puts what is missing.
-// `key`: a request that shows it is routed to them (RoutedService::candidate_key). service and route: made too.
+// `key`: a request that shows it is routed to them (RoutedService::candidate_key). services and route: made too.
 struct Stage {
     config::StoredDeployment record;
     std::vector<PutApiInstance> candidates;
     std::string key;
-    std::optional<PutApiService> service;
+    std::vector<PutApiService> services;
     std::optional<PutApiRoute> route;
+    std::uint32_t wave = 0;  // From the second one on its instances are of wave_of(): those of earlier waves serve meanwhile.
 };
-// `to` serve and the others of `from`, who served until now, drain. Code::conflict when others served; Code::unavailable
+// What instances of one wave of a deployment name as theirs: "d-1", from the second wave on "d-1.2".
+std::string wave_of(const std::string& deployment, std::uint32_t wave);
+// Which deployment that is.
+std::string_view deployment_of(std::string_view wave);
+// `to` serve and the others of `from`, who served until now, drain.
+struct Turn {
+    std::string service;
+    std::vector<std::string> from, to;
+};
+// All turns at once, and these services are declared so from then on. Code::conflict when others served; Code::unavailable
 // when one of `to` would get no traffic. `back`: from the candidate to those before it, whatever their verdicts.
 struct Switch {
     config::StoredDeployment record;
-    std::vector<std::string> from, to;
+    std::vector<Turn> turns;
+    std::vector<PutApiService> declares;
     bool back = false;
+    bool regardless = false;  // Whatever the verdicts of `to`.
+    bool undo = false;        // Back in the midst of waves: whoever serves now, and who is staged stays so.
 };
-// These go; they drain first. `service`: with all that hangs on it.
+struct Named {
+    std::string service, name;
+};
+// These go; they drain first. `services`: with all that hangs on them.
 struct Unstage {
     config::StoredDeployment record;
-    std::vector<std::string> gone;
-    bool service = false;
+    std::vector<Named> gone;
+    std::vector<std::string> services;
+    bool others_stay = false;  // Its other instances are candidates as before.
 };
 struct RecordDeployment {
     config::StoredDeployment record;
@@ -82,7 +108,7 @@ struct RecordDeployment {
 
 using Change = std::variant<ApplyDocument, RejectDocument, PutApiService, RemoveApiService, PutApiInstance, RemoveApiInstance,
                             PutApiRoute, RemoveApiRoute, PutApiCheck, RemoveApiCheck, AddRoute, SetOverride, ClearOverride,
-                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken, Witness, Stage, Switch, Unstage, RecordDeployment>;
+                            Drain, Pause, Resume, SetWeight, PutApiToken, RemoveApiToken, Witness, Discover, Stage, Switch, Unstage, RecordDeployment>;
 
 // What is stored beside the mutation for its Idempotency-Key. The answer is written on control's thread, once its
 // revision (and the id of what it makes) is known: it may only use what it holds.

@@ -39,6 +39,11 @@ Result<> Control::check_target(const Change& change) const {
         const bool there = clear->instance.empty() ? membership.service(clear->service)->override != nullptr
                                                    : membership.instance(clear->instance)->override != nullptr;
         if (!there) return fail(Code::not_found, fmt::format("no override is set on \"{}\"", clear->instance.empty() ? clear->service : clear->instance));
+    } else if (const auto* discover = as<Discover>(change)) {
+        // Names are looked up later, and tested at each connect.
+        for (const auto& one : discover->instances)
+            if (const auto& literal = one.spec.target.literal)
+                if (const auto why = settings_.targets->refusal(*literal, false)) return fail(Code::denied, fmt::format("instance \"{}\": {}", one.spec.name, *why));
     } else if (const auto* drain = as<Drain>(change)) {
         return known(drain->service, drain->instance);
     } else if (const auto* pause = as<Pause>(change)) {

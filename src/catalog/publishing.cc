@@ -53,6 +53,8 @@ std::shared_ptr<const RoutedService> Publishing::routed(Service& service, std::u
         if (instance->spec->target.url) endpoint.authority = instance->spec->target.authority();
         out->endpoints.push_back(std::move(endpoint));
     }
+    out->only_candidates = !service.candidate.deployment.empty() &&
+                           std::ranges::all_of(service.instances, [](const auto& instance) { return standing_of(*instance).lifecycle == verdict::Lifecycle::starting; });
     return out;
 }
 

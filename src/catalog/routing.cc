@@ -16,6 +16,7 @@ RouteTable::RouteTable(std::vector<Route> routes) : routes_(std::move(routes)) {
         if (host == "*") any_.push_back(i);
         else if (host.starts_with("*.")) wildcard_[host.substr(2)].push_back(i);
         else exact_[host].push_back(i);
+        hides_ = hides_ || (routes_[i].service && routes_[i].service->only_candidates);
     }
     const auto longest_first = [this](Longest& list) {
         std::ranges::stable_sort(list, [this](auto a, auto b) { return routes_[a].path.size() > routes_[b].path.size(); });
@@ -33,7 +34,22 @@ std::array<const RouteTable::Longest*, 3> RouteTable::lists_of(std::string_view 
     return lists;
 }
 
-const Route* RouteTable::find(std::string_view host, std::string_view path) const {
+const Route* RouteTable::find_unhidden(std::string_view host, std::string_view path, std::string_view key) const {
+    const Route* hidden = nullptr;
+    for (const Longest* list : lists_of(host)) {
+        if (list == nullptr) continue;
+        for (const auto index : *list) {
+            const Route& route = routes_[index];
+            if (!covers(route.path, path)) continue;
+            if (!route.service->only_candidates || (!key.empty() && route.service->candidate_key == key)) return &route;
+            if (hidden == nullptr) hidden = &route;
+        }
+    }
+    return hidden;
+}
+
+const Route* RouteTable::find(std::string_view host, std::string_view path, std::string_view key) const {
+    if (hides_) return find_unhidden(host, path, key);
     const auto first_in = [&](const Longest& list) -> const Route* {
         for (const auto index : list)
             if (covers(routes_[index].path, path)) return &routes_[index];

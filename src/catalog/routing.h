@@ -58,6 +58,7 @@ struct RoutedService {
     std::optional<Instant> paused_until;
     // A request whose Hale-Candidate field is this goes to an endpoint that is `starting`, and no other does. Empty: there is none.
     std::string candidate_key;
+    bool only_candidates = false;  // Nobody serves for it, or did: requests without the key take the route they had before.
     std::uint64_t revision = 0;  // Of the mutation that last changed it.
     std::uint32_t index = 0;     // Stable small number of the service name, for workers' own tables.
 };
@@ -89,7 +90,9 @@ public:
     RouteTable() = default;
 
     // `host` in lower case without port and trailing dot; `path` normalised for matching. No allocation.
-    const Route* find(std::string_view host, std::string_view path) const;
+    // Routes of services that have candidates alone are hidden: they are taken by who shows the key, or where there is no other.
+    const Route* find(std::string_view host, std::string_view path, std::string_view key = {}) const;
+    bool hides() const { return hides_; }
     // Fn(const Route&) -> bool, for each route that requests for this host may meet, until one says true.
     template <class Fn>
     bool any_of_host(std::string_view host, Fn fn) const {
@@ -109,6 +112,7 @@ private:
     };
     using Longest = std::vector<std::uint32_t>;  // Indices into routes_, longest path first.
 
+    const Route* find_unhidden(std::string_view host, std::string_view path, std::string_view key) const;
     // Exact, wildcard, any; null: there is none.
     std::array<const Longest*, 3> lists_of(std::string_view host) const;
 
@@ -116,6 +120,7 @@ private:
     std::unordered_map<std::string, Longest, Hash, std::equal_to<>> exact_;
     std::unordered_map<std::string, Longest, Hash, std::equal_to<>> wildcard_;  // Keyed by what follows "*.".
     Longest any_;
+    bool hides_ = false;
 };
 
 struct RoutingSnapshot {

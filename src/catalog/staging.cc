@@ -24,33 +24,66 @@ const config::StoredDeployment* record_of(const Change& change) {
     return nullptr;
 }
 
+std::uint32_t under_way_with(const Instance& instance) {
+    const auto of = [](const Generation& one) { return static_cast<std::uint32_t>(one.cell->in_flight.load(std::memory_order_acquire)); };
+    return of(instance.current) + (instance.next ? of(*instance.next) : 0);
+}
+
 bool listed(const std::vector<std::string>& names, const Instance& instance) {
     return std::ranges::find(names, instance.name.view()) != names.end();
 }
 
+// What it concerns: what the deployment is of, and every service that it names.
+std::set<std::string> concerned(const Change& change) {
+    std::set<std::string> out;
+    if (const auto* record = record_of(change)) out.insert(record->service);
+    if (const auto* stage = std::get_if<Stage>(&change)) {
+        for (const auto& one : stage->candidates) out.insert(one.service);
+        for (const auto& one : stage->services) out.insert(one.spec.name);
+    } else if (const auto* to = std::get_if<Switch>(&change)) {
+        for (const auto& turn : to->turns) out.insert(turn.service);
+    } else if (const auto* unstage = std::get_if<Unstage>(&change)) {
+        for (const auto& one : unstage->gone) out.insert(one.service);
+    }
+    return out;
+}
+
+// Are they the deployment's, of whichever wave?
+bool is_of(std::string_view instances, std::string_view deployment) { return deployment_of(instances) == deployment; }
+
 }  // namespace
 
-Result<> Control::check_switch(const Switch& to) const {
+bool Control::audited(const Change& change) {
+    const auto* record = record_of(change);
+    return record == nullptr || record->over;
+}
+
+std::string wave_of(const std::string& deployment, std::uint32_t wave) { return wave < 2 ? deployment : fmt::format("{}.{}", deployment, wave); }
+
+std::string_view deployment_of(std::string_view wave) { return wave.substr(0, wave.find('.')); }
+
+Result<> Control::check_turn(const Turn& turn, const Switch& how) const {
     auto& membership = const_cast<Membership&>(membership_);  // Look-ups only.
-    const Service* service = membership.service(to.record.service);
-    if (service == nullptr) return fail(Code::not_found, fmt::format("there is no service \"{}\" any more", to.record.service));
+    const Service* service = membership.service(turn.service);
+    if (service == nullptr) return fail(Code::not_found, fmt::format("there is no service \"{}\" any more", turn.service));
     std::set<std::string> serving, known;
     for (const auto& one : service->instances) {
         if (one->leaving) continue;
         known.insert(one->name.str());
         if (one->lifecycle == verdict::Lifecycle::serving && !one->candidate()) serving.insert(one->name.str());
     }
-    for (const auto& name : to.to)
+    for (const auto& name : turn.to)
         if (!known.contains(name)) return fail(Code::conflict, fmt::format("instance \"{}\" is not there any more", name));
-    const std::set<std::string> wanted(to.to.begin(), to.to.end()), before(to.from.begin(), to.from.end());
+    const std::set<std::string> wanted(turn.to.begin(), turn.to.end()), before(turn.from.begin(), turn.from.end());
     if (serving == wanted) return {};  // It has happened.
+    if (how.undo) return {};
     if (serving != before)
         return fail(Code::conflict, fmt::format("service \"{}\" was changed meanwhile: {} served when this began, {} serve now", service->name.view(),
                                                 before.empty() ? "none" : fmt::format("{}", fmt::join(before, ", ")),
                                                 serving.empty() ? "none" : fmt::format("{}", fmt::join(serving, ", "))));
-    if (to.back) return {};
+    if (how.back || how.regardless) return {};
     for (const auto& one : service->instances) {
-        if (!listed(to.to, *one)) continue;
+        if (!listed(turn.to, *one)) continue;
         verdict::Standing standing = standing_of(*one);
         standing.lifecycle = verdict::Lifecycle::serving;
         if (!verdict::eligibility(standing).eligible)
@@ -61,14 +94,17 @@ Result<> Control::check_switch(const Switch& to) const {
 
 Result<> Control::check_staging(const Change& change) const {
     if (const auto* stage = std::get_if<Stage>(&change)) {
-        const auto other = candidates_.find(stage->record.service);
-        if (other != candidates_.end() && other->second.deployment != stage->record.id)
-            return fail(Code::conflict, fmt::format("deployment {} of service \"{}\" is under way", other->second.deployment, stage->record.service));
+        for (const auto& name : concerned(change)) {
+            const auto other = candidates_.find(name);
+            if (other != candidates_.end() && !is_of(other->second.deployment, stage->record.id))
+                return fail(Code::conflict, fmt::format("deployment {} of service \"{}\" is under way", other->second.deployment, name));
+        }
         for (const auto& one : stage->candidates)
-            if (one.service != stage->record.service || one.spec.deployment != stage->record.id)
+            if (one.spec.deployment != wave_of(stage->record.id, stage->wave))
                 return fail(Code::invalid, fmt::format("instance \"{}\" is not of deployment {}", one.spec.name.view(), stage->record.id));
     }
-    if (const auto* to = std::get_if<Switch>(&change)) return check_switch(*to);
+    if (const auto* to = std::get_if<Switch>(&change))
+        for (const auto& turn : to->turns) HALE_TRY(check_turn(turn, *to));
     return {};
 }
 
@@ -88,21 +124,23 @@ std::vector<config::Change> Control::journal_of_staging(const Change& change) co
     const auto* to = std::get_if<Switch>(&change);
     if (to == nullptr) return out;
     auto& membership = const_cast<Membership&>(membership_);  // Look-ups only.
-    for (const auto& one : membership.service(record->service)->instances) {
-        const bool in = listed(to->to, *one), before = listed(to->from, *one);
-        if (one->leaving || (!in && !before)) continue;
-        // What is said of an instance is kept by its id, and the id only with its verdict.
-        out.emplace_back(config::PutVerdict{stored(*one)});
-        out.emplace_back(config::PutTraffic{{.key = one->id.str(), .weight = one->weight, .draining = !in && !one->candidate() && !(to->back && one->spec->deployment == record->id)}});
-    }
+    for (const auto& turn : to->turns)
+        for (const auto& one : membership.service(turn.service)->instances) {
+            const bool in = listed(turn.to, *one), before = listed(turn.from, *one);
+            if (one->leaving || (!in && !before)) continue;
+            // What is said of an instance is kept by its id, and the id only with its verdict.
+            out.emplace_back(config::PutVerdict{stored(*one)});
+            out.emplace_back(config::PutTraffic{{.key = one->id.str(), .weight = one->weight, .draining = !in && !one->candidate() && !(to->back && one->spec->deployment == record->id)}});
+        }
     return out;
 }
 
 // As it is kept: control says whether its instances are a candidate.
 config::StoredDeployment Control::settled(config::StoredDeployment record, const Change& change) const {
-    if (const auto* to = std::get_if<Switch>(&change)) record.candidate = to->back;
+    if (const auto* to = std::get_if<Switch>(&change)) record.candidate = to->back || to->undo;
     else if (std::holds_alternative<Stage>(change)) record.candidate = true;
-    else record.candidate = !std::holds_alternative<Unstage>(change) && candidate_of(record.service).deployment == record.id;
+    else if (const auto* unstage = std::get_if<Unstage>(&change); unstage != nullptr && !unstage->others_stay) record.candidate = false;
+    else record.candidate = is_of(candidate_of(record.service).deployment, record.id);
     return record;
 }
 
@@ -114,13 +152,14 @@ Candidate Control::candidate_of(std::string_view service) const {
 void Control::settle_candidate(const Change& change) {
     const auto* record = record_of(change);
     if (record == nullptr) return;
-    if (const auto* stage = std::get_if<Stage>(&change)) {
-        candidates_[record->service] = {record->id, stage->key};
-    } else if (const auto* to = std::get_if<Switch>(&change)) {
-        if (to->back) candidates_[record->service].deployment = record->id;
-        else candidates_.erase(record->service);
-    } else if (std::holds_alternative<Unstage>(change) && candidate_of(record->service).deployment == record->id) {
-        candidates_.erase(record->service);
+    const auto* stage = std::get_if<Stage>(&change);
+    const auto* to = std::get_if<Switch>(&change);
+    if (stage != nullptr) {
+        for (const auto& name : concerned(change)) candidates_[name] = {wave_of(record->id, stage->wave), stage->key};
+    } else if (to != nullptr && to->back) {
+        for (const auto& name : concerned(change)) candidates_[name].deployment = record->id;
+    } else if ((to != nullptr && !to->undo) || (std::holds_alternative<Unstage>(change) && !std::get<Unstage>(change).others_stay)) {
+        std::erase_if(candidates_, [&](const auto& one) { return is_of(one.second.deployment, record->id); });
     }
 }
 
@@ -136,23 +175,43 @@ void Control::apply_staging(const Change& change, Effects& effects) {
     }
     deployments_[record->id] = kept;
     effects.tell.emplace_back(DeploymentPut{std::move(kept)});
-    Service* service = membership_.service(record->service);
-    if (service == nullptr) return;
-    service->candidate = candidate_of(record->service);
     if (std::holds_alternative<RecordDeployment>(change)) return;
     const auto* to = std::get_if<Switch>(&change);
-    for (const auto& one : service->instances) {
-        if (one->leaving) continue;
-        if (to != nullptr && (listed(to->to, *one) || one->candidate())) one->lifecycle = verdict::Lifecycle::serving;
-        else if (to != nullptr && listed(to->from, *one)) one->lifecycle = verdict::Lifecycle::draining;
-        membership_.touch(*one, effects);
+    for (const auto& name : concerned(change)) {
+        Service* service = membership_.service(name);
+        if (service == nullptr) continue;
+        service->candidate = candidate_of(name);
+        const auto turn = to == nullptr ? std::vector<Turn>::const_iterator{} : std::ranges::find(to->turns, name, &Turn::service);
+        for (const auto& one : service->instances) {
+            if (one->leaving) continue;
+            if (to != nullptr && turn != to->turns.end()) {
+                if (listed(turn->to, *one) || one->candidate()) one->lifecycle = verdict::Lifecycle::serving;
+                else if (listed(turn->from, *one)) one->lifecycle = verdict::Lifecycle::draining;
+            }
+            membership_.touch(*one, effects);
+        }
+        effects.services.insert(service->name);
     }
-    effects.services.insert(service->name);
+}
+
+// Of a deployment that a former process left: whoever goes on with it brings a key.
+Candidate Control::candidate_before(const std::string& deployment) {
+    for (const auto& name : declared_.service_names()) {
+        const auto spec = declared_.merged(name);
+        if (!spec) continue;
+        // Of its waves the last is what is staged. By length first: the tenth comes after the second.
+        std::string last;
+        for (const auto& one : spec->instances)
+            if (is_of(one.deployment.view(), deployment) && std::pair(one.deployment.view().size(), one.deployment.view()) > std::pair(last.size(), std::string_view(last))) last = one.deployment.str();
+        if (!last.empty()) candidates_[name] = {last, ""};
+    }
+    return {deployment, ""};
 }
 
 void Control::restore_deployments(std::vector<config::StoredDeployment> stored, Effects& effects) {
     for (auto& one : stored) {
-        if (one.candidate) candidates_[one.service] = {one.id, ""};  // Whoever goes on with it brings a key.
+        if (one.candidate)
+            if (auto candidate = candidate_before(one.id); !candidates_.contains(one.service)) candidates_[one.service] = std::move(candidate);
         auto kept = std::make_shared<const config::StoredDeployment>(std::move(one));
         deployments_[kept->id] = kept;
         effects.tell.emplace_back(DeploymentPut{std::move(kept)});
@@ -165,10 +224,12 @@ ServiceNow Control::look(std::string_view service) const {
     const Service* there = membership.service(service);
     if (there == nullptr) return now;
     now.spec = there->spec;
+    now.declared = declared_.declared_json(service);
     for (const auto& one : there->instances)
         if (!one->leaving)
-            now.instances.push_back({one->id.str(), one->name.str(), one->spec->target.declared.str(), one->spec->deployment.str(),
-                                     one->lifecycle == verdict::Lifecycle::serving && !one->candidate(), one->eligible, one->spec->owner == config::Owner::file});
+            now.instances.push_back({.id = one->id.str(), .name = one->name.str(), .declared = one->spec->target.declared.str(), .deployment = one->spec->deployment.str(),
+                                     .serving = one->lifecycle == verdict::Lifecycle::serving && !one->candidate(), .eligible = one->eligible,
+                                     .of_file = one->spec->owner == config::Owner::file, .draining = one->lifecycle == verdict::Lifecycle::draining, .in_flight = under_way_with(*one)});
     for (const auto& route : declared_.routes())
         if (route.spec.service == service) now.routes.push_back(route.spec);
     return now;

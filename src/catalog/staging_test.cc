@@ -38,11 +38,62 @@ TEST(Staging, V5CandidatesAreCheckedWithoutTrafficAndTakeItOverInOneStep) {
     EXPECT_EQ(desk.mutate(desk.to("d-1", {"new-1", "new-2"}, {"web-1"}, true)), "");
     EXPECT_EQ(desk.eligible(), Names{"web-1"});
     EXPECT_EQ(desk.lifecycle("new-1"), "starting");
-    EXPECT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new-1", "new-2"}}), "");
+    EXPECT_EQ(desk.mutate(desk.gone("d-1", {"new-1", "new-2"})), "");
     desk.world.run_for(40s);
     EXPECT_EQ(desk.lifecycle("new-1"), "gone");
-    EXPECT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new-1", "new-2"}}), "") << "said again";
+    EXPECT_EQ(desk.mutate(desk.gone("d-1", {"new-1", "new-2"})), "") << "said again";
     EXPECT_EQ(desk.eligible(), Names{"web-1"});
+}
+
+// Two services of one application: what is new is hidden until all of it is switched to.
+TEST(Staging, V20SeveralServicesAreSwitchedToInOneStepWithTheirRoutes) {
+    config::Restored left;
+    const auto api_json = [](const std::string& path) { return fmt::format(R"({{"check":{{"http":"/up"}},"routes":[{{"host":"web.example","path":"{}"}}]}})", path); };
+    {
+        Desk desk;
+        desk.judge("web-1", verdict::State::healthy);
+        const auto& document = *desk.control.document();
+        auto api = config::load_service("api", api_json("/api"), document);
+        ASSERT_TRUE(api);
+        const std::string json = R"({"name":"api-new","address":"10.0.2.1:80","deployment":"d-1"})";
+        auto instance = config::load_instance(api->service, json, document);
+        ASSERT_TRUE(instance);
+        Stage stage = desk.stage("d-1", {"new"});
+        stage.record.service = "shop";
+        stage.services.push_back({api->service, api->routes, api_json("/api")});
+        stage.candidates.push_back({"api", *instance, json});
+        ASSERT_EQ(desk.mutate(stage), "");
+        const auto& table = desk.published->table;
+        EXPECT_EQ(table.find("web.example", "/api")->service->name, "web") << "as before";
+        EXPECT_EQ(table.find("web.example", "/api", "key-d-1")->service->name, "api");
+        EXPECT_EQ(table.find("web.example", "/api", "another")->service->name, "web");
+        Switch to{stage.record, {{"web", {"web-1"}, {"new"}}, {"api", {}, {"api-new"}}}, {}, false};
+        desk.judge("new", verdict::State::healthy);
+        EXPECT_NE(desk.mutate(to).find("api-new would get no traffic"), std::string::npos);
+        EXPECT_EQ(desk.eligible(), Names{"web-1"}) << "all or nothing";
+        desk.judge("api-new", verdict::State::healthy);
+        auto moved = config::load_service("api", api_json("/v2"), document);
+        ASSERT_TRUE(moved);
+        to.declares.push_back({moved->service, moved->routes, api_json("/v2")});
+        left = desk.left();
+        ASSERT_EQ(desk.mutate(to), "");
+        EXPECT_EQ(desk.eligible(), Names{"new"});
+        EXPECT_EQ(desk.published->table.find("web.example", "/v2/x")->service->name, "api");
+        EXPECT_EQ(desk.published->table.find("web.example", "/api")->service->name, "web");
+        EXPECT_EQ(desk.lifecycle("api-new"), "serving");
+        EXPECT_EQ(desk.control.look("api").declared, api_json("/v2"));
+    }
+    // Killed before the switch: both are candidates still.
+    Desk again(Desk::file, std::move(left));
+    EXPECT_EQ(again.lifecycle("api-new"), "starting");
+    EXPECT_EQ(again.lifecycle("new"), "starting");
+    EXPECT_EQ(again.published->table.find("web.example", "/api")->service->name, "web");
+    Unstage gone{again.record("d-1"), {{"web", "new"}, {"api", "api-new"}}, {"api"}};
+    gone.record.service = "shop";
+    ASSERT_EQ(again.mutate(gone), "");
+    again.world.run_for(40s);
+    EXPECT_EQ(again.view.service("api"), nullptr);
+    EXPECT_EQ(again.mutate(again.stage("d-2", {"next"})), "") << "nobody's candidate is left";
 }
 
 TEST(Staging, WhatSomebodyElseChangedIsNotOverwritten) {
@@ -99,10 +150,10 @@ TEST(Staging, AServiceThatADeploymentMadeGoesWithIt) {
     auto instance = config::load_instance(service->service, json, *desk.control.document());
     ASSERT_TRUE(instance);
     Stage stage{.record = desk.record("d-1"), .candidates = {{"web", *instance, json}}, .key = "k",
-                .service = PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"}, .route = PutApiRoute{*route, R"({"host":"web.example","service":"web"})"}};
+                .services = {PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"}}, .route = PutApiRoute{*route, R"({"host":"web.example","service":"web"})"}};
     ASSERT_EQ(desk.mutate(stage), "");
     EXPECT_EQ(desk.lifecycle("new"), "starting");
-    ASSERT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new"}, true}), "");
+    ASSERT_EQ(desk.mutate(desk.gone("d-1", {"new"}, true)), "");
     desk.world.run_for(40s);
     EXPECT_EQ(desk.view.service("web"), nullptr);
     EXPECT_TRUE(desk.view.routes().empty());
@@ -128,9 +179,52 @@ TEST(Staging, SaysWhenTheyAreGone) {
     desk.control.when_gone({id, "i-never"}, [&] { gone = true; });
     desk.world.run_for(1s);
     EXPECT_FALSE(gone);
-    ASSERT_EQ(desk.mutate(Unstage{desk.record("d-1"), {"new"}}), "");
+    ASSERT_EQ(desk.mutate(desk.gone("d-1", {"new"})), "");
     desk.world.run_for(1s);
     EXPECT_TRUE(gone);
+}
+
+TEST(Staging, OnlyADeploymentsEndIsInTheAuditNotEachOfItsSteps) {
+    PromptDesk desk;
+    ASSERT_EQ(desk.mutate(desk.stage("d-1", {"web-1-1"})), "");
+    desk.judge("web-1-1", verdict::State::healthy);
+    ASSERT_EQ(desk.mutate(RecordDeployment{desk.record("d-1")}), "");
+    ASSERT_EQ(desk.mutate(desk.to("d-1", {"web-1"}, {"web-1-1"})), "");
+    ASSERT_EQ(desk.mutate(Unstage{.record = desk.record("d-1"), .gone = {}, .services = {}}), "");
+    EXPECT_EQ(desk.audit.size(), 0u);
+    ASSERT_EQ(desk.mutate(RecordDeployment{desk.record("d-1", 1, true)}), "");
+    ASSERT_EQ(desk.audit.size(), 1u);
+    EXPECT_EQ(desk.audit[0].actor, "t");
+    ASSERT_EQ(desk.mutate(Drain{"web", ""}), "");
+    EXPECT_EQ(desk.audit.size(), 2u) << "all else is, as ever";
+}
+
+TEST(Staging, ADrainedInstanceIsAtItsNewAddressAtOnceAndIsJudgedAnewThere) {
+    PromptDesk desk;
+    ASSERT_EQ(desk.mutate(desk.stage("d-1", {"web-1-1"})), "");
+    desk.judge("web-1-1", verdict::State::healthy);
+    ASSERT_EQ(desk.mutate(desk.to("d-1", {"web-1"}, {"web-1-1"})), "");
+    const auto put = [&](const char* address) {
+        const std::string json = fmt::format(R"({{"name":"web-1-1","address":"{}","deployment":"d-1"}})", address);
+        const auto spec = config::load_instance(*desk.view.service("web")->facts->spec, json, *desk.control.document());
+        ASSERT_TRUE(spec);
+        EXPECT_EQ(desk.mutate(PutApiInstance{"web", *spec, json}), "");
+    };
+    const std::string id(desk.view.instance(std::string_view("web-1-1"))->facts->id.view());
+    // With its traffic, it serves where it was until the new address has passed.
+    put("10.0.9.1:80");
+    EXPECT_EQ(desk.view.instance(std::string_view("web-1-1"))->facts->where(), "10.0.1.1:80");
+    put("10.0.1.1:80");
+    ASSERT_EQ(desk.mutate(Drain{"web", id}), "");
+    put("10.0.9.2:80");
+    const auto* moved = desk.view.instance(std::string_view("web-1-1"));
+    EXPECT_EQ(moved->facts->where(), "10.0.9.2:80");
+    EXPECT_EQ(moved->facts->next, nullptr);
+    EXPECT_EQ(moved->facts->id.view(), id);
+    ASSERT_EQ(desk.mutate(Resume{"web", id}), "");
+    EXPECT_EQ(desk.eligible(), Names{}) << "nobody was asked there yet";
+    desk.judge("web-1-1", verdict::State::healthy);
+    EXPECT_EQ(desk.eligible(), Names{"web-1-1"});
 }
 
 }  // namespace

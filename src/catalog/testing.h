@@ -46,9 +46,9 @@ std::vector<const T*> all(const List& list) {
 // Control with a journal, checkers and workers that answer at once, and readers. Verdicts and gates are as the test says.
 class PromptDesk final : config::Journal, Checking, Routing, Audience {
 public:
-    explicit PromptDesk(const std::string& yaml = file, config::Restored restored = {}) {
-        control.start(std::move(restored), document(yaml), [](MutationResult result) { EXPECT_TRUE(result); });
-    }
+    explicit PromptDesk(const std::string& yaml = file, config::Restored restored = {}) : PromptDesk(std::make_unique<sim::World>(3), nullptr, document(yaml), std::move(restored)) {}
+    // On a loop of a world that others share.
+    PromptDesk(sim::Loop& on, std::shared_ptr<const config::Document> of, config::Restored restored) : PromptDesk(nullptr, &on, std::move(of), std::move(restored)) {}
     static inline const std::string file = "services:\n  web: {hosts: [web.example], check: {http: /up}, instances: [\"10.0.0.1:80\"]}\n";
 
     void commit(std::vector<config::Change> batch, bool, std::move_only_function<void(Result<>)> done) override {
@@ -83,7 +83,7 @@ public:
         return {.id = id, .service = "web", .number = number, .over = over, .created = world.utc(), .json = fmt::format(R"({{"id":"{}"}})", id)};
     }
     Stage stage(const std::string& id, const std::vector<std::string>& called) {
-        Stage out{.record = record(id), .candidates = {}, .key = "key-" + id, .service = {}, .route = {}};
+        Stage out{.record = record(id), .candidates = {}, .key = "key-" + id, .services = {}, .route = {}};
         for (std::size_t i = 0; i < called.size(); ++i) {
             const std::string json = fmt::format(R"({{"name":"{}","address":"10.0.1.{}:80","deployment":"{}"}})", called[i], ++addresses, id);
             auto spec = config::load_instance(*view.service("web")->facts->spec, json, *control.document());
@@ -92,12 +92,19 @@ public:
         }
         return out;
     }
-    Switch to(const std::string& id, std::vector<std::string> from, std::vector<std::string> after, bool back = false) const { return {record(id), std::move(from), std::move(after), back}; }
+    Switch to(const std::string& id, std::vector<std::string> from, std::vector<std::string> after, bool back = false) const { return {record(id), {{"web", std::move(from), std::move(after)}}, {}, back}; }
+    Unstage gone(const std::string& id, const std::vector<std::string>& called, bool service = false) const {
+        Unstage out{record(id), {}, {}};
+        for (const auto& name : called) out.gone.push_back({"web", name});
+        if (service) out.services.emplace_back("web");
+        return out;
+    }
     void judge(const std::string& name, verdict::State state) {
         for (const auto& [row, given] : assigned) {
             const auto* instance = view.instance(std::string_view(given.id));
             if (instance == nullptr || instance->facts->name != name) continue;
             auto judged = std::make_shared<InstanceRecord>();
+            judged->since = world.utc();
             judged->word = {.state = state, .generation = given.generation, .version = ++versions};
             given.cell->word.store(judged->word.pack());
             CheckReport report;
@@ -140,7 +147,20 @@ public:
         return out;
     }
 
-    sim::World world{3};
+private:
+    PromptDesk(std::unique_ptr<sim::World> own_world, sim::Loop* on, std::shared_ptr<const config::Document> of, config::Restored restored)
+        : own_world_(std::move(own_world)), loop_(on != nullptr ? *on : own_world_->loop()), world(loop_.world()) {
+        for (const auto& one : restored.objects) objects.emplace(one.kind + one.key, one);
+        for (const auto& one : restored.verdicts) verdicts.emplace(one.instance, one);
+        for (const auto& one : restored.traffic) traffic.emplace(one.key, one);
+        for (const auto& one : restored.deployments) deployments.emplace(one.id, one);
+        control.start(std::move(restored), std::move(of), [](MutationResult result) { EXPECT_TRUE(result); });
+    }
+    std::unique_ptr<sim::World> own_world_;
+    sim::Loop& loop_;
+
+public:
+    sim::World& world;
     View view;
     Snapshot published;
     std::optional<Code> code;
@@ -150,6 +170,7 @@ public:
     std::map<std::string, config::StoredVerdict> verdicts;
     std::map<std::string, config::StoredTraffic> traffic;
     std::map<std::string, config::StoredDeployment> deployments;
+    std::vector<config::AuditEntry> audit;
 
 private:
     void keep(const config::Change& change) {
@@ -159,18 +180,19 @@ private:
         if (const auto* forgotten = std::get_if<config::RemoveVerdict>(&change)) verdicts.erase(forgotten->instance);
         if (const auto* said = std::get_if<config::PutTraffic>(&change)) traffic.insert_or_assign(said->traffic.key, said->traffic);
         if (const auto* deployed = std::get_if<config::PutDeployment>(&change)) deployments.insert_or_assign(deployed->deployment.id, deployed->deployment);
+        if (const auto* entry = std::get_if<config::PutAudit>(&change)) audit.push_back(entry->entry);
         if (const auto* dropped = std::get_if<config::RemoveDeployment>(&change)) deployments.erase(dropped->id);
     }
 
     sim::Names names;
-    sim::Resolver resolver{names, world.loop()};
+    sim::Resolver resolver{names, loop_};
     verdict::Ledger ledger{1'024};
     OwnHealth own;
     std::uint32_t versions = 5'000;
     int addresses = 0;
 
 public:
-    Control control{{.loop = world.loop(), .resolver = resolver, .journal = *this, .checking = *this, .routing = *this, .audience = *this, .own = own,
+    Control control{{.loop = loop_, .resolver = resolver, .journal = *this, .checking = *this, .routing = *this, .audience = *this, .own = own,
                      .ledger = ledger, .seed = 1}};
 };
 

@@ -36,7 +36,7 @@ void see(InstanceView& instance, const Seen& seen) {
                               .at = seen.at};
     instance.detail = seen.detail;
     if (seen.counted) instance.observed = seen.at;
-    instance.next_probe = seen.next_probe;
+    if (seen.next_probe != Utc{}) instance.next_probe = seen.next_probe;  // What is pushed has no next.
 }
 
 template <class T>

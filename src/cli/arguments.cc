@@ -60,6 +60,7 @@ public:
         changing_verbs();
         route_verbs();
         deploy_verbs();
+        container_verbs();
         config_verbs();
         cert_verbs();
         token_verbs();
@@ -189,13 +190,14 @@ private:
     void deploy_verbs() {
         auto* deploy = verb("deploy", "Bring new instances, verify them without users' traffic, switch to them; or say why not, and leave everything as it was",
                             "hale deploy web --image registry.example/web:5a13fe6\n  hale deploy web --target 10.0.0.7:3000 --target 10.0.0.8:3000\n  hale deploy web --target 10.0.0.7:3000 --dry-run\n"
-                            "  hale deploy gmail --host mail.example.org --target web:3000 --health-path /api/health",
+                            "  hale deploy shop --compose compose.yml\n  hale deploy gmail --host mail.example.org --target web:3000 --health-path /api/health",
                             run_deploy);
         target(deploy, "SERVICE", "Its name; with --host it is made where it is not there");
         deploy->add_option("--target", asked().targets, "A new instance's address, which somebody else runs; may be repeated");
         deploy->add_option("--image", asked().image, "Containers of this image are made (what the service's `deploy` says)");
         deploy->add_option("--replicas", asked().replicas, "So many (what the service's `deploy` says, else 1)");
         deploy->add_option("--env", asked().environment, "NAME=VALUE of their environment, instead of what the service's `deploy` says; may be repeated")->allow_extra_args(false);
+        deploy->add_option("--compose", asked().compose, "The application of this compose file; its variables are this command's environment, and --env");
         deploy->add_option("--host", asked().host, "Lead this host to the service, as route add does");
         deploy->add_option("--path", asked().path, "Only paths that begin so (/)");
         deploy->add_option("--health-path", asked().health_path, "What the check of a service that is made asks for (/up)");
@@ -203,8 +205,13 @@ private:
         deploy->add_flag("--strip", asked().strip, "Take the path off before forwarding");
         deploy->add_flag("--tls", asked().tls, "A service that is made is reached over TLS");
         deploy->add_option("--timeout", texts().timeout, "How long the verification may take (what the checks need, 30s at least)");
+        deploy->add_flag("--force", asked().force, "With --compose: new containers also where nothing changed (a service gets new ones always)");
         deploy->add_flag("--dry-run", asked().dry_run, "Say what would be done and how long each phase may take; nothing begins");
         deploy->add_flag("--detach", asked().detach, "Print its id and do not wait");
+        auto* scale = verb("scale", "As many containers as that, of what was deployed last; those that run stay", "hale scale web 3", run_scale);
+        target(scale, "SERVICE", "Its name");
+        scale->add_option("REPLICAS", asked().replicas, "So many, 1 to 64")->required();
+        scale->add_flag("--detach", asked().detach, "Print its id and do not wait");
         auto* back = verb("rollback", "Deploy what the service had before, verified like everything else", "hale rollback web\n  hale rollback web --to 12", run_rollback);
         target(back, "SERVICE", "Its name");
         back->add_option("--to", asked().to, "What that deployment brought: its id or number (what was there before the last)");
@@ -217,7 +224,35 @@ private:
         all->add_option("--service", asked().service, "Of this service alone");
         target(verb(*all, "show", "How far one is, what was seen, and why it ended", "hale deployments show d-7k2m9q4w8x3z", run_deployments_show), "ID", "Its id");
         target(verb(*all, "follow", "Tell its phases until it is over; the exit code is its end", "hale deployments follow d-7k2m9q4w8x3z", run_deployments_follow), "ID", "Its id");
+        target(verb(*all, "replay", "Give the machine again what one saw: the same decisions follow, step by step", "hale deployments replay d-7k2m9q4w8x3z", run_deployments_replay), "ID", "Its id");
         target(verb(*all, "abort", "End it and undo it, while there is a way back", "hale deployments abort d-7k2m9q4w8x3z", run_deployments_abort), "ID", "Its id");
+    }
+
+    void container_verbs() {
+        auto* ps = verb("ps", "Containers of Hale's services, and what is believed of each", "hale ps web --all", run_ps);
+        target(ps, "SERVICE", "Of this service alone", false);
+        ps->add_flag("--all", asked().all, "Stopped ones too, and why they do not run");
+        auto* logs = verb("logs", "What containers write", "hale logs web --follow --since 10m", run_logs);
+        target(logs, "TARGET", "A service (all its containers), an instance, or a container that is kept");
+        logs->add_flag("-f,--follow", asked().follow, "Go on with what they write from now on, until the containers end");
+        logs->add_option("--tail", asked().tail, "So many of the last lines of each (100)");
+        logs->add_option("--since", asked().since, "Not what is older: 10m, or an RFC 3339 time");
+        logs->add_flag("--timestamps", asked().timestamps, "When each line was written");
+        auto* exec = verb("exec", "Run a command inside a container; its exit code is this command's", "hale exec web-12-1 -- ls /tmp", run_exec);
+        target(exec, "INSTANCE", "The instance whose container it is; the command stands behind --");
+        exec->add_option("--timeout", texts().timeout, "How long it may take, at most 10m (60s)");
+        exec->add_option("--user", asked().user, "As this user (the container's)");
+        exec->add_option("--folder", asked().folder, "In this folder (the container's)");
+        auto* instance = group(built_.app, "instance", "One instance's container, stopped and started by hand", "hale instance restart web-12-1");
+        const auto by_hand = [&](const char* name, const char* says, Verb run) {
+            auto* one = verb(*instance, name, says, std::string("hale instance ") + name + " web-12-1", run);
+            target(one, "INSTANCE", "Its name");
+            one->add_option("--timeout", texts().timeout, "How long all of it may take, 5s to 1h (2m)");
+            return one;
+        };
+        by_hand("stop", "No new requests; when those under way are over, its container is stopped", run_instance_stop)->add_flag("--force", asked().force, "The last eligible one, too: users get 503");
+        by_hand("start", "Start its container; once its checks pass it gets requests again", run_instance_start);
+        by_hand("restart", "Stop, start, and requests again once its checks pass", run_instance_restart)->add_flag("--force", asked().force, "The last eligible one, too: users get 503 meanwhile");
     }
 
     void config_verbs() {
@@ -394,6 +429,11 @@ Said explained(Built& built, const CLI::Error& error) {
 std::expected<Invocation, Said> parse_arguments(std::vector<std::string> arguments) {
     const auto built = std::make_unique<Built>();
     Verbs(*built).build();
+    // What is run elsewhere is not looked at here.
+    if (const auto end = std::ranges::find(arguments, "--"); end != arguments.end() && std::find(arguments.begin(), end, "exec") != end) {
+        built->asked.command.assign(end + 1, arguments.end());
+        arguments.erase(end, arguments.end());
+    }
     std::ranges::reverse(arguments);  // CLI11 takes them from the back.
     // The library's border: it throws for help and for mistakes alike.
     try {

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -51,6 +52,13 @@ Surroundings process_surroundings() {
     out.out = [](std::string_view text) { write_to(STDOUT_FILENO, text); };
     out.err = [](std::string_view text) { write_to(STDERR_FILENO, text); };
     out.terminal = isatty(STDOUT_FILENO) == 1;
+    out.errors_on_terminal = isatty(STDERR_FILENO) == 1;
+    out.window = [] {
+        winsize size{};
+        Surroundings::Window window;
+        if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) window = {size.ws_col, size.ws_row};
+        return window;
+    };
     return out;
 }
 

@@ -227,7 +227,8 @@ Asked<Reply> Daemon::reach(const Question& question,
         if (const std::string token = token_for(place); !token.empty())
             complete.fields.emplace_back("Authorization", "Bearer " + token);
         // Whoever has a deadline of its own has said it; any other wait says its end as soon as it is felt.
-        bool said = progress_of > Duration{0};
+        // A question that waits for a change is answered late by nature.
+        bool said = progress_of > Duration{0} || question.target.find("?wait=") != std::string::npos;
         client_->while_waiting = [&](Duration waited) {
             if (progress_of > Duration{0} && around_.terminal) {
                 around_.err(fmt::format("  … {} of {}\n", human(std::chrono::floor<std::chrono::seconds>(waited)),

@@ -51,7 +51,14 @@ struct Invocation {
     std::string to, image;
     std::optional<std::uint32_t> replicas;
     std::vector<std::string> environment;
+    std::string compose;
     bool dry_run = false, detach = false;
+
+    // Containers by hand.
+    std::vector<std::string> command;  // Behind --.
+    std::string user, folder, since;
+    std::optional<std::uint32_t> tail;
+    bool all = false, follow = false, timestamps = false, force = false;
 
     // Verbs that speak as Nagios plugins do end with 3 wherever others have a code for it.
     bool nagios_codes = false;

@@ -15,6 +15,11 @@ struct Surroundings {
     std::function<void(std::string_view)> out;  // Data.
     std::function<void(std::string_view)> err;  // Messages.
     bool terminal = false;                      // `out` is one: colour and progress are welcome.
+    bool errors_on_terminal = false;            // `err` is one: what goes on is redrawn in place.
+    struct Window {
+        unsigned columns = 80, rows = 24;
+    };
+    std::function<Window()> window;             // Of that terminal, now; empty: the usual.
     std::string version;
     std::string program = "hale";  // As a shell would find it, for completion and suggestions.
     // `takeover`: the socket of the daemon that hands over.

@@ -29,6 +29,8 @@ int run_cert_show(const Invocation& asked, Surroundings& around);
 int run_deployments(const Invocation& asked, Surroundings& around);
 int run_deployments_show(const Invocation& asked, Surroundings& around);
 int run_deployments_follow(const Invocation& asked, Surroundings& around);
+int run_ps(const Invocation& asked, Surroundings& around);
+int run_logs(const Invocation& asked, Surroundings& around);
 int run_token_list(const Invocation& asked, Surroundings& around);
 
 // Changes.
@@ -42,7 +44,13 @@ int run_pause(const Invocation& asked, Surroundings& around);
 int run_resume(const Invocation& asked, Surroundings& around);
 int run_deploy(const Invocation& asked, Surroundings& around);
 int run_rollback(const Invocation& asked, Surroundings& around);
+int run_scale(const Invocation& asked, Surroundings& around);
+int run_deployments_replay(const Invocation& asked, Surroundings& around);
 int run_deployments_abort(const Invocation& asked, Surroundings& around);
+int run_exec(const Invocation& asked, Surroundings& around);
+int run_instance_stop(const Invocation& asked, Surroundings& around);
+int run_instance_start(const Invocation& asked, Surroundings& around);
+int run_instance_restart(const Invocation& asked, Surroundings& around);
 int run_config_reload(const Invocation& asked, Surroundings& around);
 int run_upgrade(const Invocation& asked, Surroundings& around);
 int run_token_create(const Invocation& asked, Surroundings& around);

@@ -13,6 +13,16 @@
 
 namespace hale::config {
 
+bool is_clean(std::string_view value) {
+    return std::ranges::none_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
+
+std::string_view reserved_header(std::string_view name) {
+    for (const std::string_view ours : {"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive"})
+        if (equal_ignoring_case(name, ours)) return "is written by Hale itself";
+    return equal_ignoring_case(name, "host") ? "has a key of its own: host" : "";
+}
+
 namespace {
 
 constexpr std::size_t max_headers = 64;
@@ -34,10 +44,6 @@ PostgresCheck& postgres(CheckDraft& draft) { return std::get<PostgresCheck>(draf
 DnsCheck& dns(CheckDraft& draft) { return std::get<DnsCheck>(draft.spec.what); }
 bool is_redis(const CheckDraft& draft) { return std::holds_alternative<RedisCheck>(draft.spec.what); }
 
-bool is_clean(std::string_view value) {
-    return std::ranges::none_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
-}
-
 void read_path(Reading& reading, const Node& node, std::string& into) {
     std::string path;
     if (!reading.text(node, path, max_path_bytes)) return;
@@ -46,13 +52,6 @@ void read_path(Reading& reading, const Node& node, std::string& into) {
     if (!path.starts_with('/') || !clean || path.contains('#'))
         return reading.refuse(node, fmt::format("\"{}\" is no path", escaped(path, 60)));
     into = std::move(path);
-}
-
-// Headers that make the message itself, and the one that has a key of its own.
-std::string_view reserved_header(std::string_view name) {
-    for (const std::string_view ours : {"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive"})
-        if (equal_ignoring_case(name, ours)) return "is written by Hale itself";
-    return equal_ignoring_case(name, "host") ? "has a key of its own: host" : "";
 }
 
 void read_headers(Reading& reading, const Node& node, HttpCheck& check) {

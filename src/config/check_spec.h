@@ -133,8 +133,14 @@ struct Unchecked {
     bool operator==(const Unchecked&) const = default;
 };
 
+// Pushed: what the engine says of the container that an instance is. Nobody declares it; an instance has it as long as
+// the engine told of its container.
+struct ContainerCheck {
+    bool operator==(const ContainerCheck&) const = default;
+};
+
 using CheckKind = std::variant<HttpCheck, TcpCheck, ExecCheck, HeartbeatCheck, CompositeCheck, Unchecked, TlsCheck, RedisCheck, PostgresCheck,
-                               SmtpCheck, DnsCheck>;
+                               SmtpCheck, DnsCheck, ContainerCheck>;
 
 struct CheckSpec {
     SharedText name = "main";
@@ -155,7 +161,7 @@ struct CheckSpec {
     // Timing, thresholds, critical and weights are not part of it.
     std::string question() const;
     std::string_view kind() const;  // "http", "tcp", "exec", "heartbeat", "composite", "none", "tls", "redis" …
-    bool probes() const;    // Somebody is asked: all but heartbeat, composite and none.
+    bool probes() const;    // Somebody is asked: all but heartbeat, composite, none and docker.
     bool connects() const;  // At the instance's address: all that probe but exec, and dns with a server of its own.
     bool through_proxy() const;
 };

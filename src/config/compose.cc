@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "config/compose_keys.h"
+#include "config/reading.h"
 
 namespace hale::config {
 
@@ -334,10 +335,21 @@ std::optional<std::uint64_t> parse_compose_size(std::string_view text) {
     return *value << known->second;
 }
 
+std::vector<std::string> compose_variables(std::string_view text) {
+    std::vector<std::string> out;
+    for (auto at = text.find("${"); at != text.npos; at = text.find("${", at + 2)) {
+        const auto rest = text.substr(at + 2);
+        const std::string name(rest.substr(0, rest.find_first_of("}:")));
+        if (is_variable_name(name) && std::ranges::find(out, name) == out.end()) out.push_back(name);
+    }
+    return out;
+}
+
 std::expected<ComposeApplication, Problems> load_compose(const ComposeRequest& request) {
     Reading reading;
     reading.request = request.world;
     reading.api = request.world == nullptr;
+    reading.variables = request.variables;
     if (request.document != nullptr && request.document->defaults) reading.files = request.document->defaults->files;
     const auto file = static_cast<std::uint32_t>(reading.files.size());
     reading.files.emplace_back(request.file.name);

@@ -31,6 +31,7 @@ struct ComposeContainer {
     std::vector<ComposeDependency> depends_on;
     bool one_shot = false;  // Runs to its end; exit 0 is its pass.
     CheckList checks;       // Of kind none: declared so, with its reason. Empty: nothing is said.
+    std::string check_json;  // The same as it was written, for a service of the API.
     std::vector<RouteSpec> routes;
     Mark mark;
 };
@@ -43,11 +44,15 @@ struct ComposeApplication {
 struct ComposeRequest {
     SourceText file;
     std::string project;  // Where the file says no name.
-    // Whose environment and files are looked at. Null: nobody's, for the text came through the API; it can have no variables,
-    // no directories of the host and no exec checks then.
+    // Whose environment and files are looked at. Null: nobody's, for the text came through the API; it can have no
+    // directories of the host and no exec checks then, and no variables but these.
     const LoadRequest* world = nullptr;
+    const Variables* variables = nullptr;
     const Document* document = nullptr;  // Its `defaults:` hold for the checks. May be null.
 };
+// Names of the variables that a text may ask for, each once: whoever sends it elsewhere sends them with it.
+std::vector<std::string> compose_variables(std::string_view text);
+
 std::expected<ComposeApplication, Problems> load_compose(const ComposeRequest& request);
 
 }  // namespace hale::config

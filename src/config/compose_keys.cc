@@ -269,6 +269,8 @@ constexpr std::array hale_table{
         into<ComposeServiceDraft>([](Reading&, const Node& n, ComposeServiceDraft& d) { d.hale.strip = &n; })},
     Key{"port", Type::integer, "auto", "auto, or 1 to 65535", "Of the container, for traffic and checks; auto is the only one its image exposes.",
         into<ComposeServiceDraft>([](Reading& r, const Node& n, ComposeServiceDraft& d) { read_by_deploy(r, "port", n, d); })},
+    Key{"needs", Type::texts, "[]", "a list of services", "Which services of Hale's must have an eligible instance before anything is made.",
+        into<ComposeServiceDraft>([](Reading& r, const Node& n, ComposeServiceDraft& d) { read_by_deploy(r, "needs", n, d); })},
     Key{"one-shot", Type::boolean, "false", "true, false", "True: it runs to its end, and exit 0 is its pass; so does one that is waited for until it completed.",
         into<ComposeServiceDraft>([](Reading& r, const Node& n, ComposeServiceDraft& d) { r.boolean(n, d.container.one_shot); })},
 };
@@ -338,6 +340,9 @@ void read_container_check(Reading& reading, const Node* defaults, ComposeService
     service.check = labelled ? &draft.label_check : draft.hale.check;
     service.reason = draft.hale.reason;
     draft.container.checks = read_checks(reading, service, defaults);
+    const bool none = draft.hale.reason != nullptr;
+    draft.container.check_json = none ? json_of(Node{.shape = Node::Shape::map, .place = {}, .text = {}, .origin = {}, .items = {}, .entries = {{"none", {}, *draft.hale.reason}}})
+                                      : json_of(*service.check);
 }
 
 void read_container_route(Reading& reading, ComposeServiceDraft& draft) {

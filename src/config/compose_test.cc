@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "config/compose_keys.h"
+#include "config/diff.h"
 
 namespace hale::config {
 namespace {
@@ -44,6 +45,26 @@ std::string refused(std::string file, bool api = false) {
     const auto loaded = load(file, api);
     EXPECT_FALSE(loaded) << file;
     return loaded ? std::string{} : text(loaded.error());
+}
+
+// What comes through the API says its variables beside the text, and its checks are kept as a service of the API has them.
+TEST(Compose, VariablesOfTheApiAreThoseBesideTheText) {
+    const std::string file = file_of("x-hale: {check: {http: \"/${P}\", headers: {a: \"1\"}, rise: 2, redirect: fail}}");
+    EXPECT_NE(refused(file, true).find("variables are for the configuration file alone"), std::string::npos);
+    const Variables said{{"P", "up"}};
+    const auto loaded = load_compose({.file = {"compose.yml", file}, .project = "shop", .world = nullptr, .variables = &said});
+    ASSERT_TRUE(loaded) << text(loaded.error());
+    EXPECT_EQ(loaded->containers.front().check_json, R"({"http":"/up","headers":{"a":"1"},"rise":2,"redirect":"fail"})");
+    const auto service = load_service("shop-web", R"({"check":)" + loaded->containers.front().check_json + "}", Document{});
+    ASSERT_TRUE(service) << text(service.error());
+    EXPECT_TRUE(same(*service->service.checks->front(), *loaded->containers.front().checks.front()));
+    EXPECT_EQ(must("x-hale: {check: none, reason: so}").check_json, R"({"none":"so"})");
+    EXPECT_EQ(must("labels: {hale.check.http: /, hale.check.rise: \"3\"}").check_json, R"({"http":"/","rise":3})");
+    EXPECT_EQ(compose_variables("${A} ${B:-x} $${C} ${A} ${9}"), (std::vector<std::string>{"A", "B", "C"}));
+    const Variables none;
+    const auto unset = load_compose({.file = {"compose.yml", file}, .project = "shop", .world = nullptr, .variables = &none});
+    ASSERT_FALSE(unset);
+    EXPECT_NE(text(unset.error()).find("variable P is not set"), std::string::npos);
 }
 
 TEST(Compose, EveryKeyFillsItsField) {

@@ -10,6 +10,9 @@
 
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/load.h"
+#include "config/target.h"
+#include "rollout/waves.h"
 #include "wire/url.h"
 
 namespace hale::config {
@@ -18,6 +21,7 @@ namespace {
 
 constexpr std::size_t max_command_parts = 256;
 constexpr std::size_t max_entries = 64;  // Of volumes, ports, aliases.
+constexpr std::size_t max_hook_headers = 64;
 constexpr std::size_t max_registries = 64;
 constexpr std::size_t longest_deploy_secret = 4096;
 constexpr std::uint64_t least_memory = 6ull << 20;  // The engine takes no less.
@@ -66,6 +70,21 @@ void read_names(Reading& reading, const Node& node, bool (*fits)(std::string_vie
             reading.refuse(node.items[i], "is named twice");
     }
     into = std::move(said);
+}
+
+// Addresses are connected to from this machine, which is not for everybody with a token to ask for.
+void read_needs(Reading& reading, const Node& node, DeployDraft& draft) {
+    std::vector<std::string> said;
+    reading.texts(node, said, DeploySpec::most_needs);
+    for (std::size_t i = 0; i < said.size() && i < node.items.size(); ++i) {
+        const Reading::Step step(reading, i);
+        const bool known = draft.base != nullptr && std::ranges::find(draft.base->needs, said[i]) != draft.base->needs.end();
+        if (std::ranges::find(said.begin(), said.begin() + static_cast<std::ptrdiff_t>(i), said[i]) != said.begin() + static_cast<std::ptrdiff_t>(i)) reading.refuse(node.items[i], "is named twice");
+        else if (is_service_name(said[i]) && !Ip::parse(said[i])) continue;
+        else if (said[i].find("://") != std::string::npos || !Target::parse(said[i])) reading.refuse(node.items[i], fmt::format("\"{}\" is neither a service's name nor an address", escaped(said[i], 80)));
+        else if (reading.api && !known) reading.problem(node.items[i], "addresses are for the configuration file alone", "the name of a service");
+    }
+    draft.spec.needs = std::move(said);
 }
 
 void read_labels(Reading& reading, const Node& node, DeploySpec& spec) {
@@ -124,7 +143,7 @@ bool is_alias(std::string_view text) {
     });
 }
 
-// ---- Health ----
+// ---- Health and hooks ----
 
 void read_health_command(Reading& reading, const Node& node, ContainerHealth& health) {
     std::vector<std::string> command;
@@ -156,9 +175,88 @@ void read_health(Reading& reading, const Node& node, ContainerHealth& into) {
     into = std::move(health);
 }
 
+void read_hook_url(Reading& reading, const Node& node, DeployHook& hook) {
+    std::string url;
+    if (!reading.text(node, url, 2048)) return;
+    const auto parsed = wire::parse_url(url);
+    if (!parsed || (parsed->scheme != "https" && parsed->scheme != "http") || !parsed->userinfo.empty())
+        return reading.refuse(node, fmt::format("\"{}\" is no such URL", escaped(redacted_url(url), 80)));
+    hook.url = std::move(url);
+}
+
+void read_hook_headers(Reading& reading, const Node& node, DeployHook& hook) {
+    if (!reading.map(node)) return;
+    if (node.entries.size() > max_hook_headers) return reading.problem(node, fmt::format("more than {} headers", max_hook_headers));
+    hook.headers.clear();
+    for (const Entry& entry : node.entries) {
+        const Reading::Step step(reading, entry.key);
+        HookHeader header{.name = entry.key, .value = {}, .secret = looks_secret(entry.key)};
+        if (const auto why = !is_token(entry.key) ? "is no name of a header" : equal_ignoring_case(entry.key, "host") ? "is the URL's own" : reserved_header(entry.key); !why.empty()) {
+            reading.problem(entry.place, fmt::format("\"{}\" {}", escaped(entry.key, 60), why));
+            continue;
+        }
+        header.secret |= reading.secret(entry.value, header.value, longest_deploy_secret) || entry.value.secret;
+        if (!is_clean(header.value)) reading.problem(entry.value, "a header value holds a line break or NUL");
+        else hook.headers.push_back(std::move(header));
+    }
+}
+
+// Said again as it was shown, a hook's secrets are those that were there.
+void recall_headers(Reading& reading, const Node& item, const std::vector<DeployHook>* base, DeployHook& hook) {
+    for (HookHeader& header : hook.headers) {
+        if (!header.secret || header.value != hidden_text) continue;
+        const HookHeader* known = nullptr;
+        for (const DeployHook& other : base == nullptr ? std::vector<DeployHook>{} : *base)
+            if (hook.url == redacted_url(other.url) || hook.url == other.url)
+                for (const HookHeader& its : other.headers)
+                    if (its.name == header.name) header.value = its.value, known = &its;
+        if (known == nullptr) reading.problem(item, "*** is how a secret is shown, and none itself", "its value, file:PATH or env:NAME");
+    }
+}
+
+void read_hooks(Reading& reading, const Node& node, const std::vector<DeployHook>* base, std::vector<DeployHook>& into) {
+    if (!reading.list(node)) return;
+    if (node.items.size() > DeploySpec::most_hooks) return reading.problem(node, fmt::format("more than {} hooks", DeploySpec::most_hooks));
+    std::vector<DeployHook> out;
+    const bool effective = std::exchange(reading.effective, false);
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        const Reading::Step step(reading, i);
+        const Node& item = node.items[i];
+        DeployHook hook;
+        read_section(reading, Section::deploy_hook, &item, &hook);
+        if (!item.is_map()) continue;
+        const bool http = item.find("http") != nullptr, exec = item.find("exec") != nullptr;
+        if (http == exec) reading.problem(item, http ? "http and exec at once" : "neither http nor exec", "{http: URL} or {exec: [COMMAND]}, each with timeout or not");
+        if (exec && reading.api) {
+            // Said again as it was shown, a command is the one that was there.
+            const auto known = base == nullptr ? decltype(base->end()){} : std::ranges::find_if(*base, [&](const DeployHook& other) {
+                return !other.exec.empty() && (hook.exec == other.exec || hook.exec == shown_arguments(other.exec));
+            });
+            if (base == nullptr || known == base->end()) reading.problem(item, "commands are for the configuration file alone", "http: URL");
+            else hook.exec = known->exec;
+        }
+        recall_headers(reading, item, base, hook);
+        if (exec && (item.find("method") != nullptr || item.find("headers") != nullptr || item.find("status") != nullptr))
+            reading.problem(item, "method, headers and status are of http", "timeout beside exec");
+        out.push_back(std::move(hook));
+    }
+    reading.effective = effective;
+    into = std::move(out);
+}
+
 // ---- The tables ----
 
 constexpr std::string_view phase_range = "1s to 1h";
+
+// 0.05 or 5%.
+void read_ratio(Reading& reading, const Node& node, double& into) {
+    if (!node.is_scalar() || !node.text.ends_with('%')) return reading.fraction(node, into, 0, 1);
+    Node number = node;
+    number.text.pop_back();
+    double percent = -1;
+    reading.fraction(number, percent, 0, 100);
+    if (percent >= 0) into = percent / 100;
+}
 
 void read_phase(Reading& reading, const Node& node, std::optional<Duration>& into, Duration least) {
     if (node.is_scalar() && node.text == "auto") return into.reset();
@@ -193,8 +291,10 @@ constexpr std::array keys_of_deploy{
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, false, d.base ? &d.base->env : nullptr, d.spec.env); })},
     Key{"secrets", Type::map, "{}", "a map from names to texts, file:PATH or env:NAME", "Variables too, whose values are never shown.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, true, d.base ? &d.base->secrets : nullptr, d.spec.secrets); })},
-    Key{"required_env", Type::texts, "[]", "a list of names", "Variables that must be set here and not be empty; looked at before anything is made.",
+    Key{"required_env", Type::texts, "[]", "a list of names", "Variables that must be set, here or by the image, and not be empty; looked at before anything is made.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_names(r, n, is_env_name, "name of a variable", d.spec.required_env); })},
+    Key{"needs", Type::texts, "[]", "a list of services, and of host:port", "What must be there before anything is made: a service with an eligible instance, an address that takes connections.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_needs(r, n, d); })},
     Key{"volumes", Type::texts, "[]", mount_words, "Volumes and directories of the host inside the containers.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_volumes(r, n, d); })},
     Key{"ports", Type::texts, "[]", published_words, "Ports of the host that lead into the container, past Hale.",
@@ -248,9 +348,22 @@ constexpr std::array keys_of_deploy{
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.number(n, d.spec.retain, 0, DeploySpec::most_retained); })},
     Key{"deadlines", Type::section, "", "a map", "How long each phase of a deployment may take.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_section(r, Section::deploy_deadlines, &n, &d.spec.deadlines); }), Section::deploy_deadlines},
-    unsupported("bake", "How the new version is watched with all the traffic before the old one is retired."),
-    unsupported("before", "Asked or run before traffic is switched; a refusal rolls back."),
-    unsupported("after", "Asked or run after traffic was switched."),
+    Key{"bake", Type::section, "", "a map", "How the new version is watched with all the traffic before the old one is retired.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_section(r, Section::deploy_bake, &n, &d.spec.bake); }), Section::deploy_bake},
+    Key{"breaker", Type::section, "", "a map", "How often a container that fails is made anew before the deployment fails.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_section(r, Section::deploy_breaker, &n, &d.spec); }), Section::deploy_breaker},
+    Key{"max_healthy_percent", Type::integer, "200", "100 to 200", "Of replicas, so many may run at once, old and new ones together; 200: all new ones beside all old ones, and one switch.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.number(n, d.spec.max_healthy_percent, 100, 200); })},
+    Key{"min_healthy_percent", Type::integer, "100", "0 to 100", "Of replicas, so many serve at each moment.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { r.number(n, d.spec.min_healthy_percent, 0, 100); })},
+    Key{"pre_existing", Type::word, "fail", "fail, accept", "What a deployment does when its check fails, and fails on the version that serves as well: fails, or goes on.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) {
+            r.one_of(n, {std::pair{to_text(PreExisting::fail), PreExisting::fail}, std::pair{to_text(PreExisting::accept), PreExisting::accept}}, d.spec.pre_existing);
+        })},
+    Key{"before", Type::list, "[]", "a list of maps", "Asked or run before anything is made; a refusal ends the deployment.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_hooks(r, n, d.base ? &d.base->before : nullptr, d.spec.before); }), Section::deploy_hook},
+    Key{"after", Type::list, "[]", "a list of maps as in before", "Asked or run after traffic was switched; a refusal rolls back.",
+        into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_hooks(r, n, d.base ? &d.base->after : nullptr, d.spec.after); }), Section::deploy_hook},
 };
 
 constexpr std::array health_keys{
@@ -279,6 +392,54 @@ constexpr std::array deadlines_keys{
         into<DeployDeadlines>([](Reading& r, const Node& n, DeployDeadlines& d) { read_phase(r, n, d.draining, 0s); })},
 };
 
+constexpr std::array bake_keys{
+    Key{"for", Type::duration, "0", "0 to 24h", "So long; 0: it is not watched.",
+        into<Bake>([](Reading& r, const Node& n, Bake& b) { r.duration(n, b.duration, 0s, 24h); })},
+    Key{"max_error_ratio", Type::number, "0.05", "0 to 1, or 0% to 100%", "A larger share of failed requests rolls back.",
+        into<Bake>([](Reading& r, const Node& n, Bake& b) { read_ratio(r, n, b.max_error_ratio); })},
+    Key{"max_p95", Type::duration, "none", "none, or 1ms to 10m", "So long the 95th of 100 requests may take; slower rolls back.",
+        into<Bake>([](Reading& r, const Node& n, Bake& b) {
+            if (n.is_scalar() && n.text == "none") b.max_p95 = Duration{0};
+            else r.duration(n, b.max_p95, 1ms, 10min);
+        })},
+    Key{"min_requests", Type::integer, "20", "1 to 1000000", "Fewer requests than these prove nothing.",
+        into<Bake>([](Reading& r, const Node& n, Bake& b) { r.number(n, b.min_requests, 1, 1'000'000); })},
+};
+
+constexpr std::array breaker_keys{
+    Key{"failures", Type::integer, "none", "none, auto, or 1 to 1000", "A container that fails is made anew until so many did; none: the first failure ends the deployment; auto: half of replicas, from 3 to 200.",
+        into<DeploySpec>([](Reading& r, const Node& n, DeploySpec& d) {
+            std::uint32_t said = 0;
+            if (n.is_scalar() && n.text == "none") d.breaker = 0, d.breaker_auto = false;
+            else if (n.is_scalar() && n.text == "auto") d.breaker = 0, d.breaker_auto = true;
+            else if (r.number(n, said, 1, 1000); said > 0) d.breaker = said, d.breaker_auto = false;
+        })},
+};
+
+constexpr std::array hook_keys{
+    Key{"http", Type::text, "", "an http or https URL", "Asked with the deployment as JSON.",
+        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) { read_hook_url(r, n, h); })},
+    Key{"method", Type::word, "POST", "POST, PUT, GET", "How; GET tells nothing of the deployment.",
+        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) {
+            r.one_of(n, {std::pair{std::string_view("POST"), std::string_view("POST")}, std::pair{std::string_view("PUT"), std::string_view("PUT")},
+                         std::pair{std::string_view("GET"), std::string_view("GET")}}, h.method);
+        })},
+    Key{"headers", Type::map, "{}", "a map from names to texts, file:PATH or env:NAME", "Headers of the request.",
+        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) { read_hook_headers(r, n, h); })},
+    Key{"status", Type::integer, "2xx", "2xx, or 100 to 599", "The answer that is yes.",
+        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) {
+            if (n.is_scalar() && n.text == "2xx") h.status = 0;
+            else r.number(n, h.status, 100, 599);
+        })},
+    Key{"exec", Type::texts, "", "a list of texts, the first an absolute path", "Run on this machine; exit 0 is yes.",
+        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) {
+            r.texts(n, h.exec, max_command_parts);
+            if (n.is_list() && (h.exec.empty() || !h.exec.front().starts_with('/'))) r.refuse(n, "begins with no absolute path");
+        })},
+    Key{"timeout", Type::duration, "30s", "100ms to 10m", "An answer that takes longer is no.",
+        into<DeployHook>([](Reading& r, const Node& n, DeployHook& h) { r.duration(n, h.timeout, 100ms, 10min); })},
+};
+
 constexpr std::array docker_keys{
     Key{"host", Type::text, "unix:///var/run/docker.sock", "unix:///path, tcp://host[:port], ssh://[user@]host[:port]", "Where the engine is; DOCKER_HOST is not looked at.",
         into<Settings>([](Reading& r, const Node& n, Settings& s) {
@@ -296,6 +457,8 @@ constexpr std::array docker_keys{
             if (!right) return r.refuse(n, fmt::format("\"{}\" is nowhere an engine is", escaped(redacted_url(host), 80)));
             s.docker_host = std::move(host);
         }), Section::none, 0, true},
+    Key{"discover", Type::boolean, "false", "true, false", "Whether containers that somebody else made become instances by their labels.",
+        into<Settings>([](Reading& r, const Node& n, Settings& s) { r.boolean(n, s.docker_discover); }), Section::none, 0, true},
 };
 
 constexpr std::array registry_keys{
@@ -315,6 +478,15 @@ void check_deploy(Reading& reading, const Node& node, const DeploySpec& spec) {
     for (const EnvValue& secret : spec.secrets)
         if (std::ranges::find(spec.env, secret.name, &EnvValue::name) != spec.env.end())
             reading.problem(place("secrets"), fmt::format("{} is in env and in secrets", secret.name), "one of the two");
+    const Node* bake = node.find("bake");
+    if (bake != nullptr && bake->is_map() && spec.bake.duration == 0s && bake->entries.size() > (bake->find("for") != nullptr ? 1u : 0u))
+        reading.problem(*bake, "has an effect only with for", "for: a duration above 0");
+    const auto waves = rollout::wave_limits(spec.replicas, spec.max_healthy_percent, spec.min_healthy_percent);
+    if (spec.max_healthy_percent < 200 && !waves.progress())
+        reading.problem(place("max_healthy_percent"),
+                        fmt::format("nothing could ever be replaced: {} % of {} is {}, so none may be added, and {} % of them is {}, so none may be taken away", spec.max_healthy_percent, spec.replicas,
+                                    waves.most_running, spec.min_healthy_percent, waves.least_serving),
+                        "a higher max_healthy_percent, or a lower min_healthy_percent");
     if (spec.replicas > 1 && !spec.ports.empty())
         reading.problem(place(node.find("ports") != nullptr ? "ports" : "replicas"), fmt::format("{} containers at once can't publish one port of the host", spec.replicas), "replicas: 1, or no ports");
     const bool own_network = spec.network != "host" && spec.network != "none";
@@ -371,6 +543,9 @@ std::span<const Key> deploy_keys(Section section) {
         case Section::deploy: return keys_of_deploy;
         case Section::deploy_health: return health_keys;
         case Section::deploy_deadlines: return deadlines_keys;
+        case Section::deploy_bake: return bake_keys;
+        case Section::deploy_breaker: return breaker_keys;
+        case Section::deploy_hook: return hook_keys;
         case Section::docker: return docker_keys;
         case Section::registry: return registry_keys;
         default: return {};

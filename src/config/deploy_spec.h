@@ -16,8 +16,10 @@ namespace hale::config {
 
 enum class Pull : std::uint8_t { missing, always, never };
 enum class Restart : std::uint8_t { no, always, unless_stopped, on_failure };
+enum class PreExisting : std::uint8_t { fail, accept };
 std::string_view to_text(Pull pull);
 std::string_view to_text(Restart restart);
+std::string_view to_text(PreExisting pre_existing);
 
 // A variable of the containers' environment.
 struct EnvValue {
@@ -69,9 +71,37 @@ struct DeployDeadlines {
     bool operator==(const DeployDeadlines&) const = default;
 };
 
+// How long the new version is watched with all the traffic before the old one is retired.
+struct Bake {
+    Duration duration{};  // 0: it is not.
+    double max_error_ratio = 0.05;
+    std::uint32_t min_requests = 20;  // Fewer than these prove nothing.
+    Duration max_p95{};               // 0: it is not looked at.
+    bool operator==(const Bake&) const = default;
+};
+
+struct HookHeader {
+    std::string name, value;
+    bool secret = false;
+    bool operator==(const HookHeader&) const = default;
+};
+
+// Asked or run before anything is made, or after the switch. Either `url` or `exec`.
+struct DeployHook {
+    std::string url;
+    std::vector<std::string> exec;
+    Duration timeout = 30s;
+    std::string_view method = "POST";  // POST, PUT or GET.
+    std::vector<HookHeader> headers;
+    std::uint16_t status = 0;  // The one that is yes; 0: 2xx.
+    bool operator==(const DeployHook&) const = default;
+};
+
 struct DeploySpec {
     static constexpr std::uint32_t most_replicas = 64;
     static constexpr std::uint32_t most_retained = 20;
+    static constexpr std::size_t most_hooks = 8;
+    static constexpr std::size_t most_needs = 32;
 
     std::string image;  // Empty: each deployment says its own.
     Pull pull = Pull::missing;
@@ -81,7 +111,8 @@ struct DeploySpec {
     std::vector<std::string> entrypoint;  // Likewise.
     std::vector<EnvValue> env;
     std::vector<EnvValue> secrets;          // Variables too, of other names than those in `env`.
-    std::vector<std::string> required_env;  // Must be set here, and not empty.
+    std::vector<std::string> required_env;  // Must be set, here or by the image, and not empty.
+    std::vector<std::string> needs;         // Services, and addresses as instances have them: there before anything is made.
     std::vector<Mount> volumes;
     std::vector<PublishedPort> ports;
     std::string network;  // Empty: see network_of.
@@ -96,6 +127,14 @@ struct DeploySpec {
     ContainerHealth health;
     std::uint32_t retain = 5;  // Old versions that stay, stopped, for an instant way back.
     DeployDeadlines deadlines;
+    Bake bake;
+    PreExisting pre_existing = PreExisting::fail;
+    std::vector<DeployHook> before;  // Anything is made.
+    std::vector<DeployHook> after;   // The switch.
+    std::uint32_t max_healthy_percent = 200;
+    std::uint32_t min_healthy_percent = 100;
+    std::uint32_t breaker = 0;  // So many containers may fail; 0: the first failure is the end,
+    bool breaker_auto = false;  // or as many as rollout::automatic_breaker says.
     bool operator==(const DeploySpec&) const = default;
 
     std::string network_of(std::string_view service) const;  // What it says, else "<service>-network".

@@ -60,6 +60,7 @@ TEST(Deploy, EveryKeyFillsItsField) {
         {"{env: {A: \"${MY_SECRET}/x\"}}", [](DeploySpec& d) { d.env = {{"A", "sesame/x", true}}; }},
         {"{env: {URL: \"file:/data/app.db\"}}", [](DeploySpec& d) { d.env = {{"URL", "file:/data/app.db", false}}; }},
         {"{secrets: {A: file:/a, B: env:B, C: plain}}", [](DeploySpec& d) { d.secrets = {{"A", "the secret of /a", true}, {"B", "sesame", true}, {"C", "plain", true}}; }},
+        {"{needs: [db, \"10.0.0.7:5432\", \"[::1]:6379\", \"cache.local:11211\"]}", [](DeploySpec& d) { d.needs = Texts{"db", "10.0.0.7:5432", "[::1]:6379", "cache.local:11211"}; }},
         {"{required_env: [A, B]}", [](DeploySpec& d) { d.required_env = Texts{"A", "B"}; }},
         {"{volumes: [\"data:/d\", \"/etc/x:/x:ro\", \"a.b:/y:rw\"]}", [](DeploySpec& d) { d.volumes = {{"data", "/d", false}, {"/etc/x", "/x", true}, {"a.b", "/y", false}}; }},
         {"{ports: [\"8080:80\", \"127.0.0.1:53:53/udp\", \"[::1]:81:80/tcp\"]}",
@@ -81,6 +82,19 @@ TEST(Deploy, EveryKeyFillsItsField) {
         {"{health: {command: curl -f localhost}}", [](DeploySpec& d) { d.health = {ContainerHealth::From::command, {"curl -f localhost"}, true, 30s, 30s, 0s, 3}; }},
         {"{retain: 0}", [](DeploySpec& d) { d.retain = 0; }},
         {"{deadlines: {pulling: 1s, creating: 2s, starting: 3s, verifying: 4s, draining: 0}}", [](DeploySpec& d) { d.deadlines = {1s, 2s, 3s, 4s, 0s}; }},
+        {"{bake: {for: 5m, max_error_ratio: 0, min_requests: 7}}", [](DeploySpec& d) { d.bake = {5min, 0, 7}; }},
+        {"{bake: {for: 5m, max_error_ratio: 2.5%, max_p95: 500ms}}", [](DeploySpec& d) { d.bake = {5min, 0.025, 20, 500ms}; }},
+        {"{bake: {for: 5m, max_error_ratio: 100%, max_p95: none}}", [](DeploySpec& d) { d.bake = {5min, 1, 20, 0s}; }},
+        {"{breaker: {failures: auto}}", [](DeploySpec& d) { d.breaker_auto = true; }},
+        {"{breaker: {failures: 7}}", [](DeploySpec& d) { d.breaker = 7; }},
+        {"{replicas: 4, max_healthy_percent: 125, min_healthy_percent: 75}", [](DeploySpec& d) { d.replicas = 4, d.max_healthy_percent = 125, d.min_healthy_percent = 75; }},
+        {"{max_healthy_percent: 100, min_healthy_percent: 0}", [](DeploySpec& d) { d.max_healthy_percent = 100, d.min_healthy_percent = 0; }},
+        {"{after: [{http: \"https://a.example/did\", method: PUT, headers: {X-Of: us, Authorization: hush}, status: 202}]}",
+         [](DeploySpec& d) { d.after = {{"https://a.example/did", {}, 30s, "PUT", {{"X-Of", "us", false}, {"Authorization", "hush", true}}, 202}}; }},
+        {"{pre_existing: accept}", [](DeploySpec& d) { d.pre_existing = PreExisting::accept; }},
+        {"{before: [{http: \"https://a.example/may\", timeout: 5s}, {exec: [/bin/may, x]}]}",
+         [](DeploySpec& d) { d.before = {{.url = "https://a.example/may", .timeout = 5s}, {.exec = {"/bin/may", "x"}}}; }},
+        {"{after: [{exec: [/bin/tell]}]}", [](DeploySpec& d) { d.after = {{.exec = {"/bin/tell"}}}; }},
     };
     for (const auto& [written, set] : keys) {
         DeploySpec expected;
@@ -105,12 +119,13 @@ TEST(Deploy, WhatIsWrongIsRefusedWithItsPlace) {
             default: return {"~", "[a]", "{x: y}", "word", "-1", "\"\""};
         }
     };
-    for (const Section section : {Section::deploy, Section::deploy_health, Section::deploy_deadlines}) {
+    for (const Section section : {Section::deploy, Section::deploy_health, Section::deploy_deadlines, Section::deploy_bake, Section::deploy_hook}) {
         const std::string_view place = path_of(section).substr(std::min(path_of(section).size(), std::string_view("services.*.deploy").size()));
         for (const Key& key : deploy_keys(section)) {
             for (const std::string_view value : wrong_shapes(key.type)) {
                 std::string inner = fmt::format("{{{}: {}}}", key.name, value);
-                if (!place.empty()) inner = fmt::format("{{{}: {}}}", place.substr(1), inner);
+                if (place == ".before[]") inner = fmt::format("{{before: [{}]}}", inner);
+                else if (!place.empty()) inner = fmt::format("{{{}: {}}}", place.substr(1), inner);
                 const std::string said = refused(inner);
                 EXPECT_NE(said.find("f:2:"), std::string::npos) << inner << said;
                 EXPECT_NE(said.find(key.name), std::string::npos) << inner << said;
@@ -135,6 +150,10 @@ TEST(Deploy, WhatIsWrongIsRefusedWithItsPlace) {
         {"{secrets: {A: env:UNSET}}", "variable UNSET is not set"},
         {"{secrets: {A: \"***\"}}", "*** is how a secret is shown"},
         {"{env: {MY_TOKEN: \"***\"}}", "*** is how a secret is shown"},
+        {"{needs: [db, db]}", "services.web.deploy.needs[1]: is named twice"},
+        {"{needs: [\"10.0.0.7\"]}", "services.web.deploy.needs[0]: \"10.0.0.7\" is neither a service's name nor an address"},
+        {"{needs: [\"http://a/\"]}", "is neither a service's name nor an address"},
+        {"{needs: [\"db:0\"]}", "is neither a service's name nor an address"},
         {"{required_env: [A, A]}", "services.web.deploy.required_env[1]: is named twice"},
         {"{required_env: [\"a b\"]}", "is no name of a variable"},
         {"{volumes: [data]}", "\"data\" is no volume; allowed: name:/path"},
@@ -168,9 +187,33 @@ TEST(Deploy, WhatIsWrongIsRefusedWithItsPlace) {
         {"{retain: 21}", "out of range"},
         {"{deadlines: {verifying: 2h}}", "services.web.deploy.deadlines.verifying: 2h is out of range; allowed: auto, or 1s to 1h"},
         {"{deadlines: {baking: 2h}}", "services.web.deploy.deadlines.baking: unknown key"},
-        {"{bake: {for: 1m}}", "not supported by this version"},
-        {"{before: [{http: \"http://a/\"}]}", "not supported by this version"},
-        {"{after: []}", "not supported by this version"},
+        {"{bake: {min_requests: 3}}", "has an effect only with for"},
+        {"{bake: {for: 1m, max_error_ratio: 1.1}}", "out of range"},
+        {"{bake: {for: 1m, max_error_ratio: 101%}}", "out of range"},
+        {"{bake: {for: 1m, max_error_ratio: x%}}", "max_error_ratio"},
+        {"{bake: {for: 1m, max_p95: 0}}", "out of range"},
+        {"{breaker: {failures: 0}}", "out of range"},
+        {"{breaker: {failures: some}}", "none, auto, or 1 to 1000"},
+        {"{max_healthy_percent: 99}", "out of range"},
+        {"{max_healthy_percent: 201}", "out of range"},
+        {"{min_healthy_percent: 101}", "out of range"},
+        {"{max_healthy_percent: 100}", "services.web.deploy: nothing could ever be replaced: 100 % of 1 is 1, so none may be added, and 100 % of them is 1, so none may be taken away; "
+                                       "allowed: a higher max_healthy_percent, or a lower min_healthy_percent"},
+        {"{replicas: 3, max_healthy_percent: 120, min_healthy_percent: 70}", "nothing could ever be replaced: 120 % of 3 is 3"},
+        {"{before: [{http: \"http://a/\", status: 99}]}", "out of range"},
+        {"{before: [{http: \"http://a/\", method: DELETE}]}", "allowed: POST, PUT, GET"},
+        {"{before: [{http: \"http://a/\", timeout: 11m}]}", "out of range"},
+        {"{before: [{http: \"http://a/\", headers: {Host: b}}]}", "is the URL's own"},
+        {"{before: [{http: \"http://a/\", headers: {\"a b\": b}}]}", "is no name of a header"},
+        {"{before: [{exec: [/x], status: 200}]}", "method, headers and status are of http"},
+        {"{before: [{exec: [/1]}, {exec: [/2]}, {exec: [/3]}, {exec: [/4]}, {exec: [/5]}, {exec: [/6]}, {exec: [/7]}, {exec: [/8]}, {exec: [/9]}]}", "more than 8 hooks"},
+        {"{pre_existing: maybe}", "allowed: fail, accept"},
+        {"{before: [{}]}", "services.web.deploy.before[0]: neither http nor exec"},
+        {"{before: [{http: \"http://a/\", exec: [/x]}]}", "http and exec at once"},
+        {"{before: [{http: \"ftp://a/\"}]}", "is no such URL"},
+        {"{before: [{http: \"http://me:word@a/\"}]}", "\"http://***@a/\" is no such URL"},
+        {"{after: [{exec: [hook]}]}", "services.web.deploy.after[0].exec: begins with no absolute path"},
+        {"{after: [{exec: []}]}", "begins with no absolute path"},
         {"{self_heal: restart}", "unknown key"},
     };
     for (const auto& [deploy, what] : wrong) EXPECT_NE(refused(deploy).find(what), std::string::npos) << deploy << "\n" << refused(deploy);
@@ -226,9 +269,11 @@ TEST(Deploy, TheEngineAndItsRegistries) {
 }
 
 constexpr std::string_view everything =
-    "{image: \"web:2\", pull: always, replicas: 3, port: 80, command: [a, b], entrypoint: [/c], env: {A: b, MY_TOKEN: hush-one}, secrets: {S: env:S}, required_env: [A], "
+    "{image: \"web:2\", pull: always, replicas: 3, port: 80, command: [a, b], entrypoint: [/c], env: {A: b, MY_TOKEN: hush-one}, secrets: {S: env:S}, required_env: [A], needs: [db, \"10.0.0.7:5432\"], "
     "volumes: [\"d:/d:ro\"], network: front, aliases: [x], memory: 64MiB, cpus: 0.25, restart: always, stop_signal: SIGINT, stop_timeout: 9s, user: u, labels: {l: m}, "
-    "health: {command: [/ok], retries: 9}, retain: 2, deadlines: {pulling: 1s, creating: 2s, starting: 3s, verifying: 4s, draining: 5s}}";
+    "health: {command: [/ok], retries: 9}, retain: 2, deadlines: {pulling: 1s, creating: 2s, starting: 3s, verifying: 4s, draining: 5s}, "
+    "bake: {for: 1m, max_error_ratio: 0.5, min_requests: 3}, pre_existing: accept, max_healthy_percent: 150, min_healthy_percent: 50, breaker: {failures: 4}, "
+    "before: [{http: \"http://a/\", method: PUT, headers: {X-Token: hush-three, X-Plain: y}, status: 204}], after: [{exec: [/bin/x, --, hush-two], timeout: 1s}]}";
 
 TEST(Deploy, WhatIsShownCanBeSaidAgainAndTellsNoSecret) {
     const auto document = load_deploy_text(everything);
@@ -245,7 +290,7 @@ TEST(Deploy, WhatIsShownCanBeSaidAgainAndTellsNoSecret) {
     EXPECT_EQ(*again, spec) << to_json(*again);
     // Every field is there: laid over a fresh spec, what hides nothing makes the same.
     const auto open = load_deploy_text(
-        "{image: web, ports: [\"127.0.0.1:8080:80/udp\"], health: {command: one text}, env: {A: b}, volumes: [\"d:/d\"]}");
+        "{image: web, ports: [\"127.0.0.1:8080:80/udp\"], health: {command: one text}, env: {A: b}, volumes: [\"d:/d\"], before: [{http: \"http://a/?x=1\"}], bake: {for: 1s}}");
     ASSERT_TRUE(open) << text(open.error());
     const auto fresh = load_deploy(to_json(*open->services.front().deploy), DeploySpec{}, Document{});
     ASSERT_TRUE(fresh) << text(fresh.error());
@@ -257,7 +302,7 @@ TEST(Deploy, WhatIsShownCanBeSaidAgainAndTellsNoSecret) {
 }
 
 TEST(Deploy, EffectiveValuesTellEachKey) {
-    const auto document = load("services:\n  web: {check: {http: /}, deploy: {replicas: 3, secrets: {S: plain-word}}}\n  other: {check: {http: /}}\n", true);
+    const auto document = load("services:\n  web: {check: {http: /}, deploy: {replicas: 3, secrets: {S: plain-word}, bake: {for: 1m}}}\n  other: {check: {http: /}}\n", true);
     ASSERT_TRUE(document);
     const auto value = [&](std::string_view key) -> const EffectiveValue* {
         const auto found = std::ranges::find(document->effective, key, &EffectiveValue::key);
@@ -268,6 +313,8 @@ TEST(Deploy, EffectiveValuesTellEachKey) {
     EXPECT_EQ(value("services.web.deploy.replicas")->value, "3");
     EXPECT_EQ(value("services.web.deploy.replicas")->origin.substr(0, 4), "f:2:");
     EXPECT_EQ(value("services.web.deploy.retain")->origin, "default");
+    EXPECT_EQ(value("services.web.deploy.bake.for")->value, "1m");
+    EXPECT_EQ(value("services.web.deploy.bake.min_requests")->value, "20");
     EXPECT_EQ(value("services.web.deploy.deadlines.draining")->value, "auto");
     for (const EffectiveValue& one : document->effective) EXPECT_EQ(one.value.find("plain-word"), std::string::npos) << one.key;
 }
@@ -291,12 +338,14 @@ TEST(Deploy, OneDeploymentsWordOverItsServices) {
     EXPECT_EQ(over(R"({"env": {"MY_TOKEN": "***"}})"), expected) << "what was shown hidden stays what it is";
     expected = base;
     expected.deadlines.pulling = 9s;
+    expected.bake.min_requests = 7;
     expected.health.retries = 1;
-    EXPECT_EQ(over(R"({"deadlines": {"pulling": "9s"}, "health": {"retries": 1}})"), expected);
+    EXPECT_EQ(over(R"({"deadlines": {"pulling": "9s"}, "bake": {"min_requests": 7}, "health": {"retries": 1}})"), expected);
     expected = base;
     expected.health = {};
     expected.volumes = {};
-    EXPECT_EQ(over(R"({"health": "image", "volumes": []})"), expected);
+    expected.after = {};
+    EXPECT_EQ(over(R"({"health": "image", "volumes": [], "after": []})"), expected);
     const auto wrong = [&](std::string_view json, const DeploySpec& under) {
         const auto loaded = load_deploy(json, under, Document{});
         EXPECT_FALSE(loaded) << json;
@@ -308,6 +357,7 @@ TEST(Deploy, OneDeploymentsWordOverItsServices) {
     EXPECT_NE(wrong("{", base).find("not JSON"), std::string::npos);
     // What reaches into this machine is for its file alone, unless the file said it.
     EXPECT_NE(wrong(R"({"volumes": ["/etc:/x"]})", base).find("for the configuration file alone"), std::string::npos);
+    EXPECT_NE(wrong(R"({"before": [{"exec": ["/bin/sh"]}]})", base).find("for the configuration file alone"), std::string::npos);
     EXPECT_NE(wrong(R"({"secrets": {"S": "env:S"}})", base).find("for the configuration file alone"), std::string::npos);
     EXPECT_NE(wrong(R"({"secrets": {"T": "***"}})", base).find("is how a secret is shown"), std::string::npos);
     DeploySpec mounted;

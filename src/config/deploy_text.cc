@@ -147,6 +147,8 @@ std::string_view to_text(Restart restart) {
     return words[std::to_underlying(restart)];
 }
 
+std::string_view to_text(PreExisting pre_existing) { return pre_existing == PreExisting::accept ? "accept" : "fail"; }
+
 std::string Mount::text() const { return fmt::format("{}:{}{}", source, path, read_only ? ":ro" : ""); }
 
 std::string PublishedPort::text() const {

@@ -83,6 +83,7 @@ constexpr Setting all_settings[] = {
     {"acme.on_demand.ask", false, [](const Settings& s) { return s.acme ? s.acme->ask_url : std::string(); }},
     {"acme.on_demand.per_hour", false, [](const Settings& s) { return fmt::format("{}", s.acme ? s.acme->ask_per_hour : AcmeSpec{}.ask_per_hour); }},
     {"acme.renew_before", false, [](const Settings& s) { return s.acme && s.acme->renew_before ? duration_text(*s.acme->renew_before) : std::string("auto"); }},
+    {"docker.discover", true, [](const Settings& s) { return std::string(s.docker_discover ? "true" : "false"); }},
     {"docker.host", true, [](const Settings& s) { return s.docker_host; }},
     {"registries.*.username", false, [](const Settings& s) { return logins_text(s.registries, false); }},
     {"registries.*.password", false, [](const Settings& s) { return logins_text(s.registries, true); }},
@@ -263,6 +264,7 @@ std::optional<ServiceChange> diff(const ServiceSpec& before, const ServiceSpec& 
     part(before.balance == after.balance, "balance");
     part(before.timeouts == after.timeouts, "timeouts");
     part(before.retry == after.retry, "retry");
+    part(before.heal == after.heal, "heal");
     part(before.panic == after.panic, "panic");
     part(same_behind(before.tls, after.tls), "tls");
     part(same_behind(before.upstream_tls, after.upstream_tls), "upstream_tls");

@@ -51,6 +51,7 @@ struct Settings {
     unsigned probes_in_flight_per_host = 8;  // Per address and checker.
     Duration override_max = 24h * 30;
     Duration drain_timeout = 30s;
+    bool docker_discover = false;  // Containers with labels of ours become instances.
     std::string docker_host = "unix:///var/run/docker.sock";  // The engine that runs containers.
     std::vector<RegistryLogin> registries;  // No host twice.
 };

@@ -19,11 +19,11 @@ enum class Type : std::uint8_t {
 };
 
 enum class Section : std::uint8_t {
-    none, root, listen, errors, limits, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic,
+    none, root, listen, errors, limits, targets, probe_endpoint, exec, admin, defaults, service, route, timeouts, retry, panic, heal, heal_backoff,
     instances, instance, check, heartbeat, composite, m_of_n, alias,
     tls, certificate, route_tls, upstream_tls,
     acme, acme_eab, acme_dns_hook, acme_on_demand,
-    docker, registry, deploy, deploy_health, deploy_deadlines,
+    docker, registry, deploy, deploy_health, deploy_deadlines, deploy_bake, deploy_breaker, deploy_hook,
     compose, compose_service, compose_healthcheck, compose_dependency, compose_membership, compose_network, compose_volume, compose_deploy, compose_hale,
 };
 
@@ -178,7 +178,7 @@ void read_route_tls(Reading& reading, const Node& node, std::shared_ptr<const Ro
 
 // ---- Deployments (deploy_keys.cc; what stands in one value: deploy_text.cc) ----
 
-// Over what `into` holds: a key that is said replaces what was there, in `health` and `deadlines` key by key.
+// Over what `into` holds: a key that is said replaces what was there, in `health`, `deadlines` and `bake` key by key.
 // `base`: what was there, where somebody may say again what they were shown of it; else null.
 void read_deploy(Reading& reading, const Node& node, DeploySpec& into, const DeploySpec* base);
 void read_deploy_key(Reading& reading, std::string_view key, const Node& node, DeploySpec& into);

@@ -43,6 +43,7 @@ const std::map<std::string, std::string>& others() {
         {"services.*.resolve", "each"}, {"services.*.balance", "{hash: address}"}, {"services.*.panic", "{below: 10%}"},
         {"services.*.degraded_weight", "0.5"}, {"services.*.replace_timeout", "1s"}, {"services.*.labels", "{a: b}"},
         {"services.*.timeouts.connect", "9s"}, {"services.*.timeouts.first_byte", "9s"}, {"services.*.timeouts.idle", "9s"},
+        {"services.*.heal.policy", "restart"}, {"services.*.heal.after", "7s"}, {"services.*.heal.backoff.first", "3s"}, {"services.*.heal.backoff.max", "7m"},
         {"services.*.retry.max", "5"}, {"services.*.retry.budget", "50%"},
         {"services.*.panic.below", "10%"}, {"services.*.panic.min_instances", "9"}, {"services.*.panic.to", "last_good"},
         {"services.*.routes[].path", "/x"}, {"services.*.routes[].strip", "true"}, {"services.*.routes[].project", "p"}, {"services.*.routes[].tls", "true"}, {"services.*.routes[].host", "b.example"},
@@ -63,17 +64,22 @@ const std::map<std::string, std::string>& others() {
         {"acme.agree_tos", "true"}, {"acme.email", "ops@a.example"}, {"acme.directory", "\"https://ca.example/dir\""}, {"acme.staging", "true"}, {"acme.ca", "/etc/ca.pem"},
         {"acme.eab.key_id", "other"}, {"acme.eab.hmac", "c2VzYW1l"}, {"acme.challenge", "tls-alpn-01"}, {"acme.dns_hook.exec", "[/bin/hook]"},
         {"acme.dns_hook.url", "\"http://10.0.0.1/\""}, {"acme.on_demand.ask", "\"http://10.0.0.1/may\""}, {"acme.on_demand.per_hour", "7"}, {"acme.renew_before", "20d"},
-        {"docker.host", "\"tcp://10.0.0.5:2375\""}, {"registries.*.username", "other"}, {"registries.*.password", "env:PASSWORD"},
+        {"docker.host", "\"tcp://10.0.0.5:2375\""}, {"docker.discover", "true"}, {"registries.*.username", "other"}, {"registries.*.password", "env:PASSWORD"},
         {"services.*.deploy", "{}"}, {"services.*.deploy.image", "web:2"}, {"services.*.deploy.pull", "always"}, {"services.*.deploy.replicas", "3"},
         {"services.*.deploy.port", "8080"}, {"services.*.deploy.command", "[serve]"}, {"services.*.deploy.entrypoint", "[/init]"}, {"services.*.deploy.env", "{A: b}"},
-        {"services.*.deploy.secrets", "{A: env:A}"}, {"services.*.deploy.required_env", "[A]"}, {"services.*.deploy.volumes", "[\"data:/data\"]"},
+        {"services.*.deploy.secrets", "{A: env:A}"}, {"services.*.deploy.required_env", "[A]"}, {"services.*.deploy.needs", "[other]"}, {"services.*.deploy.volumes", "[\"data:/data\"]"},
         {"services.*.deploy.ports", "[\"8080:80\"]"}, {"services.*.deploy.network", "front"}, {"services.*.deploy.aliases", "[db]"}, {"services.*.deploy.memory", "64MiB"},
         {"services.*.deploy.cpus", "0.5"}, {"services.*.deploy.restart", "no"}, {"services.*.deploy.stop_signal", "SIGINT"}, {"services.*.deploy.stop_timeout", "9s"},
         {"services.*.deploy.user", "app"}, {"services.*.deploy.labels", "{a: b}"}, {"services.*.deploy.health", "none"}, {"services.*.deploy.retain", "9"},
+        {"services.*.deploy.max_healthy_percent", "150"}, {"services.*.deploy.min_healthy_percent", "50"}, {"services.*.deploy.breaker.failures", "7"},
+        {"services.*.deploy.bake.max_p95", "500ms"}, {"services.*.deploy.before[].method", "PUT"}, {"services.*.deploy.before[].headers", "{a: b}"}, {"services.*.deploy.before[].status", "204"},
+        {"services.*.deploy.pre_existing", "accept"}, {"services.*.deploy.before", "[{http: \"http://a/\"}]"}, {"services.*.deploy.after", "[{http: \"http://a/\"}]"},
         {"services.*.deploy.health.command", "[/ok]"}, {"services.*.deploy.health.interval", "9s"}, {"services.*.deploy.health.timeout", "9s"},
         {"services.*.deploy.health.retries", "9"}, {"services.*.deploy.health.start_period", "9s"}, {"services.*.deploy.deadlines.pulling", "9s"},
         {"services.*.deploy.deadlines.creating", "9s"}, {"services.*.deploy.deadlines.starting", "9s"}, {"services.*.deploy.deadlines.verifying", "9s"},
-        {"services.*.deploy.deadlines.draining", "9s"},
+        {"services.*.deploy.deadlines.draining", "9s"}, {"services.*.deploy.bake.for", "9s"}, {"services.*.deploy.bake.max_error_ratio", "0.5"},
+        {"services.*.deploy.bake.min_requests", "9"}, {"services.*.deploy.before[].http", "\"http://b/\""}, {"services.*.deploy.before[].exec", "[/bin/hook]"},
+        {"services.*.deploy.before[].timeout", "9s"},
         {"aliases[].ok_status", "204"}, {"aliases[].fail_status", "500"}, {"aliases[].on_public", "true"},
     };
     return values;
@@ -121,10 +127,15 @@ std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std
         const std::string section = path.substr(0, path.rfind('.'));
         const auto [outer, beside] = section.ends_with(".health")     ? std::pair{"health: {%}", last == "command" ? "command: [/no]" : "command: [/ok]"}
                                      : section.ends_with(".deadlines") ? std::pair{"deadlines: {%}", ""}
+                                     : section.ends_with(".bake")      ? std::pair{"bake: {%}", last == "for" ? "" : "for: 1m"}
+                                     : section.ends_with(".breaker")   ? std::pair{"breaker: {%}", ""}
+                                     : section.ends_with(".before[]")  ? std::pair{"before: [{%}]", last == "exec" ? "" : "http: \"http://a/\""}
+                                     : last == "max_healthy_percent"   ? std::pair{"%", "replicas: 4"}
                                                                        : std::pair{"%", ""};
         const auto deploy = [&](std::string inner) {
             std::string text = outer;
-            text.replace(text.find('%'), 1, inner);
+            if (inner.empty() && text.starts_with("before")) text.clear();
+            else text.replace(text.find('%'), 1, inner);
             return fmt::format("{}    deploy: {{{}}}\n", service, text);
         };
         const bool instead = *beside == '\0' || std::string_view(beside).starts_with(last + ":");
@@ -137,7 +148,8 @@ std::optional<Pair> files_for(const KeyFacts& key, const std::string& value, std
         const std::string section = path.substr(11, path.rfind('.') - 11);
         return Pair{fmt::format("{}    {}: {{}}\n", service, section), fmt::format("{}    {}: {{{}: {}}}\n", service, section, last, value)};
     }
-    if (starts("services.*.timeouts.") || starts("services.*.retry.")) {
+    if (starts("services.*.heal.backoff.")) return Pair{service, fmt::format("{}    heal: {{backoff: {{{}: {}}}}}\n", service, last, value)};
+    if (starts("services.*.heal.") || starts("services.*.timeouts.") || starts("services.*.retry.")) {
         const std::string section = path.substr(11, path.rfind('.') - 11);
         return Pair{service, fmt::format("{}    {}: {{{}: {}}}\n", service, section, last, value)};
     }

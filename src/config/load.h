@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -45,6 +46,8 @@ struct Problem {
 using Problems = std::vector<Problem>;  // Never empty where it stands for a failure.
 
 std::string text(const Problems& problems);  // One per line.
+
+using Variables = std::map<std::string, std::string>;  // Values by name.
 
 struct SourceText {
     std::string name;  // As it appears in marks.
@@ -107,7 +110,7 @@ std::expected<std::shared_ptr<const CheckSpec>, Problems> load_check(std::string
                                                                      const Document& document);
 
 // One deployment's own word over what its service says: {"image": "web:2", "replicas": 3}. A key that is said replaces
-// what is there, lists and maps of names as a whole, `health` and `deadlines` key by key. "***" for a secret of
+// what is there, lists and maps of names as a whole, `health`, `deadlines` and `bake` key by key. "***" for a secret of
 // `base` is that secret. Refused when neither says an image.
 std::expected<DeploySpec, Problems> load_deploy(std::string_view json, const DeploySpec& base, const Document& document);
 

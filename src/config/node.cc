@@ -382,4 +382,26 @@ Parsed parse_json(std::string_view text, std::uint32_t file) {
     return builder.finish();
 }
 
+std::string json_of(const Node& node) {
+    using Json = nlohmann::json;
+    const auto text = [](const std::string& value) { return Json(value).dump(-1, ' ', false, Json::error_handler_t::replace); };
+    switch (node.shape) {
+        case Node::Shape::null: return "null";
+        case Node::Shape::scalar: {
+            if (node.quoted) return text(node.text);
+            const Json plain = Json::parse(node.text, nullptr, false);
+            return plain.is_boolean() || plain.is_number() ? node.text : text(node.text);
+        }
+        case Node::Shape::list: {
+            std::string out = "[";
+            for (const Node& item : node.items) out += (out.size() > 1 ? "," : "") + json_of(item);
+            return out + "]";
+        }
+        case Node::Shape::map: break;
+    }
+    std::string out = "{";
+    for (const Entry& entry : node.entries) out += fmt::format("{}{}:{}", out.size() > 1 ? "," : "", text(entry.key), json_of(entry.value));
+    return out + "}";
+}
+
 }  // namespace hale::config

@@ -43,6 +43,9 @@ struct Node {
     bool operator==(const Node& other) const;  // Of what is said, not of where.
 };
 
+// As JSON that reads back as the same: quoted scalars as texts, others as YAML takes them.
+std::string json_of(const Node& node);
+
 struct Entry {
     std::string key;
     Place place;

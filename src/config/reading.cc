@@ -12,15 +12,15 @@
 
 namespace hale::config {
 
-namespace {
-
-constexpr std::size_t max_expanded_bytes = 64 * 1024;  // Of one scalar after its variables were put in.
-
 bool is_variable_name(std::string_view name) {
     const auto letter = [](char c) { return c == '_' || (lower(c) >= 'a' && lower(c) <= 'z'); };
     return !name.empty() && letter(name.front()) &&
            std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
+
+namespace {
+
+constexpr std::size_t max_expanded_bytes = 64 * 1024;  // Of one scalar after its variables were put in.
 
 // What YAML 1.1 readers take for a boolean and YAML 1.2 for a word.
 bool is_old_boolean(std::string_view text) {
@@ -129,7 +129,12 @@ std::string Reading::unreadable(const Node& node, std::string what, std::string 
 }
 
 std::string Reading::replaced(Node& node) {
-    if (api) return unreadable(node, "variables are for the configuration file alone");
+    if (api && variables == nullptr) return unreadable(node, "variables are for the configuration file alone");
+    const auto variable = [this](const std::string& name) -> std::optional<std::string> {
+        if (variables == nullptr) return request != nullptr && request->environment ? request->environment(name) : std::nullopt;
+        const auto found = variables->find(name);
+        return found == variables->end() ? std::nullopt : std::optional(found->second);
+    };
     std::string out;
     std::string_view rest = node.text;
     while (!rest.empty()) {
@@ -155,7 +160,7 @@ std::string Reading::replaced(Node& node) {
         if (!is_variable_name(name))
             return unreadable(node, fmt::format("\"{}\" is no variable name", escaped(name, 60)),
                               "${NAME}, ${NAME:-default}, $${ for the text ${");
-        auto value = request != nullptr && request->environment ? request->environment(name) : std::nullopt;
+        auto value = variable(name);
         if (fallback != std::string_view::npos && (!value || value->empty())) value = std::string(inner.substr(fallback + 2));
         if (!value)
             return unreadable(node, fmt::format("variable {} is not set", name), fmt::format("set it, or ${{{}:-default}}", name));

@@ -20,6 +20,8 @@ namespace hale::config {
 
 struct Key;
 
+bool is_variable_name(std::string_view name);
+
 struct PathStep {
     std::string_view name;  // Of a map's key; empty: a list's index. Lives in the tree or in the program.
     std::size_t index = 0;
@@ -30,6 +32,7 @@ public:
     std::vector<SharedText> files;
     const LoadRequest* request = nullptr;
     bool api = false;                // From the API: no environment, no files, no exec.
+    const Variables* variables = nullptr;  // What `${NAME}` is, where the API says it beside the text.
     bool effective = false;          // Collect `values`.
     std::string shown;               // Prefix of the effective keys being read.
     std::vector<EffectiveValue> values;
@@ -143,5 +146,8 @@ std::string flow_text(const Node& node, std::string_view key);
 std::optional<std::string_view> near(std::string_view word, std::span<const std::string_view> words);
 
 bool is_token(std::string_view text);  // RFC 9110 section 5.6.2, at most 256 bytes.
+bool is_clean(std::string_view header_value);
+// Why this header can't be declared: those that make the message itself, and the one that has a key of its own. Empty: it can.
+std::string_view reserved_header(std::string_view name);
 
 }  // namespace hale::config

@@ -48,6 +48,8 @@ std::string_view path_of(Section section) {
         case Section::route: return "services.*.routes[]";
         case Section::timeouts: return "services.*.timeouts";
         case Section::retry: return "services.*.retry";
+        case Section::heal: return "services.*.heal";
+        case Section::heal_backoff: return "services.*.heal.backoff";
         case Section::panic: return "services.*.panic";
         case Section::instances:
         case Section::instance: return "services.*.instances[]";
@@ -69,6 +71,9 @@ std::string_view path_of(Section section) {
         case Section::deploy: return "services.*.deploy";
         case Section::deploy_health: return "services.*.deploy.health";
         case Section::deploy_deadlines: return "services.*.deploy.deadlines";
+        case Section::deploy_bake: return "services.*.deploy.bake";
+        case Section::deploy_breaker: return "services.*.deploy.breaker";
+        case Section::deploy_hook: return "services.*.deploy.before[]";
         case Section::compose: return "";
         case Section::compose_service: return "services.*";
         case Section::compose_healthcheck: return "services.*.healthcheck";

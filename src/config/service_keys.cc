@@ -72,6 +72,8 @@ constexpr std::array keys_of_service{
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_section(r, Section::timeouts, &n, &d.spec.timeouts); }), Section::timeouts},
     Key{"retry", Type::section, "", "a map", "Repeating a request at another instance.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_section(r, Section::retry, &n, &d.spec.retry); }), Section::retry},
+    Key{"heal", Type::section, "", "a map", "What is done about a container whose instance stays unhealthy.",
+        into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) { read_section(r, Section::heal, &n, &d.spec.heal); }), Section::heal},
     Key{"panic", Type::section_or_word, "none", "none, or a map", "Declared fail-open: when too few are eligible, use more than those.",
         into<ServiceDraft>([](Reading& r, const Node& n, ServiceDraft& d) {
             if (n.is_scalar() && n.text == "none") return d.spec.panic.reset();
@@ -143,6 +145,25 @@ constexpr std::array retry_keys{
         into<Retry>([](Reading& r, const Node& n, Retry& t) { r.percent(n, t.budget_percent, 0, 100); })},
 };
 
+constexpr std::array heal_keys{
+    Key{"policy", Type::word, "none", "none, restart, replace", "Restart: it is stopped and started. Replace: another is made in its place, the same in everything.",
+        into<Heal>([](Reading& r, const Node& n, Heal& h) {
+            r.one_of(n, {std::pair{std::string_view("none"), HealPolicy::none}, std::pair{std::string_view("restart"), HealPolicy::restart},
+                         std::pair{std::string_view("replace"), HealPolicy::replace}}, h.policy);
+        })},
+    Key{"after", Type::duration, "30s", "1s to 1h", "How long it is unhealthy before anything is done.",
+        into<Heal>([](Reading& r, const Node& n, Heal& h) { r.duration(n, h.after, 1s, 1h); })},
+    Key{"backoff", Type::section, "", "a map", "How long is waited after each try before the next.",
+        into<Heal>([](Reading& r, const Node& n, Heal& h) { read_section(r, Section::heal_backoff, &n, &h); }), Section::heal_backoff},
+};
+
+constexpr std::array heal_backoff_keys{
+    Key{"first", Type::duration, "10s", "1s to 24h", "After the first try; it doubles with each.",
+        into<Heal>([](Reading& r, const Node& n, Heal& h) { r.duration(n, h.backoff_first, 1s, 24h); })},
+    Key{"max", Type::duration, "5m", "1s to 24h", "Up to this.",
+        into<Heal>([](Reading& r, const Node& n, Heal& h) { r.duration(n, h.backoff_max, 1s, 24h); })},
+};
+
 constexpr std::array panic_keys{
     Key{"below", Type::percent, "50%", "1% to 100%", "Entered when fewer than this are eligible; left 10 points above.",
         into<Panic>([](Reading& r, const Node& n, Panic& p) { r.percent(n, p.below_percent, 1, 100); })},
@@ -198,6 +219,8 @@ std::span<const Key> service_keys(Section section) {
         case Section::timeouts: return timeouts_keys;
         case Section::retry: return retry_keys;
         case Section::panic: return panic_keys;
+        case Section::heal: return heal_keys;
+        case Section::heal_backoff: return heal_backoff_keys;
         case Section::instance: return instance_keys;
         case Section::route: return route_keys;
         default: return {};

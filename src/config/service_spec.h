@@ -18,7 +18,7 @@
 
 namespace hale::config {
 
-enum class Owner : std::uint8_t { file, api };
+enum class Owner : std::uint8_t { file, api, labels };  // labels: of containers that somebody else made.
 std::string_view to_text(Owner owner);
 
 // Where in the file (or "api") something was said. Line 0: nowhere.
@@ -102,6 +102,16 @@ struct Panic {
 
 enum class Resolve : std::uint8_t { first, each };
 
+// What is done about a container whose instance stays unhealthy.
+enum class HealPolicy : std::uint8_t { none, restart, replace };
+std::string_view to_text(HealPolicy policy);
+struct Heal {
+    HealPolicy policy = HealPolicy::none;
+    Duration after = 30s;
+    Duration backoff_first = 10s, backoff_max = 5min;
+    bool operator==(const Heal&) const = default;
+};
+
 struct ServiceSpec {
     std::string name;
     Owner owner = Owner::file;
@@ -118,6 +128,7 @@ struct ServiceSpec {
     double degraded_weight = 1.0;  // A degraded instance's share against a healthy one's.
     Duration replace_timeout = 30s;
     std::vector<std::pair<std::string, std::string>> labels;
+    Heal heal;
     std::shared_ptr<const DeploySpec> deploy;  // Null: its instances are not made by deployments.
     Mark mark;
 

@@ -94,6 +94,7 @@ Json kind_json(const CheckSpec& spec) {
     if (const auto* smtp = std::get_if<SmtpCheck>(&spec.what))
         return {{"smtp", ""}, {"starttls", smtp->starttls == StartTls::required ? "required" : "none"}, {"over_tls", smtp->over_tls}};
     if (const auto* dns = std::get_if<DnsCheck>(&spec.what)) return dns_json(*dns);
+    if (std::holds_alternative<ContainerCheck>(spec.what)) return {{"docker", ""}};
     const auto& heartbeat = std::get<HeartbeatCheck>(spec.what);
     Json inner = {{"every", spelled(heartbeat.every)}, {"grace", spelled(heartbeat.grace)}};
     if (!heartbeat.token_hash.empty()) inner["token"] = "***";
@@ -250,6 +251,8 @@ std::string to_json(const ServiceSpec& service, std::span<const RouteSpec> route
     out["balance"] = balance_json(service.balance);
     out["timeouts"] = {{"connect", spelled(service.timeouts.connect)}, {"first_byte", spelled(service.timeouts.first_byte)}, {"idle", spelled(service.timeouts.idle)}};
     out["retry"] = {{"max", service.retry.max}, {"budget", fmt::format("{}%", service.retry.budget_percent)}};
+    out["heal"] = {{"policy", to_text(service.heal.policy)}, {"after", spelled(service.heal.after)},
+                   {"backoff", {{"first", spelled(service.heal.backoff_first)}, {"max", spelled(service.heal.backoff_max)}}}};
     if (service.panic)
         out["panic"] = {{"below", fmt::format("{}%", service.panic->below_percent)}, {"min_instances", service.panic->min_instances},
                         {"to", service.panic->to == PanicTarget::all ? "all" : "last_good"}};

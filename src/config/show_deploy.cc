@@ -37,6 +37,26 @@ Json health_json(const ContainerHealth& health) {
 
 std::string auto_or(const std::optional<Duration>& duration) { return duration ? duration_text(*duration) : "auto"; }
 
+Json hooks_json(const std::vector<DeployHook>& hooks) {
+    Json out = Json::array();
+    for (const DeployHook& hook : hooks) {
+        Json one = Json::object();
+        if (hook.exec.empty()) {
+            one["http"] = redacted_url(hook.url);
+            one["method"] = hook.method;
+            Json headers = Json::object();
+            for (const HookHeader& header : hook.headers) headers[header.name] = header.secret ? std::string(hidden_text) : header.value;
+            one["headers"] = std::move(headers);
+            one["status"] = hook.status == 0 ? Json("2xx") : Json(hook.status);
+        } else {
+            one["exec"] = shown_arguments(hook.exec);
+        }
+        one["timeout"] = duration_text(hook.timeout);
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string to_json(const DeploySpec& deploy) {
@@ -50,6 +70,7 @@ std::string to_json(const DeploySpec& deploy) {
     out["env"] = variables_json(deploy.env);
     out["secrets"] = variables_json(deploy.secrets);
     out["required_env"] = deploy.required_env;
+    out["needs"] = deploy.needs;
     out["volumes"] = spelled_json(deploy.volumes);
     out["ports"] = spelled_json(deploy.ports);
     out["network"] = deploy.network.empty() ? "auto" : deploy.network;
@@ -71,6 +92,18 @@ std::string to_json(const DeploySpec& deploy) {
                         {"verifying", auto_or(deploy.deadlines.verifying)},
                         {"draining", auto_or(deploy.deadlines.draining)}};
     // Without `for` the rest has no effect, and is refused.
+    out["bake"] = {{"for", duration_text(deploy.bake.duration)}};
+    if (deploy.bake.duration > 0s) {
+        out["bake"]["max_error_ratio"] = deploy.bake.max_error_ratio;
+        out["bake"]["min_requests"] = deploy.bake.min_requests;
+        out["bake"]["max_p95"] = deploy.bake.max_p95 > 0s ? duration_text(deploy.bake.max_p95) : "none";
+    }
+    out["breaker"] = {{"failures", deploy.breaker_auto ? Json("auto") : deploy.breaker == 0 ? Json("none") : Json(deploy.breaker)}};
+    out["max_healthy_percent"] = deploy.max_healthy_percent;
+    out["min_healthy_percent"] = deploy.min_healthy_percent;
+    out["pre_existing"] = to_text(deploy.pre_existing);
+    out["before"] = hooks_json(deploy.before);
+    out["after"] = hooks_json(deploy.after);
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

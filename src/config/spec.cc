@@ -110,7 +110,23 @@ std::string Target::authority() const {
     return usual ? name : fmt::format("{}:{}", name, port);
 }
 
-std::string_view to_text(Owner owner) { return owner == Owner::file ? "file" : "api"; }
+std::string_view to_text(Owner owner) {
+    switch (owner) {
+        case Owner::file: return "file";
+        case Owner::api: return "api";
+        case Owner::labels: return "labels";
+    }
+    return "";
+}
+
+std::string_view to_text(HealPolicy policy) {
+    switch (policy) {
+        case HealPolicy::none: return "none";
+        case HealPolicy::restart: return "restart";
+        case HealPolicy::replace: return "replace";
+    }
+    return "";
+}
 
 std::string Mark::text() const {
     if (line == 0) return file.str();
@@ -130,12 +146,14 @@ std::string_view CheckSpec::kind() const {
         std::string_view operator()(const PostgresCheck&) const { return "postgres"; }
         std::string_view operator()(const SmtpCheck&) const { return "smtp"; }
         std::string_view operator()(const DnsCheck&) const { return "dns"; }
+        std::string_view operator()(const ContainerCheck&) const { return "docker"; }
     };
     return std::visit(Name{}, what);
 }
 
 bool CheckSpec::probes() const {
-    return !std::holds_alternative<HeartbeatCheck>(what) && !std::holds_alternative<CompositeCheck>(what) && !std::holds_alternative<Unchecked>(what);
+    return !std::holds_alternative<HeartbeatCheck>(what) && !std::holds_alternative<CompositeCheck>(what) && !std::holds_alternative<Unchecked>(what) &&
+           !std::holds_alternative<ContainerCheck>(what);
 }
 
 bool CheckSpec::connects() const {

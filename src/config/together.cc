@@ -20,7 +20,7 @@ struct Names {
 };
 
 std::string owned(const ServiceSpec& service, const Mark& mark) {
-    return service.owner == Owner::api ? "api" : fmt::format("file, {}", mark.text());
+    return service.owner == Owner::file ? fmt::format("file, {}", mark.text()) : std::string(to_text(service.owner));
 }
 
 Problem at(const Mark& mark, std::string key, std::string what, std::string allowed = {}) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "docker/requests.h"
+
 namespace hale::deploy {
 
 Result<std::uint16_t> port_of(const config::DeploySpec& spec, const docker::ImageFacts& image) {
@@ -40,23 +42,29 @@ std::optional<docker::HealthCheck> health_of(const config::ContainerHealth& heal
 
 }  // namespace
 
-docker::ContainerPlan container_plan(const config::DeploySpec& spec, std::string_view service, std::string_view deployment, std::string_view name, std::uint16_t port) {
+docker::ContainerPlan container_plan(const config::DeploySpec& spec, const Belonging& whose, std::string_view name, std::uint16_t port, bool far) {
     docker::ContainerPlan out;
     out.name = name;
     out.image = spec.image;
     for (const auto* list : {&spec.env, &spec.secrets})
         for (const auto& one : *list) out.environment[one.name] = one.value;
     for (const auto& [key, value] : spec.labels) out.labels[key] = value;
-    out.labels[std::string(service_label)] = service;
-    out.labels[std::string(deployment_label)] = deployment;
-    out.labels[std::string(port_label)] = fmt::format("{}", port);
+    out.labels[std::string(service_label)] = whose.service;
+    out.labels[std::string(deployment_label)] = whose.deployment;
+    out.labels[std::string(number_label)] = fmt::format("{}", whose.number);
+    if (port != 0) out.labels[std::string(port_label)] = fmt::format("{}", port);
+    if (!whose.application.empty()) {
+        out.labels[std::string(application_label)] = whose.application;
+        out.labels[std::string(container_label)] = whose.container;
+    }
     if (!spec.command.empty()) out.command = spec.command;
     if (!spec.entrypoint.empty()) out.entrypoint = spec.entrypoint;
     out.user = spec.user;
     for (const auto& one : spec.volumes)
         out.mounts.push_back({one.of_host() ? docker::Mount::Kind::bind : docker::Mount::Kind::volume, one.source, one.path, one.read_only});
     for (const auto& one : spec.ports) out.ports.push_back({{one.container, one.udp ? "udp" : "tcp"}, one.ip, one.host});
-    out.network = spec.network_of(service);
+    if (far && port != 0 && std::ranges::none_of(out.ports, [&](const auto& one) { return one.port == docker::Port{port, "tcp"}; })) out.ports.push_back({{port, "tcp"}, "", 0});
+    out.network = spec.network_of(whose.service);
     out.aliases = spec.aliases;
     out.memory_bytes = spec.memory;
     out.processors = spec.cpus;
@@ -79,6 +87,13 @@ std::optional<rollout::HealthCheck> own_health(const config::DeploySpec& spec, c
     return out;
 }
 
+std::string exactly(std::string_view image, const docker::ImageFacts& facts) {
+    const std::string repository = docker::split_reference(image).repository;
+    const auto same = std::ranges::find_if(facts.digests, [&](const std::string& one) { return one.starts_with(repository + "@"); });
+    if (same != facts.digests.end()) return *same;
+    return facts.digests.empty() ? facts.id : facts.digests.front();
+}
+
 std::vector<std::string> missing_env(const config::DeploySpec& spec) {
     std::vector<std::string> out;
     for (const auto& name : spec.required_env) {
@@ -88,20 +103,6 @@ std::vector<std::string> missing_env(const config::DeploySpec& spec) {
         if (!set(spec.env) && !set(spec.secrets)) out.push_back(name);
     }
     return out;
-}
-
-Result<std::string> address_of(const docker::Inspected& container, const docker::Place& engine, std::string_view network, std::uint16_t port) {
-    if (!engine.path.empty()) {
-        for (const auto& one : container.attachments)
-            if (one.network == network || one.network_id == network || container.attachments.size() == 1)
-                if (one.ip) return fmt::format("{}:{}", one.ip->text(), port);
-        return fail(Code::not_found, fmt::format("container {} has no address in network {}", container.name, network));
-    }
-    if (engine.host.empty()) return fail(Code::invalid, fmt::format("the containers of {} can't be reached from here: say their machine's address by tcp://", engine.shown));
-    for (const auto& one : container.published)
-        if (one.port.number == port && one.port.protocol == "tcp" && one.host_port != 0)
-            return fmt::format("{}:{}", engine.host.contains(':') ? "[" + engine.host + "]" : engine.host, one.host_port);
-    return fail(Code::invalid, fmt::format("container {} runs on {} and publishes no port for its {}: deploy.ports has to, or nobody here reaches it", container.name, engine.shown, port));
 }
 
 docker::RegistryAuth auth_for(std::string_view image, const std::vector<config::RegistryLogin>& registries) {

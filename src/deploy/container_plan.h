@@ -12,6 +12,7 @@
 #include "config/deploy_spec.h"
 #include "docker/place.h"
 #include "docker/plans.h"
+#include "docker/reach.h"
 #include "docker/words.h"
 #include "rollout/deadlines.h"
 
@@ -20,23 +21,36 @@ namespace hale::deploy {
 // By these a Hale that was restarted, or installed anew, knows its own containers.
 inline constexpr std::string_view service_label = "hale.service";
 inline constexpr std::string_view deployment_label = "hale.deployment";
+inline constexpr std::string_view number_label = "hale.number";  // Of the deployment.
 inline constexpr std::string_view port_label = "hale.port";
+inline constexpr std::string_view application_label = "hale.application";
+inline constexpr std::string_view container_label = "hale.container";  // In the application's file.
+
+// Whose a container is.
+struct Belonging {
+    std::string service, deployment;
+    std::uint64_t number = 0;
+    std::string application, container;  // Empty: of a service alone.
+};
 
 // The port of traffic and checks: the declared one, else the only one that the image exposes.
 Result<std::uint16_t> port_of(const config::DeploySpec& spec, const docker::ImageFacts& image);
 
-docker::ContainerPlan container_plan(const config::DeploySpec& spec, std::string_view service, std::string_view deployment, std::string_view name, std::uint16_t port);
+// `port`: 0 where nobody comes to it. `far`: the engine is on another machine, which its containers are reached at: the port is
+// published there, at any free one where `deploy.ports` says none.
+docker::ContainerPlan container_plan(const config::DeploySpec& spec, const Belonging& whose, std::string_view name, std::uint16_t port, bool far = false);
 
 // What the image or the declaration says of the container's own health; nothing: it says nothing.
 std::optional<rollout::HealthCheck> own_health(const config::DeploySpec& spec, const docker::ImageFacts& image);
+
+// Which image a name meant, by what it holds: "web@sha256:...", or its id where it came from no registry.
+std::string exactly(std::string_view image, const docker::ImageFacts& facts);
 
 // Which of `required_env` nobody sets: neither the declaration nor the image. (Images tell no environment here: what is
 // declared counts alone.)
 std::vector<std::string> missing_env(const config::DeploySpec& spec);
 
-// Where it answers: its address in the network, for an engine on this machine; else the port it publishes there.
-// Code::not_found while it has none.
-Result<std::string> address_of(const docker::Inspected& container, const docker::Place& engine, std::string_view network, std::uint16_t port);
+using docker::address_of;
 
 // Who to come as to the registry that the image's name says.
 docker::RegistryAuth auth_for(std::string_view image, const std::vector<config::RegistryLogin>& registries);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "deploy/application.h"
 #include "deploy/planning.h"
 #include "rollout/words.h"
 
@@ -40,9 +41,7 @@ void Deployer::restore(const std::vector<config::StoredDeployment>& stored) {
 
 void Deployer::deploy(Request request, bool dry, AcceptedReply reply) {
     if (dry) {
-        parts_.catalog.look(request.service, [this, here = std::weak_ptr(self_), request, reply = std::move(reply)](catalog::ServiceNow now) mutable {
-            if (here.expired()) return;
-            auto record = planned(request, now, "", numbers_[request.service] + 1, parts_.loop.utc());
+        plan(std::move(request), "", [reply = std::move(reply)](Result<Record> record) mutable {
             if (!record) return reply(std::unexpected(std::move(record.error())));
             reply(Accepted{"", record->number, to_json(*record)});
         });
@@ -60,14 +59,46 @@ void Deployer::deploy(Request request, bool dry, AcceptedReply reply) {
     begin(std::move(request), std::move(reply));
 }
 
+// What there is, and then what is to be done. Nothing is begun.
+void Deployer::plan(Request request, std::string id, std::move_only_function<void(Result<Record>)> then) {
+    const std::string name = request.service;
+    parts_.catalog.look(name, [this, here = std::weak_ptr(self_), request = std::move(request), id = std::move(id), then = std::move(then)](catalog::ServiceNow now) mutable {
+        if (here.expired()) return;
+        const auto done = done_.find(request.service);
+        const Record* before = done == done_.end() || done->second.empty() ? nullptr : &done->second.back();
+        const std::uint64_t number = numbers_[request.service] + 1;
+        if (request.compose.empty()) {
+            if (before != nullptr && before->of_application())
+                return then(fail(Code::conflict, fmt::format("\"{}\" is an application: it is deployed by its compose file", request.service)));
+            return then(planned(request, now, std::move(id), number, parts_.loop.utc()));
+        }
+        auto application = application_of(request.service, request.compose, request.variables, *now.document);
+        if (!application) return then(std::unexpected(std::move(application.error())));
+        const auto services = services_of(*application, before);
+        auto found = std::make_shared<std::map<std::string, catalog::ServiceNow>>();
+        const std::string itself = request.service;
+        auto settle = std::make_shared<std::move_only_function<void()>>(
+            [this, found, number, request = std::move(request), application = std::move(*application), id = std::move(id), then = std::move(then)]() mutable {
+                const auto latest = done_.find(request.service);
+                const Record* old = latest == done_.end() || latest->second.empty() ? nullptr : &latest->second.back();
+                then(planned_application(request, application, *found, old, std::move(id), number, parts_.loop.utc()));
+            });
+        found->emplace(itself, std::move(now));
+        if (services.empty()) return (*settle)();
+        for (const auto& service : services)
+            parts_.catalog.look(service, [here, found, settle, service, count = services.size() + 1](catalog::ServiceNow there) {
+                if (here.expired()) return;
+                found->insert_or_assign(service, std::move(there));
+                if (found->size() == count) (*settle)();
+            });
+    });
+}
+
 void Deployer::begin(Request request, AcceptedReply reply) {
     if (runs_.size() >= most_under_way) return reply(fail(Code::exhausted, fmt::format("{} deployments are under way; try again when one is over", runs_.size())));
-    std::string service = request.service;
-    parts_.catalog.look(service, [this, here = std::weak_ptr(self_), request = std::move(request), reply = std::move(reply)](catalog::ServiceNow now) mutable {
-        if (here.expired()) return;
+    plan(request, made_up("d-"), [this, request, reply = std::move(reply)](Result<Record> record) mutable {
         // Somebody else came first while this looked.
         if (runs_.contains(request.service)) return deploy(std::move(request), false, std::move(reply));
-        auto record = planned(request, now, made_up("d-"), numbers_[request.service] + 1, parts_.loop.utc());
         if (!record) return reply(std::unexpected(std::move(record.error())));
         ++numbers_[request.service];
         Accepted accepted{record->id, record->number, to_json(*record)};
@@ -79,7 +110,7 @@ void Deployer::begin(Request request, AcceptedReply reply) {
 void Deployer::run(Record record) {
     std::string service = record.service;
     auto& run = runs_[service];
-    run = std::make_unique<Run>(Run::Parts{.loop = parts_.loop, .catalog = parts_.catalog, .key = made_up(""), .engine = parts_.engine, .seed = hash64(made_up(""))}, std::move(record), [this, service] { over(service); });
+    run = std::make_unique<Run>(Run::Parts{.loop = parts_.loop, .catalog = parts_.catalog, .key = made_up(""), .engine = parts_.engine, .seed = hash64(made_up("")), .spawner = parts_.spawner, .exec_user = parts_.exec_user}, std::move(record), [this, service] { over(service); });
     run->start();
 }
 
@@ -98,23 +129,47 @@ void Deployer::over(const std::string& service) {
 
 void Deployer::rollback(std::string service, std::string to, std::string actor, AcceptedReply reply) {
     const auto found = done_.find(service);
-    std::vector<std::string> targets;
-    std::string overrides;
+    const Record* again = nullptr;
+    Request request{.service = service, .targets = {}, .overrides = {}, .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = std::move(actor)};
     if (found != done_.end() && !found->second.empty()) {
         const auto& list = found->second;
         const auto named = std::ranges::find_if(list, [&](const Record& one) { return one.id == to || fmt::format("{}", one.number) == to; });
-        // What a deployment brought in containers is made anew of the same image; addresses are what they were.
-        const Record* again = to.empty() ? (list.size() >= 2 && list[list.size() - 2].containers ? &list[list.size() - 2] : nullptr) : named == list.end() ? nullptr : &*named;
-        if (again != nullptr && again->containers) overrides = again->overrides;
-        else if (again != nullptr)
-            for (const auto& one : again->candidates) targets.push_back(one.target);
-        else if (to.empty() && !list.back().containers) targets = list.back().before;
+        if (!to.empty()) again = named == list.end() ? nullptr : &*named;
+        else if (!list.back().containers) request.targets = list.back().parts.front().before;
+        else if (list.size() >= 2) again = &list[list.size() - 2];
     }
-    if (targets.empty() && overrides.empty())
-        return reply(fail(Code::not_found, to.empty() ? fmt::format("there is nothing to go back to: no earlier deployment of service \"{}\" is remembered", escaped(service, 80))
-                                                      : fmt::format("no deployment \"{}\" of service \"{}\" that users were switched to is remembered", escaped(to, 80), escaped(service, 80))));
-    Request request{.service = std::move(service), .targets = std::move(targets), .overrides = std::move(overrides), .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = std::move(actor)};
+    if (again != nullptr && again->containers) {
+        // Its containers may be there still; what is missing is made anew.
+        request.overrides = again->overrides;
+        request.compose = again->compose;
+        request.keeps = again->of_application();
+        request.variables = again->variables;
+        for (const auto& one : again->candidates) request.way_back.emplace_back(one.name, one.container);
+    } else if (again != nullptr) {
+        for (const auto& one : again->candidates) request.targets.push_back(one.target);
+    }
+    if (again == nullptr && request.targets.empty())
+        return reply(fail(Code::not_found, to.empty() ? fmt::format("there is nothing to go back to: no earlier deployment of \"{}\" is remembered", escaped(service, 80))
+                                                      : fmt::format("no deployment \"{}\" of \"{}\" that users were switched to is remembered", escaped(to, 80), escaped(service, 80))));
     deploy(std::move(request), false, std::move(reply));
+}
+
+void Deployer::scale(std::string service, std::uint32_t replicas, std::string actor, AcceptedReply reply) {
+    const auto found = done_.find(service);
+    if (found == done_.end() || found->second.empty() || !found->second.back().containers)
+        return reply(fail(Code::not_found, fmt::format("no deployment made containers of service \"{}\": there is nothing to scale", escaped(service, 80))));
+    const Record& last = found->second.back();
+    if (last.of_application())
+        return reply(fail(Code::conflict, fmt::format("\"{}\" is an application: say deploy.replicas in its compose file, and deploy that", escaped(service, 80))));
+    Request request{.service = std::move(service), .targets = {}, .overrides = with_replicas(last.overrides, replicas), .compose = {}, .variables = {}, .keeps = true,
+                    .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = std::move(actor)};
+    deploy(std::move(request), false, std::move(reply));
+}
+
+bool Deployer::deploys(const std::string& service) const {
+    return std::ranges::any_of(runs_, [&](const auto& one) {
+        return one.first == service || std::ranges::any_of(one.second->record().candidates, [&](const auto& candidate) { return candidate.service == service; });
+    });
 }
 
 Result<> Deployer::abort(const std::string& id, const std::string& actor) {

@@ -17,6 +17,7 @@
 #include "deploy/record.h"
 #include "deploy/request.h"
 #include "deploy/run.h"
+#include "io/blocking.h"
 #include "io/loop.h"
 
 namespace hale::deploy {
@@ -31,6 +32,8 @@ public:
         catalog::Deploying& catalog;
         std::function<std::string(std::size_t bytes)> secret_bytes;
         docker::Engine* engine = nullptr;  // Null: deployments of targets alone.
+        io::Spawner* spawner = nullptr;    // Of hooks that are programs; null: none can be run.
+        std::string exec_user;             // As whom.
     };
     explicit Deployer(Parts parts);
     ~Deployer();
@@ -43,9 +46,13 @@ public:
     void deploy(Request request, bool dry, AcceptedReply reply);
     // Deploys what the service had before, or what deployment `to` brought. Code::not_found where there is none.
     void rollback(std::string service, std::string to, std::string actor, AcceptedReply reply);
+    // As many containers as that, of what was deployed last; those that run stay. Code::not_found: none was made.
+    void scale(std::string service, std::uint32_t replicas, std::string actor, AcceptedReply reply);
     // Code::not_found without such a deployment, conflict when it is over.
     Result<> abort(const std::string& id, const std::string& actor);
 
+    // Is one of it under way, alone or as a part of an application?
+    bool deploys(const std::string& service) const;
     std::size_t under_way() const { return runs_.size(); }
 
 private:
@@ -53,6 +60,7 @@ private:
         Request request;
         AcceptedReply reply;
     };
+    void plan(Request request, std::string id, std::move_only_function<void(Result<Record>)> then);
     void begin(Request request, AcceptedReply reply);
     void run(Record record);
     void over(const std::string& service);

@@ -42,7 +42,16 @@ struct Town final : catalog::Deploying {
     }
     void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override { desk.control.verify(std::move(request), std::move(reply)); }
     void when_gone(std::vector<std::string> instances, io::Task gone) override { desk.control.when_gone(std::move(instances), std::move(gone)); }
+    void traffic(std::string, std::move_only_function<void(catalog::TrafficNow)> reply) override {
+        loop().post([this, reply = std::move(reply)]() mutable { reply(users); });
+    }
     void probe(std::string target, std::shared_ptr<const config::CheckSpec> check, std::move_only_function<void(Result<verdict::Observation>)> reply) override {
+        if (check->name == "hook") {
+            hooks.push_back(std::get<config::HttpCheck>(check->what).body);
+            verdict::Observation said{.outcome = hook_says == 200 ? verdict::Outcome::pass : verdict::Outcome::fail};
+            said.text = fmt::format("status {}", hook_says);
+            return loop().post([reply = std::move(reply), said]() mutable { reply(said); });
+        }
         ++probes;
         probed = target + " " + std::get<config::HttpCheck>(check->what).host;
         verdict::Observation seen{.outcome = through == 200 ? verdict::Outcome::pass : verdict::Outcome::fail};
@@ -56,7 +65,7 @@ struct Town final : catalog::Deploying {
     io::Loop& loop() { return desk.world.loop(); }
     std::string deploy(std::vector<std::string> targets, bool dry = false) {
         std::string id;
-        deployer.deploy({.service = "web", .targets = std::move(targets), .overrides = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, dry, [&](Result<Accepted> got) {
+        deployer.deploy({.service = "web", .targets = std::move(targets), .overrides = {}, .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, dry, [&](Result<Accepted> got) {
             id = got ? got->id : "refused: " + got.error().text;
             if (got) json = got->json;
         });
@@ -88,6 +97,9 @@ struct Town final : catalog::Deploying {
     std::vector<config::StoredDeployment> left;
     catalog::PromptDesk desk;
     int through = 200, probes = 0, mutations = 0, most_mutations = 1'000'000;
+    catalog::TrafficNow users{{}};
+    std::vector<std::string> hooks;  // What they were told.
+    int hook_says = 200;
     bool killed = false, upgrading = false, old_well = true;
     std::string probed, json;
     Deployer deployer{{.loop = loop(), .catalog = *this, .secret_bytes = [this](std::size_t count) {
@@ -196,7 +208,7 @@ TEST(Deployer, ANewerOneTakesItsPlace) {
     town.live(1s, false);
     std::string second, third;
     const auto ask = [&](std::string target, std::string& id) {
-        town.deployer.deploy({.service = "web", .targets = {std::move(target)}, .overrides = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, false,
+        town.deployer.deploy({.service = "web", .targets = {std::move(target)}, .overrides = {}, .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, false,
                              [&id](Result<Accepted> got) { id = got ? got->id : "refused: " + got.error().text; });
     };
     ask("10.0.1.2:80", second);
@@ -270,7 +282,7 @@ TEST(Deployer, MakesServiceAndRouteWhereTheyAreNotThereAndTakesThemBack) {
         auto route = config::load_route(R"({"host":"web.example","service":"web"})", *town.desk.control.document());
         ASSERT_TRUE(service && route);
         std::string id;
-        town.deployer.deploy({.service = "web", .targets = {"10.0.1.1:80"}, .overrides = {}, .makes_service = catalog::PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"},
+        town.deployer.deploy({.service = "web", .targets = {"10.0.1.1:80"}, .overrides = {}, .compose = {}, .variables = {}, .way_back = {}, .makes_service = catalog::PutApiService{service->service, {}, R"({"check":{"http":"/up"}})"},
                               .makes_route = catalog::PutApiRoute{*route, R"({"host":"web.example","service":"web"})"}, .verifying = {}, .actor = "t"},
                              false, [&](Result<Accepted> got) { id = got ? got->id : got.error().text; });
         town.live(60s, well);
@@ -340,6 +352,82 @@ TEST(Deployer, V14EndsAcrossAKillAtAnyStep) {
             if (whole) break;
         }
     EXPECT_GT(ended, 10);
+}
+
+std::string with_deploy(const std::string& deploy) {
+    return "services:\n  web: {hosts: [web.example], check: {http: /up}, instances: [\"10.0.0.1:80\"], deploy: {" + deploy + "}}\n";
+}
+
+TEST(Deployer, BakingWatchesUsersAndTakesBackWhatIsWorse) {
+    for (const bool bad : {false, true}) {
+        Town town(with_deploy("bake: {for: 30s, max_error_ratio: 10%, min_requests: 20}"));
+        town.desk.judge("web-1", verdict::State::healthy);
+        town.users = {{{.name = "web-1-1", .requests = 50, .failed = 50, .took = {}}}};  // Of before: nobody's fault.
+        const auto id = town.deploy({"10.0.1.1:80"});
+        for (int n = 0; n < 100 && town.phase(id) != "baking"; ++n) town.live(1s);
+        ASSERT_EQ(town.phase(id), "baking") << town.record(id).dump(1);
+        town.live(1s);
+        town.users[0][0].requests += 40, town.users[0][0].failed += bad ? 5 : 4;
+        town.users[0].push_back({.name = "web-1", .requests = 900, .failed = 900, .took = {}});  // The old one's are its own.
+        town.live(2s);
+        EXPECT_EQ(town.phase(id), bad ? "rolled_back" : "baking");
+        town.live(60s);
+        EXPECT_EQ(town.phase(id), bad ? "rolled_back" : "done") << town.record(id).dump(1);
+        EXPECT_EQ(town.desk.eligible(), Names{bad ? "web-1" : "web-1-1"});
+        EXPECT_EQ(town.record(id).at("baked"), bad ? "40 requests, 5 failed" : "40 requests, 4 failed");
+        if (bad) { EXPECT_EQ(town.record(id).at("fault").at("text"), "of 40 requests to the new version 5 failed: 12.5 %, and 10 % may"); }
+    }
+    // An instance that fails its check meanwhile is no less bad.
+    Town town(with_deploy("bake: {for: 30s}"));
+    town.desk.judge("web-1", verdict::State::healthy);
+    const auto id = town.deploy({"10.0.1.1:80"});
+    for (int n = 0; n < 100 && town.phase(id) != "baking"; ++n) town.live(1s);
+    town.desk.judge("web-1-1", verdict::State::unhealthy);
+    town.live(5s);
+    EXPECT_EQ(town.phase(id), "rolled_back");
+    EXPECT_EQ(town.record(id).at("fault").at("code"), "bake_failed");
+    EXPECT_EQ(town.desk.eligible(), Names{"web-1"});
+}
+
+TEST(Deployer, HooksAreAskedBeforeAnythingAndBehindTheSwitch) {
+    const auto yaml = with_deploy("before: [{http: \"http://gate.example/may\"}], after: [{http: \"http://gate.example/did\"}]");
+    Town town(yaml);
+    town.desk.judge("web-1", verdict::State::healthy);
+    const auto id = town.deploy({"10.0.1.1:80"});
+    town.live(120s);
+    ASSERT_EQ(town.phase(id), "done") << town.record(id).dump(1);
+    ASSERT_EQ(town.hooks.size(), 2u);
+    EXPECT_EQ(Json::parse(town.hooks[0]).at("when"), "before");
+    EXPECT_EQ(Json::parse(town.hooks[1]), Json::parse(R"({"when": "after", "deployment": ")" + id + R"(", "service": "web", "number": 1, "image": null, "targets": ["10.0.1.1:80"]})"));
+    Town refused(yaml);
+    refused.desk.judge("web-1", verdict::State::healthy);
+    refused.hook_says = 409;
+    const auto other = refused.deploy({"10.0.1.1:80"});
+    refused.live(60s);
+    EXPECT_EQ(refused.phase(other), "rolled_back");
+    EXPECT_EQ(refused.record(other).at("fault").at("text"), "the hook before http://gate.example/may: status 409");
+    EXPECT_EQ(refused.probes, 0);
+    Town late(yaml);
+    late.desk.judge("web-1", verdict::State::healthy);
+    const auto third = late.deploy({"10.0.1.1:80"});
+    for (int n = 0; n < 600 && late.hooks.empty(); ++n) late.live(100ms);
+    late.hook_says = 500;
+    late.live(120s);
+    EXPECT_EQ(late.phase(third), "rolled_back");
+    EXPECT_EQ(late.record(third).at("fault").at("code"), "hook_failed");
+    EXPECT_EQ(late.desk.eligible(), Names{"web-1"});
+}
+
+TEST(Deployer, WhatFailedBeforeIsSwitchedToWhereThatIsAccepted) {
+    Town town(with_deploy("pre_existing: accept"));
+    town.desk.judge("web-1", verdict::State::unhealthy);
+    town.old_well = false;
+    const auto id = town.deploy({"10.0.1.1:80"});
+    town.live(120s, false);
+    ASSERT_EQ(town.phase(id), "done") << town.record(id).dump(1);
+    EXPECT_NE(town.record(id).at("accepted").get<std::string>().find("the version that serves is not eligible either"), std::string::npos);
+    EXPECT_EQ(town.desk.lifecycle("web-1-1"), "serving");
+    EXPECT_EQ(town.desk.lifecycle("web-1"), "draining");
 }
 
 }  // namespace

@@ -9,17 +9,44 @@
 #include "base/text.h"
 #include "config/load.h"
 #include "deploy/question.h"
+#include "deploy/strategy.h"
 #include "rollout/deadlines.h"
 
 namespace hale::deploy {
 
-Duration verification_of(const config::ServiceSpec& service, const std::optional<rollout::HealthCheck>& health) {
+Duration verification_of(const config::CheckList& checks, const std::optional<rollout::HealthCheck>& health) {
     std::vector<rollout::Verified> each{{.health = health, .direct = {}}};
-    for (const auto& check : *service.checks)
+    for (const auto& check : checks)
         if (check->critical && check->probes())
             each.push_back({.health = {}, .direct = rollout::DirectCheck{.start_period = check->timing.start_period, .interval = check->timing.confirm_interval,
                                                                          .timeout = check->timing.timeout, .rise = check->timing.rise}});
     return rollout::verification_deadline(each);
+}
+
+bool asked_directly(const config::CheckList& checks) {
+    return std::ranges::any_of(checks, [](const auto& check) { return check->critical && check->scope == config::CheckScope::instance && check->probes(); });
+}
+
+std::size_t waiting_depth(const rollout::Plan& plan) {
+    std::vector<std::size_t> depth(plan.containers.size(), 0);
+    // Nobody waits for themselves, so as many rounds as there are containers settle it.
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (std::size_t i = 0; i < depth.size(); ++i)
+            for (const auto& one : plan.containers[i].after) {
+                const std::size_t at_least = depth[one.container] + (one.needs == rollout::Needs::started ? 0 : 1);
+                if (depth[i] >= at_least || at_least > depth.size()) continue;
+                depth[i] = at_least;
+                moved = true;
+            }
+    }
+    return depth.empty() ? 0 : *std::ranges::max_element(depth);
+}
+
+std::string free_name(std::set<std::string>& taken, std::string_view of, std::uint64_t number, std::size_t n) {
+    std::string name = fmt::format("{}-{}-{}", of, number, n);
+    for (std::size_t more = 2; !taken.insert(name).second; ++more) name = fmt::format("{}-{}-{}-{}", of, number, n, more);
+    return name;
 }
 
 Result<config::DeploySpec> containers_of(const config::ServiceSpec& service, const std::string& overrides, const config::Document& document) {
@@ -29,26 +56,21 @@ Result<config::DeploySpec> containers_of(const config::ServiceSpec& service, con
     return std::move(*spec);
 }
 
-void settle_health(Record& record, const config::ServiceSpec& service, const std::optional<rollout::HealthCheck>& health) {
-    for (auto& one : record.plan.containers) one.container_health = health.has_value();
-    if (!record.verifying_said) record.plan.deadlines.verifying = verification_of(service, health);
-}
-
 namespace {
 
-// What the phases of containers may take besides.
-constexpr Duration stopping_margin = 30s;
+std::string why_unasked(const config::CheckList& checks) {
+    for (const auto& one : checks)
+        if (const auto* none = std::get_if<config::Unchecked>(&one->what)) return none->reason;
+    return "its service's checks ask nothing of an instance";
+}
 
-void plan_containers(Record& out, const config::DeploySpec& spec, const catalog::ServiceNow& now, bool asked_through, bool checked) {
+void plan_containers(Record& out, const config::DeploySpec& spec, std::set<std::string>& names, bool asked_through, bool checked, const std::string& unverified) {
     out.containers = true;
     out.image = spec.image;
-    std::set<std::string> names;
-    for (const auto& one : now.instances) names.insert(one.name);
     for (std::uint32_t i = 1; i <= spec.replicas; ++i) {
-        std::string name = fmt::format("{}-{}-{}", out.service, out.number, i);
-        for (std::size_t n = 2; !names.insert(name).second; ++n) name = fmt::format("{}-{}-{}-{}", out.service, out.number, i, n);
-        out.plan.containers.push_back({.name = name, .external = false, .one_shot = false, .container_health = false, .direct = checked, .routed = asked_through, .after = {}});
-        out.candidates.push_back({.name = std::move(name), .target = {}, .kept = false, .observations = {}, .log = {}});
+        std::string name = free_name(names, out.service, out.number, i);
+        out.plan.containers.push_back({.name = name, .external = false, .made = false, .one_shot = false, .container_health = false, .direct = checked, .routed = asked_through, .after = {}});
+        out.candidates.push_back({.name = std::move(name), .service = out.service, .container = {}, .target = {}, .image = {}, .unverified = unverified, .observations = {}, .log = {}});
     }
     auto& limits = out.plan.deadlines;
     limits.pulling = spec.pull == config::Pull::never ? Duration{0} : spec.deadlines.pulling;
@@ -82,24 +104,27 @@ Result<Record> planned(const Request& request, const catalog::ServiceNow& now, s
     out.actor = request.actor;
     out.number = number;
     out.created = at;
-    if (!now.spec) out.service_json = request.makes_service->json;
+    out.keeps = request.keeps;
+    out.way_back = request.way_back;
+    Part part{.service = request.service, .makes = {}, .declares = {}, .declared = {}, .leaves = false, .from = {}, .before = {}, .gone = {}};
+    if (!now.spec) part.makes = request.makes_service->json;
     if (request.makes_route) out.route_json = request.makes_route->json;
 
     std::vector<config::RouteSpec> routes = now.routes;
     if (request.makes_route) routes.push_back(request.makes_route->spec);
     const bool asked_through = question_through(*service, routes, now.front, "").has_value();
-    const bool checked = std::ranges::any_of(*service->checks, [](const auto& check) { return check->critical && check->scope == config::CheckScope::instance && check->probes(); });
+    const bool checked = asked_directly(*service->checks);
     std::set<std::string> names;
     for (const auto& one : now.instances) names.insert(one.name);
     auto& limits = out.plan.deadlines;
     out.verifying_said = request.verifying.has_value();
-    limits.verifying = request.verifying.value_or(verification_of(*service));
+    limits.verifying = request.verifying.value_or(verification_of(*service->checks));
     limits.draining = now.document->settings.drain_timeout + drain_margin;
     out.overrides = request.overrides;
     const bool containers = request.targets.empty();
     if (containers) {
         HALE_ASSIGN(const config::DeploySpec spec, containers_of(*service, request.overrides, *now.document));
-        plan_containers(out, spec, now, asked_through, checked);
+        plan_containers(out, spec, names, asked_through, checked, checked ? "" : why_unasked(*service->checks));
     } else {
         limits.pulling = limits.creating = limits.starting = limits.retiring = Duration{0};
         out.plan.pull = false;
@@ -108,22 +133,32 @@ Result<Record> planned(const Request& request, const catalog::ServiceNow& now, s
         const std::string& target = request.targets[i];
         const auto there = std::ranges::find(now.instances, target, &catalog::InstanceNow::declared);
         const bool kept = there != now.instances.end();
-        std::string name = kept ? there->name : fmt::format("{}-{}-{}", request.service, number, i + 1);
-        for (std::size_t n = 2; !kept && !names.insert(name).second; ++n) name = fmt::format("{}-{}-{}-{}", request.service, number, i + 1, n);
-        out.plan.containers.push_back({.name = name, .external = true, .one_shot = false, .container_health = false, .direct = checked, .routed = asked_through && !kept, .after = {}});
-        out.candidates.push_back({.name = std::move(name), .target = target, .kept = kept, .observations = {}, .log = {}});
+        std::string name = kept ? there->name : free_name(names, request.service, number, i + 1);
+        out.plan.containers.push_back({.name = name, .external = true, .made = false, .one_shot = false, .container_health = false, .direct = checked, .routed = asked_through && !kept, .after = {}});
+        out.candidates.push_back({.name = std::move(name), .service = request.service, .container = {}, .target = target, .kept = kept, .image = {}, .unverified = checked ? "" : why_unasked(*service->checks), .observations = {}, .log = {}});
     }
     for (const auto& one : now.instances) {
-        if (!one.serving) continue;
-        out.from.push_back(one.name);
-        out.before.push_back(one.declared);
+        if (!one.serving) {
+            // Stopped by hand, it goes with its version; but for what is to stay, or to come back.
+            if (one.draining && !one.of_file && !one.deployment.empty() && !request.keeps && request.way_back.empty()) part.gone.push_back(one.name), out.plan.has_old = true;
+            continue;
+        }
+        part.from.push_back(one.name);
+        part.before.push_back(one.declared);
         const bool stays = std::ranges::any_of(out.candidates, [&](const Candidate& candidate) { return candidate.name == one.name; });
         if (stays) continue;
         out.plan.has_old = true;
-        if (!one.of_file) out.gone.push_back(one.name);
+        if (!one.of_file) part.gone.push_back(one.name);
     }
+    out.parts.push_back(std::move(part));
     out.plan.retire_old = containers;  // What nobody here made is nobody's to stop.
     if (!out.plan.has_old) limits.draining = Duration{0};
+    if (containers) {
+        HALE_ASSIGN(const config::DeploySpec spec, containers_of(*service, request.overrides, *now.document));
+        plan_strategy(out, spec, now);
+    } else {
+        plan_strategy(out, service->deploy ? *service->deploy : config::DeploySpec{}, now);
+    }
     out.progress = rollout::begin(out.plan, at);
     note_phase(out);
     return out;

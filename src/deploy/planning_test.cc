@@ -33,7 +33,7 @@ catalog::ServiceNow now_of(const std::string& yaml, const std::string& service =
 const std::string web = "  web: {hosts: [web.example], check: {http: /up}, instances: [\"10.0.0.1:80\", \"10.0.0.2:80\"]}\n";
 
 Result<Record> plan(const catalog::ServiceNow& now, std::vector<std::string> targets) {
-    return planned({.service = "web", .targets = std::move(targets), .overrides = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, now, "d-1", 7, Utc(1h));
+    return planned({.service = "web", .targets = std::move(targets), .overrides = {}, .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, now, "d-1", 7, Utc(1h));
 }
 
 TEST(Planning, NewInstancesComeBesideThoseWhoServe) {
@@ -42,10 +42,10 @@ TEST(Planning, NewInstancesComeBesideThoseWhoServe) {
     const auto got = plan(now, {"10.0.1.1:80", "10.0.0.2:80"});
     ASSERT_TRUE(got) << got.error().text;
     ASSERT_EQ(got->candidates.size(), 2u);
-    EXPECT_EQ(got->candidates[0], (Candidate{"web-7-1", "10.0.1.1:80", false, {}, {}}));
-    EXPECT_EQ(got->candidates[1], (Candidate{"web-2", "10.0.0.2:80", true, {}, {}}));
-    EXPECT_EQ(got->from, (std::vector<std::string>{"web-1", "web-2", "added"}));
-    EXPECT_EQ(got->gone, std::vector<std::string>{"added"}) << "what the file declares stays";
+    EXPECT_EQ(got->candidates[0], (Candidate{.name = "web-7-1", .service = "web", .container = {}, .target = "10.0.1.1:80", .image = {}, .unverified = {}, .observations = {}, .log = {}}));
+    EXPECT_EQ(got->candidates[1], (Candidate{.name = "web-2", .service = "web", .container = {}, .target = "10.0.0.2:80", .kept = true, .image = {}, .unverified = {}, .observations = {}, .log = {}}));
+    EXPECT_EQ(got->parts.at(0).from, (std::vector<std::string>{"web-1", "web-2", "added"}));
+    EXPECT_EQ(got->parts.at(0).gone, std::vector<std::string>{"added"}) << "what the file declares stays";
     EXPECT_TRUE(got->plan.has_old);
     EXPECT_TRUE(got->plan.containers[0].routed);
     EXPECT_FALSE(got->plan.containers[1].routed) << "users reach it already";
@@ -79,7 +79,7 @@ TEST(Planning, ContainersAreNamedAndTimedByWhatIsDeclared) {
     const std::string yaml = "  web: {hosts: [web.example], check: {http: /up}, deploy: {image: \"web:1\", replicas: 2, stop_timeout: 7s, deadlines: {creating: 9s}}}\n";
     const auto now = now_of(yaml);
     const auto asked = [&](std::string overrides, std::vector<std::string> targets = {}) {
-        return planned({.service = "web", .targets = std::move(targets), .overrides = std::move(overrides), .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, now, "d-1", 3, Utc(1h));
+        return planned({.service = "web", .targets = std::move(targets), .overrides = std::move(overrides), .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, now, "d-1", 3, Utc(1h));
     };
     auto got = asked("");
     ASSERT_TRUE(got) << got.error().text;
@@ -92,20 +92,27 @@ TEST(Planning, ContainersAreNamedAndTimedByWhatIsDeclared) {
     EXPECT_TRUE(got->plan.pull && got->plan.retire_old && got->plan.containers[0].routed);
     EXPECT_EQ(got->plan.deadlines.creating, 9s);
     EXPECT_GT(got->plan.deadlines.retiring, 7s);
-    // Once the image is known: as long as its own health check may take.
-    settle_health(*got, *now.spec, rollout::HealthCheck{.start_period = 60s, .interval = 10s, .timeout = 5s, .retries = 3});
-    EXPECT_TRUE(got->plan.containers[1].container_health);
-    EXPECT_EQ(got->plan.deadlines.verifying, 60s + 3 * 15s + rollout::verification_margin);
     const auto other = asked(R"({"image":"web:2","replicas":1,"pull":"never","deadlines":{"verifying":"44s"}})");
     ASSERT_TRUE(other) << other.error().text;
     EXPECT_EQ(other->image, "web:2");
     EXPECT_EQ(other->candidates.size(), 1u);
     EXPECT_FALSE(other->plan.pull);
-    auto said = *other;
-    settle_health(said, *now.spec, rollout::HealthCheck{.start_period = 60s});
-    EXPECT_EQ(said.plan.deadlines.verifying, 44s) << "what was said stays";
+    EXPECT_TRUE(other->verifying_said);
     EXPECT_NE(asked(R"({"replica":1})").error().text.find("did you mean replicas?"), std::string::npos);
     EXPECT_NE(asked("{}", {"10.0.1.1:80"}).error().text.find("targets and an image at once"), std::string::npos);
+}
+
+TEST(Planning, WhatWasDrainedByHandGoesWithItsVersion) {
+    auto now = now_of(web);
+    now.instances[0].serving = false;
+    now.instances[0].draining = true;
+    now.instances.push_back({.id = "i-3", .name = "web-1-1", .declared = "10.0.0.3:80", .deployment = "d-0", .draining = true});
+    now.instances.push_back({.id = "i-4", .name = "added", .declared = "10.0.0.4:80", .draining = true});
+    const auto got = plan(now, {"10.0.1.1:80"});
+    ASSERT_TRUE(got) << got.error().text;
+    EXPECT_EQ(got->parts.front().from, std::vector<std::string>{"web-2"});
+    EXPECT_EQ(got->parts.front().gone, std::vector<std::string>{"web-1-1"}) << "what nobody deployed stays";
+    EXPECT_TRUE(got->plan.has_old);
 }
 
 TEST(Planning, VerificationTakesAsLongAsTheSlowestCheckMayNeed) {
@@ -117,6 +124,7 @@ TEST(Planning, VerificationTakesAsLongAsTheSlowestCheckMayNeed) {
     ASSERT_TRUE(unchecked) << unchecked.error().text;
     EXPECT_FALSE(unchecked->plan.containers[0].direct);
     EXPECT_FALSE(unchecked->plan.containers[0].routed);
+    EXPECT_EQ(unchecked->candidates[0].unverified, "tried by hand");
 }
 
 TEST(Question, IsTheServicesCheckOnItsRoute) {

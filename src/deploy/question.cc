@@ -24,15 +24,29 @@ std::string path_of(const config::RouteSpec& route, const std::string& path) {
     return catalog::covers(route.path, path.substr(0, path.find('?'))) ? path : route.path;
 }
 
+auto first_question(const config::ServiceSpec& service) {
+    return std::ranges::find_if(*service.checks, [](const auto& check) { return check->critical && !check->through_proxy() && std::holds_alternative<config::HttpCheck>(check->what); });
+}
+
+// As checks do that say no host: by the first route with a host of its own.
+auto first_exact(const std::vector<config::RouteSpec>& routes) {
+    return std::ranges::find_if(routes, [](const auto& route) { return !route.host.starts_with('*'); });
+}
+
 }  // namespace
 
+Asked asked_directly(const config::ServiceSpec& service, const std::vector<config::RouteSpec>& routes) {
+    const auto asked = first_question(service);
+    if (asked == service.checks->end()) return {};
+    const auto& http = std::get<config::HttpCheck>((*asked)->what);
+    const auto exact = first_exact(routes);
+    return {.host = http.host.empty() && exact != routes.end() ? exact->host : http.host, .path = http.path};
+}
+
 std::optional<Question> question_through(const config::ServiceSpec& service, const std::vector<config::RouteSpec>& routes, const catalog::Front& front, std::string_view key) {
-    const auto asked = std::ranges::find_if(*service.checks, [](const auto& check) {
-        return check->critical && !check->through_proxy() && std::holds_alternative<config::HttpCheck>(check->what);
-    });
+    const auto asked = first_question(service);
     if (asked == service.checks->end() || routes.empty()) return std::nullopt;
-    // As checks do that say no host: by the first route with a host of its own.
-    const auto exact = std::ranges::find_if(routes, [](const auto& route) { return !route.host.starts_with('*'); });
+    const auto exact = first_exact(routes);
     const config::RouteSpec& route = exact == routes.end() ? routes.front() : *exact;
     const auto& wanted = route.tls.or_else(service.tls);
     const bool tls = front.https && (wanted != nullptr || !front.http);

@@ -23,4 +23,10 @@ struct Question {
 // Nothing: no http check, no route, nobody listens, or clients must show a certificate.
 std::optional<Question> question_through(const config::ServiceSpec& service, const std::vector<config::RouteSpec>& routes, const catalog::Front& front, std::string_view key);
 
+// As which host, and for what path, the service's first critical http check asks an instance directly.
+struct Asked {
+    std::string host, path;  // Empty: there is no such check, or it asks by the address.
+};
+Asked asked_directly(const config::ServiceSpec& service, const std::vector<config::RouteSpec>& routes);
+
 }  // namespace hale::deploy

@@ -10,8 +10,11 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/load.h"
+#include "base/text.h"
+#include "deploy/application.h"
 #include "deploy/planning.h"
 #include "deploy/run.h"
+#include "deploy/settling.h"
 
 namespace hale::deploy {
 
@@ -23,84 +26,186 @@ namespace {
 constexpr std::uint32_t most_restarts = 3;  // So many ends, and it is a loop.
 }  // namespace
 
+// By this label its containers are known: those that it makes, and those that are there.
+Label Run::label() const { return record_.of_application() ? Label{application_label, record_.service} : Label{service_label, record_.service}; }
+
 void Run::watch_containers() {
     if (!record_.containers || containers_) return;
     if (parts_.engine == nullptr) return;
     containers_ = std::make_unique<Containers>(*parts_.engine);
     docker::WatchListener& listener = *this;
-    watch_ = std::make_unique<docker::Watch>(*parts_.engine, std::vector<std::string>{fmt::format("{}={}", deployment_label, record_.id)}, parts_.seed, listener);
+    watch_ = std::make_unique<docker::Watch>(*parts_.engine, std::vector<std::string>{fmt::format("{}={}", label().name, label().value)}, parts_.seed, listener);
     watch_->start();
 }
 
 // What is declared may have changed since it was planned, and its secrets are never stored: read anew for each command.
-void Run::with_spec(Fault otherwise, std::move_only_function<void(const config::DeploySpec&, const catalog::ServiceNow&)> then) {
-    parts_.catalog.look(record_.service, mine([this, otherwise, then = std::move(then)](catalog::ServiceNow now) mutable {
-        std::shared_ptr<const config::ServiceSpec> service = now.spec;
-        if (!service && !record_.service_json.empty()) {
-            auto made = config::load_service(record_.service, record_.service_json, *now.document);
-            if (made) service = std::make_shared<const config::ServiceSpec>(std::move(made->service));
+void Run::with_specs(Fault otherwise, std::move_only_function<void(Specs)> then) {
+    look_at_all(mine([this, otherwise, then = std::move(then)](const Looked& now) mutable {
+        Specs out{.of = {}, .checks = {}, .document = now.at(record_.service).document};
+        if (record_.of_application()) {
+            auto application = application_of(record_.service, record_.compose, record_.variables, *out.document);
+            if (!application) return feed(rollout::Failed{otherwise, application.error().text});
+            for (const auto& one : record_.candidates) {
+                const auto found = std::ranges::find(application->containers, one.container, &config::ComposeContainer::name);
+                if (found == application->containers.end()) return feed(rollout::Failed{otherwise, fmt::format("the application has no container \"{}\"", one.container)});
+                out.of.push_back(found->deploy);
+                out.checks.push_back(std::make_shared<const config::CheckList>(found->checks));
+            }
+            return then(std::move(out));
         }
-        if (!service) return feed(rollout::Failed{otherwise, fmt::format("there is no service \"{}\" any more", record_.service)});
-        auto spec = containers_of(*service, record_.overrides, *now.document);
+        const auto service = service_as_it_will_be(now, record_.parts.front());
+        if (!service) return feed(rollout::Failed{otherwise, service.error().text});
+        auto spec = containers_of(**service, record_.overrides, *out.document);
         if (!spec) return feed(rollout::Failed{otherwise, spec.error().text});
-        now.spec = service;
-        then(*spec, now);
+        out.of.assign(record_.candidates.size(), *spec);
+        out.checks.assign(record_.candidates.size(), (*service)->checks);
+        then(std::move(out));
     }));
 }
 
+void Run::with_images(std::shared_ptr<Specs> specs, std::move_only_function<void(Images)> then) {
+    std::set<std::string> names;
+    for (const auto& one : specs->of) names.insert(one.image);
+    auto found = std::make_shared<Images>();
+    auto after = std::make_shared<std::move_only_function<void(Images)>>(std::move(then));
+    for (const auto& name : names)
+        containers_->image(name, mine([found, after, name, count = names.size()](Result<docker::ImageFacts> image) {
+            found->insert_or_assign(name, std::move(image));
+            if (found->size() == count) (*after)(std::move(*found));
+        }));
+}
+
+// What never reached the engine is no fault of what was asked of it.
+void Run::engine_failed(Fault otherwise, const Error& why, std::size_t container) {
+    const bool away = (why.code == Code::unavailable && why.system != 0) || (why.code == Code::timed_out && otherwise != Fault::image_pull_failed);
+    if (away) feed(rollout::Failed{Fault::engine_unavailable, why.text});
+    else feed(rollout::Failed{otherwise, why.text, container});
+}
+
 void Run::preflight_containers() {
-    with_spec(Fault::preflight_failed, [this](const config::DeploySpec& spec, const catalog::ServiceNow& now) {
-        if (const auto missing = missing_env(spec); !missing.empty())
-            return feed(rollout::Failed{Fault::preflight_failed, fmt::format("what it needs of its environment is not set: {}", fmt::join(missing, ", "))});
-        containers_->image(spec.image, mine([this, spec, service = now.spec](Result<docker::ImageFacts> image) {
-            if (!image && image.error().code == Code::not_found && spec.pull != config::Pull::never) return feed(rollout::PreflightPassed{});
-            if (!image) return feed(rollout::Failed{Fault::preflight_failed, image.error().text});
-            settle_image(spec, *service, *image);
+    with_specs(Fault::preflight_failed, [this](Specs got) {
+        for (const auto& spec : got.of)
+            if (const auto missing = missing_env(spec); !missing.empty())
+                return feed(rollout::Failed{Fault::preflight_failed, fmt::format("what it needs of its environment is not set: {}", fmt::join(missing, ", "))});
+        std::vector<Need> needs;
+        std::vector<config::PublishedPort> ports;
+        for (const auto& spec : got.of) {
+            // A container that stays as it is keeps its ports.
+            needs.push_back({.memory = spec.memory, .ports = record_.keeps ? std::vector<config::PublishedPort>{} : spec.ports});
+            ports.insert(ports.end(), needs.back().ports.begin(), needs.back().ports.end());
+        }
+        auto specs = std::make_shared<Specs>(std::move(got));
+        containers_->room(ports, mine([this, specs, needs = std::move(needs)](Result<Room> room) {
+            if (!room) return engine_failed(Fault::preflight_failed, room.error());
+            if (const auto missing = missing_room(needs, *room); !missing.empty()) return feed(rollout::Failed{Fault::preflight_failed, fmt::format("{}", fmt::join(missing, "; "))});
+            look_for_images(specs);
         }));
     });
 }
 
-// The image is here: what it says of its port and its health is known.
-void Run::settle_image(const config::DeploySpec& spec, const config::ServiceSpec& service, const docker::ImageFacts& image) {
-    const auto port = port_of(spec, image);
-    if (!port) return feed(rollout::Failed{record_.progress.phase == Phase::requested ? Fault::preflight_failed : Fault::create_failed, port.error().text});
-    settle_health(record_, service, own_health(spec, image));
-    if (record_.progress.phase == Phase::requested) return feed(rollout::PreflightPassed{});
-    feed(rollout::Pulled{});
+void Run::look_for_images(std::shared_ptr<Specs> specs) {
+    with_images(specs, [this, specs](const Images& images) {
+        bool all_here = true;
+        for (const auto& spec : specs->of) {
+            const auto& image = images.at(spec.image);
+            all_here = all_here && image;
+            if (image || (image.error().code == Code::not_found && spec.pull != config::Pull::never)) continue;
+            return engine_failed(Fault::preflight_failed, image.error());
+        }
+        if (!all_here) return feed(rollout::PreflightPassed{});
+        settle_plan(*specs, images, Fault::preflight_failed, [this] { feed(rollout::PreflightPassed{}); });
+    });
 }
 
-void Run::pull_image() {
-    with_spec(Fault::image_pull_failed, [this](const config::DeploySpec& spec, const catalog::ServiceNow& now) {
-        const auto settle = [this, spec, service = now.spec] {
-            containers_->image(spec.image, mine([this, spec, service](Result<docker::ImageFacts> image) {
-                if (!image) return feed(rollout::Failed{Fault::image_pull_failed, image.error().text});
-                settle_image(spec, *service, *image);
+Result<docker::ContainerPlan> Run::plan_of(std::size_t i, const Specs& specs, const docker::ImageFacts& image) const {
+    const auto& spec = specs.of[i];
+    const auto& one = record_.candidates[i];
+    std::uint16_t port = spec.port;
+    if (!one.service.empty()) {
+        HALE_ASSIGN(port, port_of(spec, image));
+    }
+    const bool application = record_.of_application();
+    Belonging whose{.service = application ? service_of(record_.service, one.container) : record_.service, .deployment = record_.id, .number = record_.number,
+                    .application = application ? record_.service : "", .container = one.container};
+    auto plan = container_plan(spec, whose, one.name, port, parts_.engine->place().path.empty());
+    plan.labels[std::string(config_label)] = fingerprint(plan, image.id);
+    if (const std::string writes = written_by(plan); !writes.empty()) plan.labels[std::string(writes_label)] = writes;
+    return plan;
+}
+
+// The images are here: what they say of their ports and their health is known, and so is what is there already.
+void Run::settle_plan(const Specs& specs, const Images& images, Fault otherwise, io::Task then) {
+    std::vector<Wanted> wanted;
+    for (std::size_t i = 0; i < record_.candidates.size(); ++i) {
+        const auto& image = images.at(specs.of[i].image);
+        auto plan = plan_of(i, specs, *image);
+        if (!plan) return feed(rollout::Failed{otherwise, plan.error().text});
+        wanted.push_back({specs.of[i], specs.checks[i], *image, std::move(*plan)});
+    }
+    containers_->labelled(label(), mine([this, wanted = std::move(wanted), otherwise, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
+        const auto settled = there ? settle(record_, wanted, *there) : Result<>(std::unexpected(there.error()));
+        if (!settled) return engine_failed(otherwise, settled.error());
+        then();
+        hear_those_who_stay();
+    }));
+}
+
+// Nothing may happen to them any more, so what was told of them before they were known to stay is asked for.
+void Run::hear_those_who_stay() {
+    for (const auto& one : record_.candidates)
+        if (one.kept)
+            containers_->inspect(one.name, mine([this](Result<docker::Inspected> it) {
+                if (it) on_container(*it);
             }));
-        };
-        const auto pull = [this, spec, settle, auth = auth_for(spec.image, now.document->settings.registries)] {
-            const Duration left = std::chrono::duration_cast<Duration>(record_.progress.deadline - parts_.loop.utc());
-            containers_->pull(spec.image, auth, parts_.loop.now() + left, mine([this, settle](Result<> pulled) {
-                if (pulled) settle();
-                else feed(rollout::Failed{Fault::image_pull_failed, pulled.error().text});
-            }));
-        };
-        if (spec.pull == config::Pull::always) return pull();
-        containers_->image(spec.image, mine([settle, pull](Result<docker::ImageFacts> there) {
-            if (there) settle();
-            else pull();
-        }));
+}
+
+void Run::pull_images() {
+    with_specs(Fault::image_pull_failed, [this](Specs got) {
+        auto specs = std::make_shared<Specs>(std::move(got));
+        with_images(specs, [this, specs](const Images& images) {
+            std::map<std::string, bool> wanted;
+            for (const auto& spec : specs->of)
+                if (spec.pull == config::Pull::always || !images.at(spec.image)) wanted[spec.image] = true;
+            if (wanted.empty()) return pulled(specs);
+            auto left = std::make_shared<std::size_t>(wanted.size());
+            const Duration time = std::chrono::duration_cast<Duration>(record_.progress.deadline - parts_.loop.utc());
+            for (const auto& [name, yes] : wanted)
+                containers_->pull(name, auth_for(name, specs->document->settings.registries), parts_.loop.now() + time, mine([this, name](const docker::PullProgress& told) { pull_told(name, told); }), mine([this, specs, left](Result<> done) {
+                    if (!done) return engine_failed(Fault::image_pull_failed, done.error());
+                    if (--*left == 0) pulled(specs);
+                }));
+        });
+    });
+}
+
+void Run::pull_told(const std::string& image, const docker::PullProgress& told) {
+    pulling_.hear(image, told);
+    if (record_.progress.phase != Phase::pulling || telling_ || parts_.loop.now() < tell_again_) return;
+    std::string now = pulling_.text();
+    if (now == record_.doing) return;
+    record_.doing = std::move(now);
+    tell_again_ = parts_.loop.now() + told_every;
+    telling_ = true;
+    mutate([this] { return catalog::Change{catalog::RecordDeployment{stored(record_)}}; }, "deploy", [this](Result<>) { telling_ = false; });
+}
+
+void Run::pulled(std::shared_ptr<Specs> specs) {
+    with_images(specs, [this, specs](const Images& images) {
+        for (const auto& [name, image] : images)
+            if (!image) return engine_failed(Fault::image_pull_failed, image.error());
+        settle_plan(*specs, images, Fault::create_failed, [this] { feed(rollout::Pulled{}); });
     });
 }
 
 void Run::create_container(std::size_t i) {
-    with_spec(Fault::create_failed, [this, i](const config::DeploySpec& spec, const catalog::ServiceNow&) {
-        containers_->image(spec.image, mine([this, i, spec](Result<docker::ImageFacts> image) {
-            if (!image) return feed(rollout::Failed{Fault::create_failed, image.error().text});
-            const auto port = port_of(spec, *image);
-            if (!port) return feed(rollout::Failed{Fault::create_failed, port.error().text});
-            containers_->create(container_plan(spec, record_.service, record_.id, record_.candidates[i].name, *port), mine([this, i](Result<> made) {
+    with_specs(Fault::create_failed, [this, i](Specs specs) {
+        const std::string name = specs.of[i].image;
+        containers_->image(name, mine([this, i, specs = std::move(specs)](Result<docker::ImageFacts> image) {
+            auto plan = image ? plan_of(i, specs, *image) : Result<docker::ContainerPlan>(std::unexpected(image.error()));
+            if (!plan) return engine_failed(Fault::create_failed, plan.error());
+            containers_->create(std::move(*plan), mine([this, i](Result<> made) {
                 if (made) feed(rollout::Created{i});
-                else feed(rollout::Failed{Fault::create_failed, made.error().text});
+                else engine_failed(Fault::create_failed, made.error());
             }));
         }));
     });
@@ -108,20 +213,25 @@ void Run::create_container(std::size_t i) {
 
 // Started, it becomes an instance: asked directly from its first moment on, beside its own health.
 void Run::start_container(std::size_t i) {
-    with_spec(Fault::start_failed, [this, i](const config::DeploySpec& spec, const catalog::ServiceNow&) {
-        containers_->image(spec.image, mine([this, i, spec](Result<docker::ImageFacts> image) {
-            const auto port = image ? port_of(spec, *image) : Result<std::uint16_t>(std::unexpected(image.error()));
-            if (!port) return feed(rollout::Failed{Fault::start_failed, port.error().text});
-            containers_->start(record_.candidates[i].name, spec.network_of(record_.service), *port, mine([this, i](Result<std::string> address) {
-                if (!address) return feed(rollout::Failed{Fault::start_failed, address.error().text});
-                record_.candidates[i].target = *address;
-                stage([this, i](Result<> staged) {
-                    if (staged) feed(rollout::Started{i});
-                    else feed(rollout::Failed{Fault::start_failed, staged.error().text});
-                });
-            }));
+    const std::string& name = record_.candidates[i].name;
+    // Where it answers it says itself: by its labels.
+    containers_->inspect(name, mine([this, i, name](Result<docker::Inspected> it) {
+        if (!it) return engine_failed(Fault::start_failed, it.error());
+        const auto said = it->labels.find(std::string(port_label));
+        const auto port = said == it->labels.end() ? std::nullopt : parse_unsigned(said->second);
+        const bool instance = !record_.candidates[i].service.empty();
+        const std::string network = it->attachments.empty() ? it->network_mode : it->attachments.front().network;
+        containers_->start(name, network, instance ? static_cast<std::uint16_t>(port.value_or(0)) : std::uint16_t{0}, mine([this, i, instance](Result<Containers::Begun> begun) {
+            if (!begun) return engine_failed(Fault::start_failed, begun.error(), i);
+            if (begun->ended) return ended(i, *begun->ended);
+            if (!instance) return feed(rollout::Started{i});
+            record_.candidates[i].target = begun->address;
+            stage([this, i](Result<> staged) {
+                if (staged) feed(rollout::Started{i});
+                else feed(rollout::Failed{Fault::start_failed, staged.error().text});
+            });
         }));
-    });
+    }));
 }
 
 void Run::on_container(const docker::Inspected& container) {
@@ -130,11 +240,16 @@ void Run::on_container(const docker::Inspected& container) {
     const auto i = static_cast<std::size_t>(found - record_.candidates.begin());
     const auto& plan = record_.plan.containers[i];
     const auto& now = record_.progress.containers[i];
-    if (!now.asked_to_start) return;
-    if (container.oom_killed) return feed(rollout::Ended{i, static_cast<int>(container.exit_code), true, fmt::format("container {} ran out of memory", container.name)});
-    const bool ended = container.state == docker::ContainerState::exited || container.state == docker::ContainerState::dead;
-    if (ended && container.started)
-        return feed(rollout::Ended{i, static_cast<int>(container.exit_code), false, fmt::format("container {} ended with exit code {}", container.name, container.exit_code)});
+    if (!now.asked_to_start && !plan.external) return;
+    // What was stopped long ago says nothing of now.
+    if (plan.made && !now.started) return;
+    const bool over = container.state == docker::ContainerState::exited || container.state == docker::ContainerState::dead;
+    if (container.oom_killed || (over && container.started)) return ended(i, container);
+    // What it answered before it ended is said of a container that is no more.
+    const auto known = restarts_.try_emplace(i, container.restart_count).first;
+    if (now.direct == rollout::Word::pass && container.restart_count > known->second)
+        return feed(rollout::Ended{i, static_cast<int>(container.exit_code), false, fmt::format("container {} ended with exit code {} after it had answered rightly", container.name, container.exit_code)});
+    known->second = container.restart_count;
     if (container.restart_count >= most_restarts)
         return feed(rollout::Looping{i, fmt::format("container {} ended {} times, the last time with exit code {}", container.name, container.restart_count, container.exit_code)});
     if (!plan.container_health || !container.health) return;
@@ -143,6 +258,11 @@ void Run::on_container(const docker::Inspected& container) {
         const auto& log = container.health->log;
         feed(rollout::Health{i, false, fmt::format("container {} is unhealthy{}", container.name, log.empty() ? "" : fmt::format(": exit code {}: {}", log.back().exit_code, log.back().output))});
     }
+}
+
+void Run::ended(std::size_t i, const docker::Inspected& container) {
+    const int code = static_cast<int>(container.exit_code);
+    feed(rollout::Ended{i, code, container.oom_killed, container.oom_killed ? fmt::format("container {} ran out of memory", container.name) : fmt::format("container {} ended with exit code {}", container.name, code)});
 }
 
 void Run::on_gone(const std::string&) {}
@@ -155,18 +275,23 @@ void Run::on_unreadable(const std::string& id, const Error& why) {
     log(LogLevel::warning, fmt::format("deployment {} of {}: container {} can't be read: {}", record_.id, record_.service, id, why.text));
 }
 
-// Earlier versions of this service that Hale made: stopped, and but for the newest few removed.
+// Earlier versions that Hale made: stopped, and but for the newest few removed.
 void Run::retire_containers() {
-    with_spec(Fault::timed_out, [this](const config::DeploySpec& spec, const catalog::ServiceNow&) {
-        containers_->of_service(record_.service, mine([this, spec](Result<std::vector<docker::Listed>> all) {
+    with_specs(Fault::timed_out, [this](Specs specs) {
+        Duration grace{0};
+        std::uint32_t retain = 0;
+        for (const auto& spec : specs.of) grace = std::max(grace, spec.stop_timeout), retain = std::max(retain, spec.retain);
+        containers_->labelled(label(), mine([this, grace, retain](Result<std::vector<docker::Listed>> all) {
             if (!all) return feed(rollout::Failed{Fault::timed_out, all.error().text});
+            std::set<std::string> stay;
+            for (const auto& one : record_.candidates) stay.insert(one.name);
             std::vector<std::string> stop, remove, versions;
             for (const auto& one : *all) {
                 const auto version = one.labels.find(std::string(deployment_label));
-                if (version == one.labels.end() || version->second == record_.id || one.names.empty()) continue;
+                if (version == one.labels.end() || one.names.empty() || stay.contains(one.names.front())) continue;
                 if (std::ranges::find(versions, version->second) == versions.end()) versions.push_back(version->second);
                 const auto age = static_cast<std::size_t>(std::ranges::find(versions, version->second) - versions.begin());
-                (age < spec.retain ? stop : remove).push_back(one.names.front());
+                (age < retain ? stop : remove).push_back(one.names.front());
             }
             auto left = std::make_shared<std::size_t>(stop.size() + remove.size());
             if (*left == 0) return feed(rollout::Retired{});
@@ -174,24 +299,46 @@ void Run::retire_containers() {
                 if (!done) log(LogLevel::warning, fmt::format("deployment {} of {}: {}", record_.id, record_.service, done.error().text));
                 if (--*left == 0) feed(rollout::Retired{});
             };
-            for (const auto& name : stop) containers_->stop(name, spec.stop_timeout, mine(one_less));
-            for (const auto& name : remove) containers_->remove(name, record_.service, spec.stop_timeout, mine(one_less));
+            for (const auto& name : stop) containers_->stop(name, grace, mine(one_less));
+            for (const auto& name : remove) containers_->remove(name, label(), grace, mine(one_less));
         }));
     });
 }
 
-// Their last words first; then they go.
+// Their last words first; then they go. What was only started again is stopped again. An engine that is away is asked again until
+// undoing has no time left: what it still runs would be left behind.
 void Run::take_containers_away(io::Task then) {
-    auto left = std::make_shared<std::size_t>(record_.candidates.size());
-    auto after = std::make_shared<io::Task>(std::move(then));
-    for (std::size_t i = 0; i < record_.candidates.size(); ++i)
-        containers_->logs(record_.candidates[i].name, mine([this, i, left, after](std::vector<std::string> lines) {
-            if (!lines.empty()) record_.candidates[i].log = std::move(lines);
-            containers_->remove(record_.candidates[i].name, record_.service, Duration{0}, mine([this, i, left, after](Result<> done) {
-                if (!done) log(LogLevel::warning, fmt::format("deployment {} of {}: container {} is left: {}", record_.id, record_.service, record_.candidates[i].name, done.error().text));
-                if (--*left == 0) (*after)();
-            }));
+    if (std::ranges::find(record_.phases, Phase::creating, &PhaseNote::phase) == record_.phases.end()) return then();  // It made none.
+    containers_->create_no_more(mine([this, then = std::move(then)]() mutable { take_those_away(std::move(then), look_again_after); }));
+}
+
+void Run::take_those_away(io::Task then, Duration pause) {
+    struct Leaving {
+        std::size_t left;
+        bool all_gone = true;
+        io::Task then;
+    };
+    const auto mine_count = static_cast<std::size_t>(std::ranges::count(record_.candidates, false, &Candidate::kept));
+    if (mine_count == 0) return then();
+    auto leaving = std::make_shared<Leaving>(mine_count, true, std::move(then));
+    for (std::size_t i = 0; i < record_.candidates.size(); ++i) {
+        if (record_.candidates[i].kept) continue;
+        containers_->logs(record_.candidates[i].name, mine([this, i, leaving, pause](std::vector<std::string> lines) {
+            auto& one = record_.candidates[i];
+            if (!lines.empty()) one.log = std::move(lines);
+            auto gone = mine([this, i, leaving, pause](Result<> done) {
+                if (!done && pause == look_again_after) log(LogLevel::warning, fmt::format("deployment {} of {}: container {} is left for now: {}", record_.id, record_.service, record_.candidates[i].name, done.error().text));
+                leaving->all_gone = leaving->all_gone && done;
+                if (--leaving->left > 0) return;
+                if (leaving->all_gone) return leaving->then();
+                later(pause, [this, leaving, pause] {
+                    if (record_.progress.phase == Phase::rolling_back) take_those_away(std::move(leaving->then), std::min(pause * 2, look_again_at_most));
+                });
+            });
+            if (one.reused) containers_->stop(one.name, Duration{0}, std::move(gone));
+            else containers_->remove(one.name, {deployment_label, record_.id}, Duration{0}, std::move(gone));
         }));
+    }
 }
 
 }  // namespace hale::deploy

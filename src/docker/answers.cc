@@ -44,6 +44,19 @@ std::vector<std::string> without_slashes(std::vector<std::string> names) {
     return names;
 }
 
+// [{"IP":"0.0.0.0","PrivatePort":3000,"PublicPort":8080,"Type":"tcp"}]; without a public one it is exposed alone.
+std::vector<Published> published_of(const Json& of) {
+    std::vector<Published> out;
+    const Json& all = member(of, "Ports");
+    if (!all.is_array()) return out;
+    for (const Json& one : all) {
+        const std::int64_t host = number(one, "PublicPort"), inside = number(one, "PrivatePort");
+        if (out.size() == most_items || host <= 0 || host > 65535 || inside <= 0 || inside > 65535) continue;
+        out.push_back({.port = {static_cast<std::uint16_t>(inside), word(one, "Type")}, .host_ip = word(one, "IP"), .host_port = static_cast<std::uint16_t>(host)});
+    }
+    return out;
+}
+
 HealthStatus health_status_of(std::string_view text) {
     for (const HealthStatus one : {HealthStatus::starting, HealthStatus::healthy, HealthStatus::unhealthy})
         if (text == docker::text(one)) return one;
@@ -72,6 +85,7 @@ Result<EngineInfo> read_info(std::string_view body) {
                    .containers = count_of(document, "Containers"),
                    .running = count_of(document, "ContainersRunning"),
                    .storage_driver = word(document, "Driver"),
+                   .root = word(document, "DockerRootDir"),
                    .free_disk_bytes = std::nullopt};
     if (const Json& status = member(document, "DriverStatus"); status.is_array())
         for (const Json& pair : status)
@@ -108,7 +122,8 @@ Result<std::vector<Listed>> read_listed(std::string_view body) {
                       .state = ContainerState::unknown,
                       .status = word(one, "Status"),
                       .labels = labels_of(one, "Labels"),
-                      .created = std::nullopt};
+                      .created = std::nullopt,
+                      .published = published_of(one)};
         if (listed.id.empty()) return unreadable(what, "one of them has no Id");
         const std::string state = word(one, "State");
         for (int i = 0; i <= static_cast<int>(ContainerState::dead); ++i)

@@ -66,6 +66,7 @@ TEST(Answers, AboutEverythingElse) {
     EXPECT_EQ(info->name, "node-1");
     EXPECT_EQ(info->memory_bytes, 8589934592u);
     EXPECT_EQ(info->processors, 2u);
+    EXPECT_EQ(info->root, "/var/lib/docker");
     EXPECT_FALSE(info->free_disk_bytes);
     EXPECT_EQ(read_info(R"({"DriverStatus":[["Data Space Available","95.5 GB"]]})")->free_disk_bytes, 95'500'000'000u);
     EXPECT_EQ(read_info(R"({"DriverStatus":[["Data Space Available","1.5GiB"]]})")->free_disk_bytes, 1'610'612'736u);
@@ -85,6 +86,7 @@ TEST(Answers, AboutEverythingElse) {
     EXPECT_EQ(list->at(0).names, (std::vector<std::string>{"web-1", "proxy/web"}));
     EXPECT_EQ(list->at(1).state, ContainerState::exited);
     EXPECT_TRUE(list->at(1).created);
+    EXPECT_EQ(list->at(0).published, (std::vector<Published>{{.port = {3000, "tcp"}, .host_ip = "0.0.0.0", .host_port = 8080}})) << "the other is exposed alone";
 
     const auto network = read_network(network_sample);
     ASSERT_TRUE(network);

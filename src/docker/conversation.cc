@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/reached.h"
 #include "base/text.h"
@@ -141,10 +142,16 @@ void Conversation::on_ready(io::Stream& stream, io::Readiness ready) noexcept {
     if (ready.writable) talk();
 }
 
+void Conversation::go_on() {
+    if (!std::exchange(paused_, false) || stage_ != Stage::talking) return;
+    more_.arm(passage_->ways.loop.now());  // What came meanwhile is told by no edge any more.
+}
+
 void Conversation::advance() noexcept {
     using Step = http::BodyStream::Step;
     more_.disarm();
     for (int pieces = 0;;) {
+        if (paused_) return;
         switch (body_.advance(*stream_)) {
             case Step::waiting: return;
             case Step::head:
@@ -202,6 +209,7 @@ bool Conversation::take_head() {
 void Conversation::broke() {
     passage_->forget();
     const std::string why = !body_.why().empty() ? std::string(body_.why()) : body_.error() != 0 ? system_text(body_.error()) : "the connection broke";
+    if (const std::string said = stream_ ? stream_->last_words() : ""; !said.empty()) return end(fail(Code::unavailable, about(said), ECONNRESET));
     const bool no_http = body_.trouble() == http::Trouble::malformed;
     end(fail(no_http ? Code::corrupt : Code::unavailable, about(no_http && !body_.head_came() ? why + "; is that a Docker Engine?" : why), body_.error() == 0 && !no_http ? ECONNRESET : body_.error()));
 }

@@ -52,6 +52,9 @@ public:
     // `ended` comes once, in a later turn. It may destroy this.
     void start(Ended ended);
 
+    void pause() override { paused_ = true; }
+    void go_on() override;
+
     // For the passage.
     bool waits_to_agree() const { return stage_ == Stage::agreeing; }
     void agreed(const Error* why_not);
@@ -91,6 +94,7 @@ private:
     io::Timer deadline_, later_, more_;
     bool* gone_ = nullptr;  // Of the callback that is running.
     bool refused_ = false;  // The answer is an error: its body says why.
+    bool paused_ = false;
 };
 
 }  // namespace hale::docker

@@ -59,6 +59,7 @@ Engine::Engine(Ways ways, Place place) : passage_(std::make_shared<Passage>(std:
 Engine::~Engine() { passage_->close(); }
 
 const Place& Engine::place() const { return passage_->place; }
+io::Net& Engine::net() const { return passage_->ways.net; }
 io::Loop& Engine::loop() const { return passage_->ways.loop; }
 Instant Engine::soon() const { return passage_->ways.loop.now() + usual_patience; }
 ApiVersion Engine::agreed() const { return passage_->agreed().value_or(ApiVersion{}); }
@@ -112,6 +113,8 @@ Call Engine::pull(const PullPlan& plan, Instant by, std::move_only_function<void
 }
 
 Call Engine::create(const ContainerPlan& plan, Instant by, Then<Created> then) { return ask(passage_, create_request(plan), by, read_created, std::move(then)); }
+Call Engine::recreation(std::string_view container, Instant by, Then<Recreation> then) { return ask(passage_, inspect_request(container), by, read_recreation, std::move(then)); }
+Call Engine::create_again(std::string_view name, const Recreation& as, Instant by, Then<Created> then) { return ask(passage_, create_request(name, as), by, read_created, std::move(then)); }
 Call Engine::start(std::string_view container, Instant by, Then<> then) { return tell(passage_, container_request("start", container), by, std::move(then)); }
 Call Engine::stop(std::string_view container, Duration grace, Instant by, Then<> then) { return tell(passage_, stop_request(container, grace), by, std::move(then)); }
 Call Engine::kill(std::string_view container, std::string_view signal, Instant by, Then<> then) { return tell(passage_, kill_request(container, signal), by, std::move(then)); }

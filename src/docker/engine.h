@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "docker/place.h"
 #include "docker/plans.h"
+#include "docker/recreation.h"
 #include "docker/words.h"
 #include "http/client_exchange.h"
 #include "io/loop.h"
@@ -53,6 +54,9 @@ struct Ways {
 class Ongoing {
 public:
     virtual ~Ongoing() = default;
+    // Nothing more of a stream is handed out, nor read, until go_on(): so the engine waits, too. For streams; others go on.
+    virtual void pause() {}
+    virtual void go_on() {}
 };
 using Call = std::unique_ptr<Ongoing>;
 
@@ -70,6 +74,7 @@ public:
 
     const Place& place() const;
     io::Loop& loop() const;
+    io::Net& net() const;
     Instant soon() const;      // usual_patience from now.
     ApiVersion agreed() const;  // 0.0 before.
 
@@ -93,6 +98,9 @@ public:
     // Until it is not running any more.
     [[nodiscard]] Call wait(std::string_view container, Instant by, Then<Exited> then);
     [[nodiscard]] Call inspect(std::string_view container, Instant by, Then<Inspected> then);
+    // How it was made, to make it once more: by the same name only once that is free.
+    [[nodiscard]] Call recreation(std::string_view container, Instant by, Then<Recreation> then);
+    [[nodiscard]] Call create_again(std::string_view name, const Recreation& as, Instant by, Then<Created> then);
     // In every state; each label is "key" or "key=value".
     [[nodiscard]] Call list(const std::vector<std::string>& labels, Instant by, Then<std::vector<Listed>> then);
 

@@ -371,6 +371,29 @@ LogStory logs(World& w, const LogsPlan& plan = {}) {
     return story;
 }
 
+TEST(Logs, NothingIsReadWhileTheyArePaused) {
+    World w;
+    std::string all;
+    for (int i = 0; i < 2000; ++i) all += frame(1, std::string(500, static_cast<char>('a' + i % 26)));
+    w.reply = {{with_length(200, all)}};
+    std::size_t heard = 0;
+    int ended = 0;
+    w.loop.run([&] {
+        w.call = w.engine->logs("web-1", {}, w.engine->soon(), [&](Source, std::string_view bytes) {
+            if (heard == 0) w.call->pause();
+            heard += bytes.size();
+        }, [&](Result<> how) { ended += how.has_value(); });
+    });
+    w.world.run_for(5s);
+    EXPECT_GT(heard, 0u);
+    EXPECT_LE(heard, http::BodyStream::piece_bytes);
+    EXPECT_EQ(ended, 0);
+    w.loop.run([&] { w.call->go_on(); });
+    w.world.run_for(5s);
+    EXPECT_EQ(heard, 2000u * 500);
+    EXPECT_EQ(ended, 1);
+}
+
 TEST(Logs, AreTakenApartHoweverTheyCome) {
     const std::string framed = frame(1, "one\n") + frame(2, "two\n") + frame(1, "three\n");
     for (const std::string& whole : {ScriptedEngine::chunked(200, framed, 5), "HTTP/1.1 200 OK\r\n\r\n" + framed}) {

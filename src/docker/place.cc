@@ -60,6 +60,7 @@ Result<Place> ssh_place(std::string_view text) {
         if (!number || *number == 0 || *number > 65535) return refused(text, "the port is not 1 to 65535");
         place.command.insert(place.command.end(), {"-p", std::string(port)});
     }
+    place.host = host;  // Where its containers publish their ports.
     place.command.push_back(user.empty() ? std::string(host) : fmt::format("{}@{}", user, host));
     place.command.insert(place.command.end(), {"docker", "system", "dial-stdio"});
     return place;

@@ -18,7 +18,7 @@ inline constexpr std::string_view usual_socket = "/var/run/docker.sock";
 struct Place {
     std::string shown;  // As written: for messages.
     std::string path;   // unix://
-    std::string host;   // tcp://, without brackets.
+    std::string host;   // tcp:// and ssh://, without brackets.
     std::uint16_t port = 0;
     std::vector<std::string> command;  // ssh://: its input and output are the connection.
     std::string authority = "docker";  // For the Host field.

@@ -165,6 +165,12 @@ Request create_request(const ContainerPlan& plan) {
     return request;
 }
 
+Request create_request(std::string_view name, const Recreation& as) {
+    Request request{.method = "POST", .path = "/containers/create?name=" + percent_encoded(name), .what = named("create container", name)};
+    request.body = as.body;
+    return request;
+}
+
 Request container_request(std::string_view verb, std::string_view container, std::string_view query) {
     return with_name({.method = "POST",
                       .path = fmt::format("/containers/{}/{}{}{}", percent_encoded(container), verb, query.empty() ? "" : "?", query),
@@ -273,7 +279,9 @@ Request events_request(const EventsPlan& plan) {
     Json asked = Json::object();
     asked["type"] = Json::array({"container"});
     asked["event"] = Json::array({"create", "start", "restart", "die", "oom", "health_status", "stop", "kill", "pause", "unpause", "rename", "update", "destroy", "died", "remove"});
-    if (!plan.labels.empty()) asked["label"] = plan.labels;
+    // Podman tells nothing at all where a label has no value: whoever hears looks at those.
+    for (const auto& label : plan.labels)
+        if (label.find('=') != label.npos) asked["label"].push_back(label);
     Request request{.path = "/events?" + filters(asked), .what = "follow events"};
     if (plan.since) request.path += fmt::format("&since={}", plan.since->time_since_epoch() / 1s);
     return request;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "docker/plans.h"
+#include "docker/recreation.h"
 
 namespace hale::docker {
 
@@ -23,6 +24,7 @@ struct Request {
 Request image_request(std::string_view image);
 Request pull_request(const PullPlan& plan);
 Request create_request(const ContainerPlan& plan);
+Request create_request(std::string_view name, const Recreation& as);
 // "start", "restart" ... of one container; `query` without the question mark.
 Request container_request(std::string_view verb, std::string_view container, std::string_view query = {});
 Request stop_request(std::string_view container, Duration grace);

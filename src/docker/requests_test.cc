@@ -67,9 +67,10 @@ TEST(Requests, ArePathsAndQueries) {
     EXPECT_EQ(Json::parse(disconnect_request("n", "c").body), Json::parse(R"({"Container":"c","Force":false})"));
     EXPECT_EQ(Json::parse(create_network_request({.name = "n"}).body), Json::parse(R"({"Name":"n","Driver":"bridge","CheckDuplicate":true,"Internal":false})"));
     EXPECT_EQ(Json::parse(exec_create_request("c", {.command = {"a", "b"}}).body), Json::parse(R"({"AttachStdout":true,"AttachStderr":true,"Cmd":["a","b"]})"));
-    const std::string events = events_request({.labels = {"a"}, .since = Utc{5s}}).path;
+    EXPECT_EQ(events_request({.labels = {"a", "b"}, .since = {}}).path, events_request({.labels = {}, .since = {}}).path) << "Podman knows no label without its value";
+    const std::string events = events_request({.labels = {"a=1", "b"}, .since = Utc{5s}}).path;
     EXPECT_TRUE(events.starts_with("/events?filters=%7B%22event%22%3A%5B%22create%22%2C")) << events;
-    EXPECT_TRUE(events.ends_with("%22label%22%3A%5B%22a%22%5D%2C%22type%22%3A%5B%22container%22%5D%7D&since=5")) << events;
+    EXPECT_TRUE(events.ends_with("%22label%22%3A%5B%22a%3D1%22%5D%2C%22type%22%3A%5B%22container%22%5D%7D&since=5")) << events;
     EXPECT_EQ(events.find("exec"), events.npos);
 }
 

@@ -25,7 +25,7 @@ inline const std::string image_sample = R"({"Id":"sha256:bbbb","RepoTags":["web:
 "Config":{"User":"www","ExposedPorts":{"8080/tcp":{}},"Entrypoint":["/bin/web"],"Cmd":["serve"],"Labels":{"v":"2"},"StopSignal":"SIGINT","Healthcheck":{"Test":["CMD","/bin/check"],"StartPeriod":30000000000}}})";
 
 inline const std::string list_sample =
-    R"json([{"Id":"c1","Names":["/web-1","/proxy/web"],"Image":"web:2","ImageID":"sha256:aaaa","Created":1795255200,"State":"running","Status":"Up 2 hours (healthy)","Labels":{"app":"web"}},
+    R"json([{"Id":"c1","Names":["/web-1","/proxy/web"],"Image":"web:2","ImageID":"sha256:aaaa","Created":1795255200,"State":"running","Status":"Up 2 hours (healthy)","Ports":[{"IP":"0.0.0.0","PrivatePort":3000,"PublicPort":8080,"Type":"tcp"},{"PrivatePort":3001,"Type":"tcp"}],"Labels":{"app":"web"}},
 {"Id":"c2","Names":["/old"],"Image":"web:1","ImageID":"sha256:dddd","Created":1795255100,"State":"exited","Status":"Exited (137) 3 minutes ago","Labels":{}}])json";
 
 inline const std::string die_sample =
@@ -34,7 +34,7 @@ inline const std::string health_sample =
     R"({"status":"health_status: unhealthy","id":"c1","from":"web:2","Type":"container","Action":"health_status: unhealthy","Actor":{"ID":"c1","Attributes":{"image":"web:2","name":"web-1"}},"scope":"local","time":1795255202,"timeNano":1795255202000000000})";
 
 inline const std::string info_sample =
-    R"({"ID":"X","Containers":7,"ContainersRunning":3,"Images":9,"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"]],"NCPU":2,"MemTotal":8589934592,"Name":"node-1","ServerVersion":"20.10.24+dfsg1"})";
+    R"({"ID":"X","Containers":7,"ContainersRunning":3,"Images":9,"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"]],"NCPU":2,"DockerRootDir":"/var/lib/docker","MemTotal":8589934592,"Name":"node-1","ServerVersion":"20.10.24+dfsg1"})";
 inline const std::string network_sample =
     R"({"Name":"shop","Id":"net1","Created":"2026-11-21T10:00:00Z","Scope":"local","Driver":"bridge","Internal":true,"Containers":{"c1":{"Name":"web-1","EndpointID":"e","IPv4Address":"172.18.0.7/16","IPv6Address":""}},"Labels":{"a":"b"}})";
 

@@ -1,5 +1,5 @@
 // A Docker Engine of the simulated world that answers as a test says, in pieces and in its own time, and remembers what it was
-// asked. For this folder's tests only.
+// asked. For tests only.
 
 #pragma once
 
@@ -54,10 +54,13 @@ public:
     }
     // Said on each connection that was asked for something with `part` in its target and is held.
     std::size_t say(std::string_view part, std::string bytes) {
+        return say_where([&](std::string_view target) { return target.find(part) != target.npos; }, std::move(bytes));
+    }
+    std::size_t say_where(const std::function<bool(std::string_view target)>& which, std::string bytes) {
         std::size_t heard = 0;
         loop_.run([&] {
             for (auto& one : connections_) {
-                if (!one->asked || one->target.find(part) == std::string::npos || one->ended) continue;
+                if (!one->asked || one->ended || !which(one->target)) continue;
                 if (one->said < one->reply.pieces.size()) {
                     one->reply.pieces.push_back(bytes);  // In its turn.
                 } else {
@@ -69,6 +72,12 @@ public:
         });
         return heard;
     }
+    // Those that ended take no room any more. Needs: not from within an answer.
+    void forget_ended() {
+        std::erase_if(connections_, [](const auto& one) { return one->closed; });
+        seen.clear();
+    }
+    sim::Loop& loop() { return loop_; }
     std::size_t asked(std::string_view part) const {
         std::size_t count = 0;
         for (const Seen& one : seen) count += one.target.find(part) != std::string::npos;

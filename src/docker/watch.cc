@@ -70,6 +70,9 @@ void Watch::listed(const std::vector<Listed>& all) {
 
 void Watch::heard(const Event& event) {
     if (event.kind == EventKind::other) return;
+    const bool ours = known_.contains(event.id) || pending_.contains(event.id) || std::ranges::all_of(labels_, [&](const auto& label) { return label.find('=') != label.npos || event.labels.contains(label); });
+    if (!ours) return;
+    if (!tell([&] { listener_.on_event(event); })) return;
     if (event.kind != EventKind::destroy) return look_at(event.id);
     inspections_.erase(event.id);
     queued_.erase(event.id);

@@ -42,6 +42,8 @@ public:
     // True: the picture is whole, every container there is was told before. False: once for each break, with what happened; what
     // was told before may be out of date.
     virtual void on_engine(bool up, const std::string& text) = 0;
+    // Something happened to one; what it is now is told after it. Not told: what nobody heard while the engine was away.
+    virtual void on_event(const Event& event) { (void)event; }
     // That one container can't be read now; the others go on, and it is tried again with the next ping.
     virtual void on_unreadable(const std::string& id, const Error& why) = 0;
 };

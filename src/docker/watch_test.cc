@@ -94,9 +94,9 @@ struct Fleet {
         truth.erase(id);
         happened("destroy", id);
     }
-    void happened(std::string_view action, std::string_view id) {
+    void happened(std::string_view action, std::string_view id, std::string_view label = "app") {
         const auto at = world.utc().time_since_epoch();
-        std::string line = fmt::format(R"({{"Type":"container","Action":"{}","Actor":{{"ID":"{}"}},"timeNano":{}}})", action, id, at.count()) + "\n";
+        std::string line = fmt::format(R"({{"Type":"container","Action":"{}","Actor":{{"ID":"{}","Attributes":{{"{}":"web"}}}},"timeNano":{}}})", action, id, label, at.count()) + "\n";
         if (!deaf) scripted->say("/events", ScriptedEngine::one_chunk(line));
         remembered.emplace_back(at, std::move(line));
     }
@@ -180,6 +180,23 @@ TEST(Watch, OfTwoHundredContainersCostsAlmostNothing) {
     ASSERT_TRUE(f.settled());
     EXPECT_LE(f.scripted->asked("/c7/json") - before, 3u);
     EXPECT_EQ(f.picture.downs, 0);
+}
+
+// An engine that can't sort by a label without its value tells of everybody's.
+TEST(Watch, LeavesAloneWhatHasAnotherLabel) {
+    Fleet f;
+    f.truth["c1"] = 0;
+    f.start();
+    ASSERT_TRUE(f.settled());
+    const std::size_t before = f.scripted->seen.size();
+    for (const std::string_view action : {"create", "start", "die", "destroy"}) f.happened(action, "somebody", "other");
+    f.world.run_for(10s);
+    EXPECT_EQ(f.scripted->seen.size(), before);
+    // Of what is known all is heard, whatever it says of itself.
+    f.truth["c1"] = 3;
+    f.happened("die", "c1", "other");
+    ASSERT_TRUE(f.settled());
+    EXPECT_EQ(f.picture.containers.at("c1"), 3);
 }
 
 TEST(Watch, LooksAgainAtWhatChangedWhileItLooked) {

@@ -36,6 +36,7 @@ struct EngineInfo {
     std::uint32_t processors = 0;
     std::uint32_t containers = 0, running = 0;
     std::string storage_driver;
+    std::string root;  // Where it keeps images and containers, on its machine.
     std::optional<std::uint64_t> free_disk_bytes;  // Only some storage drivers tell; overlay2 does not.
 };
 
@@ -135,6 +136,7 @@ struct Listed {
     std::string status;  // For people: "Up 2 hours (healthy)".
     std::map<std::string, std::string> labels;
     std::optional<Utc> created;
+    std::vector<Published> published;
 };
 
 struct Created {

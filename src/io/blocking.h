@@ -28,6 +28,7 @@ struct SpawnRequest {
     Duration timeout{};                  // From its start; then the child's process group is killed.
     Duration patience = 30s;             // How long it may wait for its turn; then Code::exhausted.
     std::size_t output_limit = 4096;     // Bytes of stdout kept; the rest is read and dropped.
+    std::vector<std::string> environment = {};  // "NAME=value", beside PATH and LANG.
 };
 
 struct SpawnResult {

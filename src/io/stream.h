@@ -87,6 +87,8 @@ public:
     virtual const SocketAddress& peer() const = 0;
     virtual SocketAddress local() const = 0;
     virtual std::optional<PeerCredentials> credentials() const { return std::nullopt; }
+    // Why it broke, for people, where the stream knows more than an errno: after read() said so.
+    virtual std::string last_words() const { return {}; }
 };
 
 struct ListenOptions {

@@ -59,7 +59,8 @@ bool become_user(const std::optional<ChildUser>& user) {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
-bool connect_standard_streams(int output) {
+bool connect_standard_streams(int output, int conversation) {
+    if (conversation >= 0) return dup2(conversation, STDIN_FILENO) >= 0 && dup2(conversation, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0;
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     return null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
            dup2(null, STDERR_FILENO) >= 0;
@@ -75,15 +76,15 @@ void reset_signals() {
 
 }  // namespace
 
-void become_program(const io::SpawnRequest& request, const std::optional<ChildUser>& user, int output, int failure,
-                    pid_t helper) {
+void become_program(const io::SpawnRequest& request, const std::optional<ChildUser>& user, int output, int conversation,
+                    int failure, pid_t helper) {
     using Step = ChildFailure::Step;
     const auto give_up = [failure](Step step) {
         const ChildFailure why{.step = step, .error = errno};
         [[maybe_unused]] const auto written = write(failure, &why, sizeof why);
         _exit(127);
     };
-    if (setsid() < 0 || chdir("/") != 0 || !connect_standard_streams(output)) give_up(Step::session);
+    if (setsid() < 0 || chdir("/") != 0 || !connect_standard_streams(output, conversation)) give_up(Step::session);
     umask(022);
     if (!set_limits(request)) give_up(Step::limits);
     if (!become_user(user)) give_up(Step::user);
@@ -98,8 +99,10 @@ void become_program(const io::SpawnRequest& request, const std::optional<ChildUs
     for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     char path[] = "PATH=/usr/bin:/bin", language[] = "LANG=C";
-    char* environment[] = {path, language, nullptr};
-    execve(arguments.front(), arguments.data(), environment);
+    std::vector<char*> environment{path, language};
+    for (const std::string& variable : request.environment) environment.push_back(const_cast<char*>(variable.c_str()));
+    environment.push_back(nullptr);
+    execve(arguments.front(), arguments.data(), environment.data());
     give_up(Step::program);
     __builtin_unreachable();
 }

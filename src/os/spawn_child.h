@@ -35,9 +35,10 @@ struct ChildFailure {
     int error;
 };
 
-// Needs: runs in the child; `output` and `failure` are close-on-exec.
+// Needs: runs in the child; the descriptors are close-on-exec. `conversation`: its input and output, and `output` takes its
+// errors; -1: it has no input, `output` is its output, and its errors go nowhere.
 [[noreturn]] void become_program(const io::SpawnRequest& request, const std::optional<ChildUser>& user, int output,
-                                 int failure, pid_t helper);
+                                 int conversation, int failure, pid_t helper);
 
 Error explain(const ChildFailure& failure, const io::SpawnRequest& request);
 

@@ -14,8 +14,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "base/log.h"
+#include "os/command_stream.h"
+#include "os/epoll_stream.h"
 #include "os/spawn_server.h"
 
 namespace hale::os {
@@ -120,7 +123,7 @@ void Spawner::order(io::SpawnRequest request, Waiting waiting) {
         return answer(
             std::move(waiting),
             fail(Code::unavailable, "the spawn helper has ended; programs run again after a restart of Hale"));
-    if (running_.size() < children_at_once && queue_.empty()) return start(std::move(request), std::move(waiting));
+    if (running_.size() - conversations_ < children_at_once && queue_.empty()) return start(std::move(request), std::move(waiting));
     if (queue_.size() >= most_waiting_children)
         return answer(std::move(waiting),
                       fail(Code::exhausted, fmt::format("{} programs wait for their turn already", most_waiting_children)));
@@ -131,7 +134,7 @@ void Spawner::order(io::SpawnRequest request, Waiting waiting) {
 }
 
 void Spawner::start_queued() {
-    while (!lost_ && !queue_.empty() && running_.size() < children_at_once) {
+    while (!lost_ && !queue_.empty() && running_.size() - conversations_ < children_at_once) {
         Queued next = std::move(queue_.front());
         queue_.pop_front();
         next.waiting.waited = loop().now() - next.since;
@@ -158,12 +161,38 @@ void Spawner::give_up() noexcept {
     if (next != never) patience_.arm(next);
 }
 
-void Spawner::start(io::SpawnRequest request, Waiting waiting) {
+Result<std::unique_ptr<io::Stream>> Spawner::converse(EpollLoop& home, io::SpawnRequest request) {
+    const std::string program = request.arguments.empty() ? std::string() : request.arguments.front();
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return fail(Code::exhausted, fmt::format("no socket for {}: {}", program, system_text(errno)), errno);
+    Descriptor ours(ends[0]), theirs(ends[1]);
+    if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return fail(Code::internal, "fcntl(O_NONBLOCK) failed", errno);
+    HALE_ASSIGN(auto inner, EpollStream::open(home, std::move(ours), SocketAddress{.path = program}, EpollStream::Begin::connected));
+    auto told = std::make_shared<CommandStream::Ending>();
+    auto stream = std::make_unique<CommandStream>(std::move(inner), told);
+    Done done = [told, program](Result<io::SpawnResult> how) { CommandStream::ended(told, program, std::move(how)); };
+    loop().post([this, alive = alive_, request = std::move(request), waiting = Waiting{.home = &home, .done = std::move(done), .converses = true}, theirs = std::move(theirs)]() mutable {
+        if (*alive) begin_conversation(std::move(request), std::move(waiting), std::move(theirs));
+    });
+    return std::unique_ptr<io::Stream>(std::move(stream));
+}
+
+void Spawner::begin_conversation(io::SpawnRequest request, Waiting waiting, Descriptor theirs) {
+    if (request.arguments.empty() || !request.arguments.front().starts_with('/')) return answer(std::move(waiting), fail(Code::invalid, "a program is named by its absolute path"));
+    if (lost_) return answer(std::move(waiting), fail(Code::unavailable, "the spawn helper has ended; programs run again after a restart of Hale"));
+    if (conversations_ >= conversations_at_once) return answer(std::move(waiting), fail(Code::exhausted, fmt::format("{} conversations with programs are under way already", conversations_at_once)));
+    start(std::move(request), std::move(waiting), std::move(theirs));
+}
+
+void Spawner::start(io::SpawnRequest request, Waiting waiting, Descriptor conversation) {
     // The report must fit into a frame, too.
     request.output_limit = std::min(request.output_limit, spawn_frame_limit / 2);
-    const auto framed = frame(SpawnOrder{.id = ++last_id_, .request = std::move(request)});
+    const auto framed = frame(SpawnOrder{.id = ++last_id_, .request = std::move(request), .converses = waiting.converses});
     if (!framed) return answer(std::move(waiting), fail(Code::invalid, "the arguments of a program are too long"));
+    conversations_ += waiting.converses;
     running_.emplace(last_id_, std::move(waiting));
+    if (conversation) handing_.push_back({outgoing_.size(), std::move(conversation)});
     outgoing_ += *framed;
     write_orders();
 }
@@ -196,6 +225,7 @@ void Spawner::read_reports() {
         if (!report) return helper_lost();
         auto found = running_.extract(report->id);
         if (!found) continue;
+        conversations_ -= found.mapped().converses;
         if (report->result) report->result->waited = found.mapped().waited;
         answer(std::move(found.mapped()), std::move(report->result));
         start_queued();
@@ -204,16 +234,38 @@ void Spawner::read_reports() {
 
 void Spawner::write_orders() {
     while (!outgoing_.empty()) {
-        const ssize_t sent = send(socket_, outgoing_.data(), outgoing_.size(), MSG_NOSIGNAL);
+        // A descriptor goes with the first byte of its own order.
+        const bool with = !handing_.empty() && handing_.front().at == 0;
+        const std::size_t until = !handing_.empty() && !with ? handing_.front().at : with && handing_.size() > 1 ? handing_[1].at : outgoing_.size();
+        iovec bytes{.iov_base = outgoing_.data(), .iov_len = until};
+        alignas(cmsghdr) char beside[CMSG_SPACE(sizeof(int))] = {};
+        msghdr message{};
+        message.msg_iov = &bytes;
+        message.msg_iovlen = 1;
+        if (with) {
+            message.msg_control = beside;
+            message.msg_controllen = sizeof beside;
+            cmsghdr* const one = CMSG_FIRSTHDR(&message);
+            one->cmsg_level = SOL_SOCKET;
+            one->cmsg_type = SCM_RIGHTS;
+            one->cmsg_len = CMSG_LEN(sizeof(int));
+            const int descriptor = handing_.front().descriptor.get();
+            std::memcpy(CMSG_DATA(one), &descriptor, sizeof descriptor);
+        }
+        const ssize_t sent = sendmsg(socket_, &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) return helper_lost();
         outgoing_.erase(0, static_cast<std::size_t>(sent));
+        if (with) handing_.pop_front();
+        for (Handing& one : handing_) one.at -= static_cast<std::size_t>(sent);
     }
 }
 
 void Spawner::helper_lost() {
     lost_ = true;
+    handing_.clear();
+    conversations_ = 0;
     log(LogLevel::error, "the spawn helper has ended; exec checks can't run until Hale is restarted");
     patience_.disarm();
     for (auto& [id, waiting] : std::exchange(running_, {}))

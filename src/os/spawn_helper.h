@@ -19,6 +19,7 @@
 
 #include "base/result.h"
 #include "io/blocking.h"
+#include "io/stream.h"
 #include "os/descriptor.h"
 #include "os/epoll_loop.h"
 #include "os/spawn_protocol.h"
@@ -26,6 +27,7 @@
 namespace hale::os {
 
 inline constexpr std::size_t children_at_once = 16;
+inline constexpr std::size_t conversations_at_once = 64;     // Beside them.
 inline constexpr std::size_t most_waiting_children = 4'096;  // For their turn.
 
 // The helper process. Stopped by its destructor too: a process left behind would be worse than a hidden wait.
@@ -61,12 +63,16 @@ public:
     // More than `children_at_once` wait for their turn, in order. Code::exhausted when most_waiting_children wait
     // already or the request's patience ends, Code::unavailable when the helper is gone.
     void spawn(io::Loop& home, io::SpawnRequest request, Done done) override;
+    // A child whose input and output are the stream; what it says on its errors is the stream's last words. Called on `home`'s
+    // thread, the stream is its. The child ends soon after the stream, and at `request.timeout` at the latest.
+    Result<std::unique_ptr<io::Stream>> converse(EpollLoop& home, io::SpawnRequest request);
 
 private:
     struct Waiting {
         io::Loop* home;
         Done done;
         Duration waited{};
+        bool converses = false;
     };
     struct Queued {
         io::SpawnRequest request;
@@ -78,7 +84,8 @@ private:
     Spawner(EpollLoop& loop, int socket);
 
     void order(io::SpawnRequest request, Waiting waiting);
-    void start(io::SpawnRequest request, Waiting waiting);
+    void start(io::SpawnRequest request, Waiting waiting, Descriptor conversation = {});
+    void begin_conversation(io::SpawnRequest request, Waiting waiting, Descriptor theirs);
     void start_queued();
     void give_up() noexcept;
     void answer(Waiting waiting, Result<io::SpawnResult> result);
@@ -91,6 +98,12 @@ private:
     bool lost_ = false;
     std::string incoming_;
     std::string outgoing_;
+    struct Handing {
+        std::size_t at;  // Bytes of outgoing_ before the one that it goes with.
+        Descriptor descriptor;
+    };
+    std::deque<Handing> handing_;
+    std::size_t conversations_ = 0;  // Of running_.
     std::uint64_t last_id_ = 0;
     std::map<std::uint64_t, Waiting> running_;
     std::deque<Queued> queue_;

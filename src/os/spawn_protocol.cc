@@ -61,9 +61,12 @@ std::optional<std::string> frame(const SpawnOrder& order) {
     put(body, order.id);
     put(body, order.request.timeout.count());
     put(body, static_cast<std::uint64_t>(order.request.output_limit));
+    put(body, static_cast<std::uint8_t>(order.converses));
     put(body, order.request.user);
     put(body, static_cast<std::uint32_t>(order.request.arguments.size()));
     for (const std::string& argument : order.request.arguments) put(body, argument);
+    put(body, static_cast<std::uint32_t>(order.request.environment.size()));
+    for (const std::string& variable : order.request.environment) put(body, variable);
     if (body.size() > spawn_frame_limit) return std::nullopt;
     return framed(body);
 }
@@ -91,9 +94,12 @@ std::optional<SpawnOrder> read_order(std::string_view body) {
     order.id = fields.number<std::uint64_t>();
     order.request.timeout = Duration{fields.number<Duration::rep>()};
     order.request.output_limit = fields.number<std::uint64_t>();
+    order.converses = fields.number<std::uint8_t>() != 0;
     order.request.user = fields.text();
     for (auto left = fields.number<std::uint32_t>(); left > 0 && fields.ok(); --left)
         order.request.arguments.push_back(fields.text());
+    for (auto left = fields.number<std::uint32_t>(); left > 0 && fields.ok(); --left)
+        order.request.environment.push_back(fields.text());
     if (!fields.finished()) return std::nullopt;
     return order;
 }

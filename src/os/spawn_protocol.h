@@ -17,6 +17,7 @@ inline constexpr std::size_t spawn_frame_limit = 1024 * 1024;
 struct SpawnOrder {
     std::uint64_t id = 0;
     io::SpawnRequest request;
+    bool converses = false;  // With the first of its bytes comes a descriptor: the child's input and output.
 };
 
 struct SpawnReport {

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <deque>
 #include <list>
 #include <map>
 #include <utility>
@@ -28,6 +30,8 @@ namespace {
 
 // A child that can't be killed (its disk is gone) is reported so long after its deadline, and forgotten.
 constexpr Duration kill_patience = 1s;
+// A child that nobody speaks with any more has so long to end by itself.
+constexpr Duration hang_up_patience = 2s;
 
 struct Child {
     std::uint64_t id;
@@ -37,6 +41,8 @@ struct Child {
     Descriptor failure;  // Holds a ChildFailure when it never became the program.
     Instant deadline;
     io::SpawnResult result;
+    bool converses = false;
+    Descriptor conversation;  // Only looked at: when nobody speaks with the child any more.
 };
 
 class SpawnServer {
@@ -54,7 +60,8 @@ private:
     void finish(Child& child, const siginfo_t& end);
     void kill_overdue();
     void obey(const SpawnOrder& order);
-    Result<Child> start(const SpawnOrder& order);
+    Result<Child> start(const SpawnOrder& order, Descriptor conversation);
+    void look_who_hung_up();
     void report(const SpawnReport& report) { outgoing_ += frame(report); }
     [[noreturn]] void end();
 
@@ -64,6 +71,7 @@ private:
     std::list<Child> children_;
     std::map<std::string, std::optional<ChildUser>> users_;  // Found once: a directory service may be slow.
     std::string incoming_, outgoing_;
+    std::deque<Descriptor> handed_;  // For the orders that converse, in their order.
     std::vector<pollfd> polled_;
 };
 
@@ -82,6 +90,7 @@ void SpawnServer::serve() {
         wait();
         read_orders();
         for (Child& child : children_) read_output(child);
+        look_who_hung_up();
         reap();
         kill_overdue();
         write_reports();
@@ -96,6 +105,7 @@ void SpawnServer::wait() {
     Instant next = never;
     for (const Child& child : children_) {
         if (child.output) polled_.push_back({.fd = child.output.get(), .events = POLLIN});
+        if (child.conversation) polled_.push_back({.fd = child.conversation.get(), .events = 0});
         next = std::min(next, child.deadline);
     }
     timespec limit{};
@@ -114,10 +124,23 @@ void SpawnServer::wait() {
 void SpawnServer::read_orders() {
     char buffer[16 * 1024];
     for (;;) {
-        const ssize_t got = recv(socket_.get(), buffer, sizeof buffer, 0);
+        iovec bytes{.iov_base = buffer, .iov_len = sizeof buffer};
+        alignas(cmsghdr) char beside[CMSG_SPACE(sizeof(int))];
+        msghdr message{};
+        message.msg_iov = &bytes;
+        message.msg_iovlen = 1;
+        message.msg_control = beside;
+        message.msg_controllen = sizeof beside;
+        const ssize_t got = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
         if (got == 0) end();
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) break;
         if (got < 0) end();
+        for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+            if (one->cmsg_level != SOL_SOCKET || one->cmsg_type != SCM_RIGHTS) continue;
+            int descriptor = -1;
+            std::memcpy(&descriptor, CMSG_DATA(one), sizeof descriptor);
+            handed_.emplace_back(descriptor);
+        }
         incoming_.append(buffer, static_cast<std::size_t>(got));
     }
     std::string body;
@@ -140,19 +163,35 @@ void SpawnServer::write_reports() {
 }
 
 void SpawnServer::obey(const SpawnOrder& order) {
-    if (children_.size() >= children_at_once) {
-        report({.id = order.id,
-                .result = fail(Code::exhausted, fmt::format("{} child processes run already", children_at_once))});
+    Descriptor conversation;
+    if (order.converses) {
+        if (handed_.empty()) end();  // It was lost on its way: nothing fits any more.
+        conversation = std::move(handed_.front());
+        handed_.pop_front();
+    }
+    const std::size_t most = order.converses ? conversations_at_once : children_at_once;
+    if (static_cast<std::size_t>(std::ranges::count(children_, order.converses, &Child::converses)) >= most) {
+        report({.id = order.id, .result = fail(Code::exhausted, fmt::format("{} child processes run already", most))});
         return;
     }
-    auto child = start(order);
+    auto child = start(order, std::move(conversation));
     if (child)
         children_.push_back(std::move(*child));
     else
         report({.id = order.id, .result = std::unexpected(std::move(child.error()))});
 }
 
-Result<Child> SpawnServer::start(const SpawnOrder& order) {
+void SpawnServer::look_who_hung_up() {
+    for (Child& child : children_) {
+        if (!child.conversation) continue;
+        pollfd end{.fd = child.conversation.get(), .events = 0};
+        if (poll(&end, 1, 0) <= 0 || (end.revents & (POLLHUP | POLLERR)) == 0) continue;
+        child.conversation.close();
+        child.deadline = std::min(child.deadline, monotonic_now() + hang_up_patience);
+    }
+}
+
+Result<Child> SpawnServer::start(const SpawnOrder& order, Descriptor conversation) {
     const io::SpawnRequest& request = order.request;
     auto user = users_.find(request.user);
     if (user == users_.end()) {
@@ -167,7 +206,7 @@ Result<Child> SpawnServer::start(const SpawnOrder& order) {
     if (process < 0)
         return fail(Code::exhausted, fmt::format("can't start {}: {}", request.arguments.front(), system_text(errno)),
                     errno);
-    if (process == 0) become_program(request, user->second, output_write.get(), failure_write.get(), helper);
+    if (process == 0) become_program(request, user->second, output_write.get(), conversation.get(), failure_write.get(), helper);
 
     // Not waited for: what keeps it from becoming the program may be a disk that never answers.
     fcntl(output_read.get(), F_SETFL, O_NONBLOCK);
@@ -178,7 +217,9 @@ Result<Child> SpawnServer::start(const SpawnOrder& order) {
                  .output = std::move(output_read),
                  .failure = std::move(failure_read),
                  .deadline = monotonic_now() + request.timeout,
-                 .result = {}};
+                 .result = {},
+                 .converses = order.converses,
+                 .conversation = std::move(conversation)};
 }
 
 // What is beyond the limit is read and dropped, so that the child does not stop for it.

@@ -96,6 +96,13 @@ TEST_F(Spawning, ExitCodeSignalAndOutputAreReported) {
     EXPECT_EQ(run({.arguments = {"/bin/echo", "a b", "$HOME", "*"}})->output, "a b $HOME *\n") << "no shell";
 }
 
+TEST_F(Spawning, TheEnvironmentIsCleanButForWhatIsGiven) {
+    const auto got = run({.arguments = {"/usr/bin/env"}, .environment = {"HALE_DEPLOYMENT=d-1", "EMPTY=", "TWO WORDS=a b=c"}});
+    ASSERT_TRUE(got) << got.error().text;
+    EXPECT_EQ(got->output, "PATH=/usr/bin:/bin\nLANG=C\nHALE_DEPLOYMENT=d-1\nEMPTY=\nTWO WORDS=a b=c\n");
+    EXPECT_EQ(run({.arguments = {"/usr/bin/env"}})->output, "PATH=/usr/bin:/bin\nLANG=C\n");
+}
+
 TEST_F(Spawning, OutputIsKeptToItsLimitAndTheRestIsDropped) {
     const auto got =
         run({.arguments = {"/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; exit 5"}, .output_limit = 100});
@@ -376,6 +383,80 @@ TEST(SpawnProtocol, EveryFrameReadsBackAndEveryCutIsRefused) {
     }
     std::string huge = "\xff\xff\xff\xff", body;
     EXPECT_EQ(take_frame(huge, body), FrameState::broken);
+}
+
+// What was heard of a conversation until its end.
+struct Talk final : io::StreamHandler {
+    explicit Talk(Result<std::unique_ptr<io::Stream>> began) : stream(std::move(*began)) { stream->set_handler(this); }
+    ~Talk() override {
+        if (stream) stream->set_handler(nullptr);
+    }
+    void on_ready(io::Stream&, io::Readiness) noexcept override {
+        char buffer[64 * 1024];
+        for (;;) {
+            const auto got = stream->read(buffer);
+            if (got.status == io::IoStatus::would_block) return;
+            if (got.status != io::IoStatus::ok) {
+                ended = true;
+                words = stream->last_words();
+                return;
+            }
+            heard.append(buffer, got.bytes);
+        }
+    }
+    std::unique_ptr<io::Stream> stream;
+    std::string heard, words;
+    bool ended = false;
+};
+
+TEST_F(Spawning, AChildConversesAndItsErrorsAreItsLastWords) {
+    const auto speak = [&](std::string script, Duration timeout = 20s) { return spawner->converse(*loop, {.arguments = {"/bin/sh", "-c", std::move(script)}, .timeout = timeout}); };
+    {
+        Talk talk(speak("read line; echo got $line; cat"));
+        EXPECT_EQ(talk.stream->write(std::string_view("hello\nmore\n")).status, io::IoStatus::ok);
+        EXPECT_TRUE(loop->run_until([&] { return talk.heard == "got hello\nmore\n"; }, patience)) << talk.heard;
+        talk.stream->shutdown_write();
+        EXPECT_TRUE(loop->run_until([&] { return talk.ended; }, patience));
+        EXPECT_EQ(talk.words, "") << "it ended in order";
+    }
+    {
+        Talk talk(speak("echo one; echo 'no way there' >&2; echo 'try it again' >&2; exit 255"));
+        EXPECT_TRUE(loop->run_until([&] { return talk.ended; }, patience));
+        EXPECT_EQ(talk.heard, "one\n");
+        EXPECT_EQ(talk.words, "no way there; try it again");
+    }
+    {
+        Talk talk(spawner->converse(*loop, {.arguments = {"/usr/bin/nothing-of-that-name"}, .timeout = 5s}));
+        EXPECT_TRUE(loop->run_until([&] { return talk.ended; }, patience));
+        EXPECT_NE(talk.words.find("can't run /usr/bin/nothing-of-that-name"), std::string::npos) << talk.words;
+    }
+    {
+        Talk talk(speak("sleep 100", 300ms));
+        EXPECT_TRUE(loop->run_until([&] { return talk.ended; }, patience));
+        EXPECT_EQ(talk.words, "/bin/sh took too long and was ended");
+    }
+    // Many at once, each with its own; and the checks' children beside them have their turn.
+    std::vector<std::unique_ptr<Talk>> many;
+    for (std::size_t i = 0; i < conversations_at_once; ++i) many.push_back(std::make_unique<Talk>(speak("echo " + std::to_string(i) + "; cat")));
+    for (std::size_t i = 0; i < many.size(); ++i) EXPECT_TRUE(loop->run_until([&] { return many[i]->heard == std::to_string(i) + "\n"; }, patience)) << many[i]->heard;
+    EXPECT_EQ(output("echo beside"), "beside\n");
+    Talk refused(speak("echo"));
+    EXPECT_TRUE(loop->run_until([&] { return refused.ended; }, patience));
+    EXPECT_NE(refused.words.find("under way already"), std::string::npos) << refused.words;
+}
+
+TEST_F(Spawning, AChildThatNobodySpeaksWithIsEnded) {
+    const TemporaryDirectory directory;
+    const std::string note = directory / "pid";
+    std::optional<Watched> child;
+    {
+        // It does not look at its input, and ignores what is polite.
+        Talk talk(spawner->converse(*loop, {.arguments = {"/bin/sh", "-c", "trap '' TERM HUP PIPE; echo $$; exec sleep 1000"}, .timeout = 1h}));
+        EXPECT_TRUE(loop->run_until([&] { return talk.heard.ends_with("\n"); }, patience));
+        child.emplace(static_cast<pid_t>(std::stoi(talk.heard)));
+        EXPECT_FALSE(child->ended());
+    }
+    EXPECT_TRUE(child->ends());
 }
 
 }  // namespace

@@ -35,8 +35,9 @@ struct Plan {
     const config::ExecCheck* exec() const { return std::get_if<config::ExecCheck>(&spec->what); }
     const config::HeartbeatCheck* heartbeat() const { return std::get_if<config::HeartbeatCheck>(&spec->what); }
     const config::CompositeCheck* composite() const { return std::get_if<config::CompositeCheck>(&spec->what); }
+    bool container() const { return std::holds_alternative<config::ContainerCheck>(spec->what); }
     // Judged by what is known already, without asking anybody.
-    bool from_memory() const { return heartbeat() || composite(); }
+    bool from_memory() const { return heartbeat() || composite() || container(); }
 };
 
 using PlanList = std::vector<Plan>;

@@ -71,6 +71,11 @@ Subject::Subject(Desk& desk, const catalog::Assignment& assignment, std::shared_
     }
     record_ = std::move(record);
     settle();
+    hear_engine(assignment);
+}
+
+void Subject::hear_engine(const catalog::Assignment& assignment) {
+    for (const auto& watch : watches_) watch->container(assignment.container);
 }
 
 Subject::~Subject() = default;
@@ -79,7 +84,7 @@ verdict::PhaseKey Subject::key_of(const Plan& plan) const { return {hash64(plan.
 
 verdict::Judge Subject::judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const {
     const Instant started = now - assignment.generation_age;
-    if (!assignment.last_known) return {plan.timing, started, now};
+    if (!assignment.last_known || plan.container()) return {plan.timing, started, now};
     const catalog::LastKnown& last = *assignment.last_known;
     // What is remembered is the instance's; advisory checks did not decide it.
     const bool any_critical = std::ranges::any_of(*plans_, [](const Plan& p) { return p.spec->critical; });
@@ -95,6 +100,7 @@ verdict::Judge Subject::judge_for(const Plan& plan, const catalog::Assignment& a
 verdict::Judge Subject::judge_joining(const Plan& plan, const catalog::Assignment& assignment, bool was_unchecked,
                                       Instant now) const {
     const Instant started = now - assignment.generation_age;
+    if (plan.container()) return {plan.timing, started, now};
     if (was_unchecked) return verdict::Judge::joined(plan.timing, State::healthy, Reason::assumed, started, now);
     switch (word_.state) {
         case State::healthy:
@@ -132,7 +138,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
             old, [&](const auto& watch) { return watch && watch->plan().spec->name == plan.spec->name; });
         if (known != old.end()) {  // Of another kind too: then it is another question of the same check.
             const config::CheckSpec& before = *(*known)->plan().spec;
-            const bool changed = moved || (&before != plan.spec.get() && before.question() != plan.spec->question());
+            const bool changed = (moved && !plan.container()) || (&before != plan.spec.get() && before.question() != plan.spec->question());
             same_questions = same_questions && !changed && known - old.begin() == index;
             (*known)->replan(plan, changed, index);
             watches_.push_back(std::move(*known));
@@ -145,6 +151,7 @@ void Subject::reassign(const catalog::Assignment& assignment, std::shared_ptr<co
     while (!same_questions && !gates_.empty()) end_gate(gates_.size() - 1, catalog::GateEnd::gone);
     old.clear();
     settle();
+    hear_engine(assignment);
 }
 
 std::unique_ptr<const catalog::Entrance> Subject::entrance_of(const catalog::Assignment& assignment, const PlanList& plans) {
@@ -231,7 +238,7 @@ std::vector<std::size_t> Subject::asked_by_gates() const {
     std::vector<std::size_t> asked;
     for (const bool critical : {true, false}) {
         for (std::size_t i = 0; i < watches_.size(); ++i)
-            if (watches_[i]->critical() == critical) asked.push_back(i);
+            if (watches_[i]->critical() == critical && !watches_[i]->plan().container()) asked.push_back(i);
         if (!asked.empty()) break;  // Advisory ones only where there is nothing else.
     }
     return asked;
@@ -286,21 +293,34 @@ void Subject::gate_timed_out(Gate& gate) {
 
 // ---- The verdict ----
 
+std::size_t Subject::weighed() const {
+    if (watches_.empty() || !watches_.back()->plan().container()) return watches_.size();
+    const State state = watches_.back()->judge().state();
+    return watches_.size() - (state == State::unhealthy || state == State::degraded ? 0 : 1);
+}
+
 void Subject::settle() {
     std::array<verdict::CheckView, most_checks> views;
     verdict::Flags critical_flags;
     verdict::Flags all_flags;
     bool any_critical = false;
-    for (std::size_t i = 0; i < watches_.size(); ++i) {
+    const std::size_t count = weighed();
+    for (std::size_t i = 0; i < count; ++i) {
         const Watch& watch = *watches_[i];
         views[i] = verdict::view(watch.judge(), watch.critical());
+        if (watch.plan().container()) continue;  // It is never stale, nor suspected.
         const std::uint8_t bits = watch.judge().flags().bits;
         all_flags.bits |= bits;
         if (watch.critical()) critical_flags.bits |= bits;
         any_critical = any_critical || watch.critical();
     }
-    verdict::InstanceVerdict folded = verdict::fold_checks(std::span(views).first(watches_.size()));
-    if (watches_.empty() && !unchecked_) folded.reason = Reason::never_checked;  // Its service's checks are asked elsewhere.
+    verdict::InstanceVerdict folded = verdict::fold_checks(std::span(views).first(count));
+    // Where the container has ended, that is why nobody answers.
+    if (count > 0 && watches_[count - 1]->plan().container() && views[count - 1].state == State::unhealthy) {
+        folded.check = count - 1;
+        folded.reason = views[count - 1].reason;
+    }
+    if (count == 0 && !unchecked_) folded.reason = Reason::never_checked;  // Its service's checks are asked elsewhere.
     verdict::Word next = word_;
     next.state = folded.state;
     next.was_eligible = folded.was_eligible;

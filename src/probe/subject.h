@@ -84,6 +84,9 @@ private:
     verdict::PhaseKey key_of(const Plan& plan) const;
     verdict::Judge judge_for(const Plan& plan, const catalog::Assignment& assignment, Instant now) const;
     verdict::Judge judge_joining(const Plan& plan, const catalog::Assignment& assignment, bool was_unchecked, Instant now) const;
+    // Those that are folded: the engine's word, the last, counts only where it is against the instance.
+    std::size_t weighed() const;
+    void hear_engine(const catalog::Assignment& assignment);
     bool told(const verdict::InstanceVerdict& folded) const;
     void write(bool state_changed, const verdict::InstanceVerdict& folded);
     std::string text_for(const verdict::InstanceVerdict& folded) const;

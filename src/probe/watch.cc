@@ -42,6 +42,7 @@ Watch::Watch(Subject& subject, const Plan& plan, std::uint8_t index, const verdi
         extra().beat.last = subject.desk().loop.now();
         next_.at = missed_at(*plan_->heartbeat(), extra().beat);
     }
+    if (plan_->container()) schedule(subject.desk().loop.now());
     rearm();
 }
 
@@ -71,6 +72,8 @@ Instant Watch::together(const verdict::NextProbe& next) {
 
 // While a probe flies its end will look at the schedule; only the horizon can't wait.
 void Watch::rearm() {
+    // What the engine said holds until it says something else, however long it is silent: no time passes for it.
+    if (plan_->container()) return timer_.disarm();
     const Instant now = subject_.desk().loop.now();
     const Instant horizon = std::max(judge_.next_horizon(plan_->timing), now + least_rest);
     const Instant at = flight_ != nullptr ? horizon : std::min(horizon, together(next_));
@@ -81,6 +84,10 @@ void Watch::rearm() {
 
 void Watch::schedule(Instant last_end) {
     const auto& timing = plan_->timing;
+    if (plan_->container()) {
+        next_ = {never, Trigger::scheduled, false};
+        return;
+    }
     if (const auto* heartbeat = plan_->heartbeat()) {
         // Nobody is asked, so there are no slots: the next look is at the deadline, or at the judge's pace when a
         // second look would settle the matter.
@@ -136,10 +143,18 @@ void Watch::passive() {
 
 // ---- What was seen ----
 
+Look Watch::look_at_memory() const {
+    static const Extra nothing;
+    const Extra& extra = extra_ ? *extra_ : nothing;
+    if (const auto* heartbeat = plan_->heartbeat()) return look(*heartbeat, extra.beat, subject_.desk().loop.now());
+    if (const auto* composite = plan_->composite()) return look(*composite, extra.members);
+    if (!extra.container) return {Outcome::error, verdict::Reason::never_checked, "the engine has said nothing of it yet"};
+    return {extra.container->outcome, extra.container->reason, extra.container->text};
+}
+
 void Watch::look_now(Trigger trigger) {
     const Instant now = subject_.desk().loop.now();
-    const Look looked = plan_->heartbeat() != nullptr ? look(*plan_->heartbeat(), extra().beat, now)
-                                                      : look(*plan_->composite(), extra().members);
+    const Look looked = look_at_memory();
     Observation seen;
     seen.outcome = looked.outcome;
     seen.reason = looked.reason;
@@ -147,7 +162,9 @@ void Watch::look_now(Trigger trigger) {
     seen.generation = subject_.generation();
     seen.started = seen.ended = now;
     seen.at = subject_.desk().loop.utc();
-    if (looked.outcome != Outcome::pass) seen.text = fmt::format("{}: {}", asked(*plan_, {}, {}), looked.text);
+    if (plan_->container()) seen.text = looked.text;
+    else if (looked.outcome != Outcome::pass) seen.text = fmt::format("{}: {}", asked(*plan_, {}, {}), looked.text);
+    if (plan_->container() && extra_ && extra_->container) seen.evidence = extra_->container->evidence;
     number_ = subject_.next_number();
     finish(std::move(seen));
 }
@@ -169,7 +186,8 @@ void Watch::finish(Observation&& seen) {
                                                               .trigger = seen.trigger,
                                                               .started = seen.started,
                                                               .ended = seen.ended,
-                                                              .last_eligible = subject_.last_eligible()});
+                                                              // The engine's word is no guess that flapping should slow down.
+                                                              .last_eligible = subject_.last_eligible() || plan_->container()});
     seen.counted = judged.counted;
     if (seen.outcome == Outcome::pass || seen.outcome == Outcome::warn) passed_once_ = true;
     if (timing.m_of_n && !plan_->from_memory())
@@ -204,10 +222,10 @@ void Watch::finish(Observation&& seen) {
                                  .check_state = judge_.state(),
                                  .certificate_until = seen.certificate_until,
                                  .at = seen.at,
-                                 .next_probe = subject_.desk().loop.utc() + (next_.at - now),
+                                 .next_probe = next_.at == never ? Utc{} : subject_.desk().loop.utc() + (next_.at - now),
                                  .timings = seen.timings,
                                  .detail = std::move(detail)});
-    if (judged.first_failure)
+    if (judged.first_failure && !plan_->container())
         subject_.desk().outbox.first_failure({.row = subject_.row(), .address = seen.address, .at = seen.ended, .timeout = timing.timeout, .confirm_interval = timing.confirm_interval});
     if (extra_ && !extra_->askers.empty()) answer(seen);
     rearm();
@@ -330,7 +348,15 @@ void Watch::members(const std::vector<catalog::MemberState>& changed) {
     look_now(Trigger::on_demand);
 }
 
+void Watch::container(const std::shared_ptr<const catalog::ContainerWord>& word) {
+    if (!plan_->container() || !word) return;
+    if (extra_ && extra_->container && *extra_->container == *word) return;
+    extra().container = word;
+    look_now(Trigger::scheduled);
+}
+
 bool Watch::hold(Instant until) {
+    if (plan_->container()) return false;  // Whatever is wrong with us: it is not we who saw this.
     const bool visible = noted(judge_.hold_unhealthy(subject_.desk().loop.now(), until));
     rearm();
     return visible;
@@ -342,7 +368,7 @@ void Watch::replan(const Plan& plan, bool changed, std::uint8_t index) {
     const bool timing_changed = !(plan_->timing == plan.timing);
     if (plan_->spec->kind() != plan.spec->kind()) {
         // What was kept for the old kind says nothing to the new one.
-        if (extra_) extra_->members.clear();
+        if (extra_) extra_->members.clear(), extra_->container.reset();
         if (plan.heartbeat() != nullptr) extra().beat.last = subject_.desk().loop.now();
         if (plan.from_memory() && extra_)
             for (Extra::Waiting& waiting : std::exchange(extra_->askers, {})) waiting.asker->answered_one();
@@ -371,7 +397,7 @@ void Watch::question_changed() {
     last_ = {};
     (void)judge_.question_changed(plan_->timing, now);  // The subject settles once all its checks are replanned.
     next_ = {now, Trigger::confirmation, true};
-    if (plan_->heartbeat() != nullptr) schedule(now);
+    if (plan_->heartbeat() != nullptr || plan_->container()) schedule(now);
     rearm();
 }
 

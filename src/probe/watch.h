@@ -55,6 +55,8 @@ public:
     void passive();
     void beat(const catalog::HeartbeatSeen& seen);
     void members(const std::vector<catalog::MemberState>& changed);
+    // The engine's word; the same again is none.
+    void container(const std::shared_ptr<const catalog::ContainerWord>& word);
     void ask(std::shared_ptr<Asker> asker, std::optional<Duration> max_age);
     // Returns whether the judge has something new to show.
     bool hold(Instant until);
@@ -79,6 +81,7 @@ private:
         std::vector<Waiting> askers;
         Beat beat;
         std::vector<catalog::MemberState> members;
+        std::shared_ptr<const catalog::ContainerWord> container;
     };
     // The last probe, small enough to be kept by everybody.
     struct Last {
@@ -96,6 +99,7 @@ private:
     void wake() noexcept;
     void begin(verdict::Trigger trigger, bool fresh);
     void look_now(verdict::Trigger trigger);
+    Look look_at_memory() const;
     void finish(verdict::Observation&& seen);
     void remember(const verdict::Observation& seen, std::shared_ptr<const verdict::Observation>& detail);
     void miss_slots(Instant from, Instant until);

@@ -60,6 +60,7 @@ std::string asked(const Plan& plan, const Destination& to, const SocketAddress& 
     if (const auto* heartbeat = plan.heartbeat())
         return fmt::format("heartbeat every {} (grace {})", human(heartbeat->every), human(heartbeat->grace));
     if (plan.composite()) return fmt::format("composite {}", plan.spec->name);
+    if (plan.container()) return "container";
     std::string place = to.text();
     if (to.is_name() && met.ip != Ip{}) place = fmt::format("{} ({})", place, met.ip.text());
     if (const auto* http = plan.http()) {

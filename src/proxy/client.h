@@ -64,6 +64,7 @@ struct Exchange {
     bool expects_continue = false;
     bool page = false;
     bool candidate = false;      // Goes to what is not switched to yet.
+    bool cut = false;            // The upstream left in the middle of its answer.
     bool details = false;        // The client may see what is behind a 503.
     bool request_done = true;    // All of it came from the client.
     wire::BodyReader request_body;

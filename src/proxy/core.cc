@@ -176,6 +176,12 @@ WorkerStats Core::stats() const {
     return all;
 }
 
+std::vector<InstanceTally> Core::tallies(std::string_view service) const {
+    for (const auto& [index, one] : services_)
+        if (one->name() == service) return one->tallies();
+    return {};
+}
+
 // --- Turns -----------------------------------------------------------------------------------------------
 
 // Runs with depth_ still 1, so that nothing in here starts another end.

@@ -52,6 +52,7 @@ public:
     void stop();
     bool stopped() const { return stopped_; }
     WorkerStats stats() const;
+    std::vector<InstanceTally> tallies(std::string_view service) const;
     AccessLog& log() { return log_; }
 
     void on_accept(std::unique_ptr<io::Stream> stream) noexcept override;

@@ -47,6 +47,13 @@ std::string_view cookie(const wire::RequestHead& head, std::string_view name) {
     return {};
 }
 
+constexpr std::string_view candidate_field = "Hale-Candidate";
+
+std::string_view shown_key(const wire::RequestHead& head) {
+    const auto* field = head.fields.find(candidate_field);
+    return field == nullptr ? std::string_view{} : std::string_view(field->value);
+}
+
 }  // namespace
 
 // Starts the exchange's books. A head that could not be read counts as a request without facts.
@@ -141,8 +148,9 @@ bool Client::begin() {
         answer_proof(*proof);
         return true;
     }
-    const auto* route = snapshot->table.find(*host, match.path);
-    if (!match.other_reading.empty() && snapshot->table.find(*host, match.other_reading) != route) {
+    const std::string_view key = snapshot->table.hides() ? shown_key(head) : std::string_view{};
+    const auto* route = snapshot->table.find(*host, match.path, key);
+    if (!match.other_reading.empty() && snapshot->table.find(*host, match.other_reading, key) != route) {
         answer(Answered::bad_request, 0, "The path means different things to different readers.");
         return true;
     }
@@ -159,15 +167,6 @@ bool Client::begin() {
     }
     return place(*route);
 }
-
-namespace {
-constexpr std::string_view candidate_field = "Hale-Candidate";
-
-bool shows_key(const wire::RequestHead& head, std::string_view key) {
-    const auto* field = head.fields.find(candidate_field);
-    return field != nullptr && field->value == key;
-}
-}  // namespace
 
 // Finds the instance and writes the head meant for it.
 bool Client::place(const catalog::Route& route) {
@@ -189,7 +188,7 @@ bool Client::place(const catalog::Route& route) {
         return true;
     };
     // What is not switched to is reached by its key, whatever users are answered.
-    x_.candidate = !routed.candidate_key.empty() && shows_key(head, routed.candidate_key);
+    x_.candidate = !routed.candidate_key.empty() && shown_key(head) == routed.candidate_key;
     if (!x_.candidate && routed.override == verdict::OverrideState::maintenance) return refuse(Answered::maintenance);
     if (!x_.candidate && routed.paused_until && *routed.paused_until > core_.now()) {
         if (!core_.park(*this)) return refuse(Answered::paused);
@@ -376,6 +375,7 @@ bool Client::try_again(const LostTry& lost_try) {
     }
     ++x_.retries;
     ++service.stats.retries;
+    x_.backend->lost();
     x_.backend->leave();
     x_.backend = chosen;
     x_.backend->enter();
@@ -406,7 +406,14 @@ void Client::finish(bool aborted) {
         const auto source = x_.reason == Answered::none ? Source::upstream : Source::hale;
         ++stats.requests[x_.status / 100 - 1u][std::to_underlying(source)];
     }
-    stats.durations.add(took);
+    const auto bucket = Histogram::bucket_of(took);
+    stats.durations.add(took, bucket);
+    // A client that went away before its answer says nothing of the instance, nor does a check through the proxy.
+    if (x_.backend != nullptr && !x_.candidate) {
+        const bool lost = x_.cut || x_.reason == Answered::upstream_connect || x_.reason == Answered::upstream_reset || x_.reason == Answered::upstream_timeout;
+        if (lost) x_.backend->lost();
+        else if (x_.reason == Answered::none && x_.status >= 200) x_.backend->answered(x_.status < 500, took, bucket);
+    }
     stats.bytes_in += x_.bytes_in;
     stats.bytes_out += x_.bytes_out;
     if (x_.panic) ++stats.panic_requests;

@@ -198,6 +198,7 @@ void Client::upstream_ended(bool failed) {
 // The upstream left in the middle of its answer. The client must be able to tell: no last chunk, fewer bytes than
 // announced; and where only the connection's end would say so, a reset.
 void Client::response_cut() {
+    x_.cut = true;
     ++x_.service->stats.upstream_resets;
     core_.passive(*x_.backend, verdict::Reason::connect_reset);
     const bool by_reset = x_.form == ClientBody::bare || out_.size() > out_at_;

@@ -40,6 +40,19 @@ void Backend::leave() {
     if (row != nullptr) row->in_flight.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void Backend::answered(bool well, Duration took, std::size_t bucket) {
+    if (!well) return lost();
+    if (tally == nullptr) tally = std::make_unique<InstanceTally>();
+    ++tally->requests;
+    tally->durations.add(took, bucket);
+}
+
+void Backend::lost() {
+    if (tally == nullptr) tally = std::make_unique<InstanceTally>();
+    ++tally->requests;
+    ++tally->failed;
+}
+
 void Backend::detach() {
     if (row != nullptr) row->in_flight.fetch_sub(active, std::memory_order_relaxed);
     row = nullptr;
@@ -123,6 +136,16 @@ void Service::let_go(std::unique_ptr<Backend> backend) {
     backend->detach();
     core_.close_idle(*backend);
     if (backend->in_use()) left_.push_back(std::move(backend));
+}
+
+std::vector<InstanceTally> Service::tallies() const {
+    std::vector<InstanceTally> out;
+    for (const auto& backend : backends_) {
+        if (backend->tally == nullptr) continue;
+        out.push_back(*backend->tally);
+        out.back().name = backend->name;
+    }
+    return out;
 }
 
 void Service::retire() {

@@ -36,6 +36,9 @@ struct Backend {
     // A request begins and ends at it.
     void enter();
     void leave();
+    // A user's request ended at it: with its answer, or for want of one.
+    void answered(bool well, Duration took, std::size_t bucket);
+    void lost();
     // It left the snapshot: the row may be somebody else's soon, so what is counted there is taken back now.
     void detach();
 
@@ -53,6 +56,7 @@ struct Backend {
     std::vector<Upstream*> idle;    // The last one in is the first one out.
     bool wanted = false;            // A candidate of the current list,
     std::uint32_t version = 0;      // by this version of its verdict.
+    std::unique_ptr<InstanceTally> tally;  // From its first request on: most instances of a large fleet see none for long.
 };
 
 class Service {
@@ -82,6 +86,8 @@ public:
     void sweep(Instant idle_since_before);
 
     const std::string& name() const { return stats.service; }
+    // Of each instance that requests came to.
+    std::vector<InstanceTally> tallies() const;
 
     config::Timeouts timeouts;
     config::Retry retry;

@@ -4,10 +4,14 @@
 
 namespace hale::proxy {
 
-void Histogram::add(Duration d) {
+std::size_t Histogram::bucket_of(Duration d) {
     const auto us = static_cast<std::uint64_t>(d.count()) / 1'000;
     std::size_t bucket = 0;
     while (bucket < bounds_us.size() && us > bounds_us[bucket]) ++bucket;
+    return bucket;
+}
+
+void Histogram::add(Duration d, std::size_t bucket) {
     ++counts[bucket];
     sum += d;
 }

@@ -22,8 +22,19 @@ struct Histogram {
     std::array<std::uint64_t, bounds_us.size() + 1> counts{};
     Duration sum{};
 
-    void add(Duration d);
+    static std::size_t bucket_of(Duration d);
+    void add(Duration d) { add(d, bucket_of(d)); }
+    // Needs: the bucket is the duration's.
+    void add(Duration d, std::size_t bucket);
     std::uint64_t total() const;
+};
+
+// What one instance made of the requests that came to it; since it last became known at its address.
+struct InstanceTally {
+    std::string name;
+    std::uint64_t requests = 0;
+    std::uint64_t failed = 0;  // 5xx, or no answer, or only a part of one; a retry elsewhere makes it no success.
+    Histogram durations;       // Of those that were answered well.
 };
 
 struct ServiceStats {

@@ -19,6 +19,7 @@ void Worker::stop() { core_->stop(); }
 bool Worker::stopped() const { return core_->stopped(); }
 void Worker::set_proof(std::string token, std::string proof) { core_->set_proof(std::move(token), std::move(proof)); }
 WorkerStats Worker::stats() const { return core_->stats(); }
+std::vector<InstanceTally> Worker::tallies(std::string_view service) const { return core_->tallies(service); }
 void Worker::reopen_log() { core_->log().reopen(); }
 
 }  // namespace hale::proxy

@@ -100,6 +100,8 @@ public:
     void set_proof(std::string token, std::string proof);
 
     WorkerStats stats() const;
+    // Of each instance of a service that requests came to; only what this worker saw.
+    std::vector<InstanceTally> tallies(std::string_view service) const;
     void reopen_log();
 
 private:

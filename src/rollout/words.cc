@@ -8,12 +8,15 @@ namespace hale::rollout {
 
 namespace {
 
-constexpr std::array<std::string_view, 14> phases{"requested", "pulling",  "creating", "starting",     "verifying", "switching",  "baking",
-                                                  "draining",  "retiring", "rolling_back", "done", "rolled_back", "superseded", "failed"};
+constexpr std::array<std::string_view, 15> phases{"requested", "pulling",  "yielding", "creating",     "starting", "verifying",   "switching",  "baking",
+                                                  "draining",  "retiring", "rolling_back", "done",     "rolled_back", "superseded", "failed"};
 
 constexpr std::array all_faults{
     FaultFacts{Fault::none, "none", "Nothing went wrong.", "", false},
     FaultFacts{Fault::preflight_failed, "preflight_failed", "What the deployment needs is not all there; nothing was touched.", "Bring what the sentence names, and deploy again.", false},
+    FaultFacts{Fault::dependency_missing, "dependency_missing", "What it needs of others is not there; nothing was touched.", "Bring that back first, or take it out of `needs`.", true},
+    FaultFacts{Fault::engine_unavailable, "engine_unavailable", "The Docker Engine could not be asked, or did not answer in time.", "Is the engine running, and is it where `docker.host` says?", true},
+    FaultFacts{Fault::hook_failed, "hook_failed", "A hook of the deployment said no, or did not answer in time.", "Look at what the hook itself says: ask or run it by hand.", true},
     FaultFacts{Fault::image_pull_failed, "image_pull_failed", "The image could not be pulled.", "Look at the image's name, and at the registry's credentials.", true},
     FaultFacts{Fault::create_failed, "create_failed", "The engine refused to create a container.", "The engine's own sentence says why.", false},
     FaultFacts{Fault::start_failed, "start_failed", "The engine could not start a container.", "Look at command, ports and mounts; the engine's own sentence says why.", false},

@@ -56,6 +56,7 @@ constexpr std::array table{
     ReasonFacts{image_pull_failed, "image_pull_failed", "The image could not be pulled.", true},
     ReasonFacts{route_missing, "route_missing", "Fine directly, 404 through the proxy.", false},
     ReasonFacts{certificate_expiring, "certificate_expiring", "All was right, but the certificate shown ends soon or has ended.", false},
+    ReasonFacts{crash_loop, "crash_loop", "The container ended again and again.", true},
 };
 }  // namespace
 

@@ -53,6 +53,7 @@ enum class Reason : std::uint8_t {
     image_pull_failed,
     route_missing,
     certificate_expiring,
+    crash_loop,
 };
 
 struct ReasonFacts {

@@ -3,74 +3,18 @@ container or its answers is named and changes nothing.
 Method: a Docker Engine of this test's own; images of a few files around busybox; each way a new version can be wrong."""
 
 import json
-import os
-import shutil
 import signal
-import tempfile
 import time
 import unittest
 
-from harness import Case, Site, wait_for
-from docker_engine import DockerEngine
+from containers import EngineCase
+from harness import Site, wait_for
 from successors import Load
 
 HEALTH = 'HEALTHCHECK --interval=300ms --timeout=2s --retries=3 CMD ["/bin/busybox", "{probe}"]\n'
-CONFIG = """docker: {{host: "{engine}"}}
-drain_timeout: 5s
-services:
-  web:
-    hosts: [web.test]
-    check: {{http: /up, interval: 1s}}
-    deploy: {{image: "web:1", stop_timeout: 1s{more}}}
-"""
 
 
-class DeployContainers(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp(prefix="hale-engine-")
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.engine = DockerEngine(cls.folder)
-        cls.addClassCleanup(cls.engine.clean_up)
-        cls.engine.start()
-        for version in ("web:1", "web:2"):
-            cls.image(version)
-
-    @classmethod
-    def image(cls, tag, command='["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]', more="", up=True):
-        context = tempfile.mkdtemp(dir=cls.folder)
-        os.makedirs(os.path.join(context, "root/bin"))
-        os.makedirs(os.path.join(context, "root/www"))
-        shutil.copy("/bin/busybox", os.path.join(context, "root/bin/busybox"))
-        os.symlink("busybox", os.path.join(context, "root/bin/sh"))
-        files = {"index.html": f"{tag}\n", **({"up": "up\n"} if up else {})}
-        for name, text in files.items():
-            with open(os.path.join(context, "root/www", name), "w") as out:
-                out.write(text)
-        with open(os.path.join(context, "Dockerfile"), "w") as out:
-            out.write(f"FROM scratch\nCOPY root/ /\nEXPOSE 3000\n{more}CMD {command}\n")
-        cls.engine.docker("build", "-q", "-t", tag, context)
-
-    def tearDown(self):
-        names = self.engine.docker("ps", "-aq").stdout.split()
-        if names:
-            self.engine.docker("rm", "-f", *names)
-
-    def start(self, site, more=""):
-        site.start(CONFIG.format(engine=self.engine.socket, more=more))
-
-    def served(self, site):
-        status, _, body = site.traffic("web.test")
-        return body.decode().strip() if status == 200 else status
-
-    def deploy(self, site, *arguments, code=0):
-        done = site.cli("deploy", "web", *arguments, timeout=120)
-        self.assertEqual(done.returncode, code, done.stderr)
-        return done
-
-    def containers(self, *more):
-        return sorted(self.engine.docker("ps", "--format", "{{.Names}}", *more).stdout.split())
-
+class DeployContainers(EngineCase):
     def test_v20_versions_replace_each_other_under_load_and_old_ones_are_kept_stopped(self):
         with Site() as site:
             self.start(site, ", replicas: 2, retain: 1")

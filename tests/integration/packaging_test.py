@@ -5,13 +5,14 @@ image on a base that debootstrap makes of the Debian mirror, and in containers w
 healthy, is refused an upgrade in place, and the package is installed, removed and purged."""
 
 import glob
+import json
 import os
 import re
 import shutil
 import tempfile
 import unittest
 
-from harness import BUILD, ROOT, wait_for
+from harness import BUILD, ROOT, request, wait_for
 from docker_engine import DockerEngine, run
 
 RELEASE = os.path.join(ROOT, "build", "release")
@@ -84,6 +85,35 @@ class Packaging(unittest.TestCase):
             shutil.rmtree(system, ignore_errors=True)
         self.docker("import", BASE, TAG)
 
+    def deploys_from_inside_a_container(self):
+        """With the engine's socket and the host's network; the same image routes on when that is gone."""
+        web = os.path.join(self.folder, "web")
+        os.makedirs(os.path.join(web, "bin"))
+        os.makedirs(os.path.join(web, "www"))
+        shutil.copy("/bin/busybox", os.path.join(web, "bin"))
+        with open(os.path.join(web, "www", "up"), "w") as out:
+            out.write("deployed\n")
+        with open(os.path.join(web, "Dockerfile"), "w") as out:
+            out.write('FROM scratch\nCOPY bin /bin\nCOPY www /www\nEXPOSE 3000\nCMD ["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]\n')
+        self.docker("build", "-q", "-t", "web:1", web)
+        etc = os.path.join(self.folder, "etc")
+        os.mkdir(etc)
+        with open(os.path.join(etc, "hale.yml"), "w") as out:
+            out.write('listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\nservices: {web: {hosts: [web.test], check: {http: /up}, deploy: {image: "web:1", stop_timeout: 1s}}}\n')
+        os.chmod(self.folder, 0o755)
+        socket = f"{self.folder}/docker.sock"
+        name = self.docker("run", "-d", "--network", "host", "-v", f"{socket}:/var/run/docker.sock", "--group-add", str(os.stat(socket).st_gid), "-v", f"{etc}:/etc/hale:ro", "--no-healthcheck",
+                           "hale:test", "serve", "--config", "/etc/hale/hale.yml").stdout.strip()
+        try:
+            wait_for(lambda: self.docker("exec", name, "hale", "list", good=None).returncode == 0, "the daemon in its container", 60)
+            done = self.docker("exec", name, "hale", "deploy", "web")
+            self.assertIn("is done: users reach it", done.stderr)
+            listen = json.loads(self.docker("exec", name, "cat", "/var/lib/hale/listen.json").stdout)
+            status, _, body = request(listen["http"], path="/up", headers={"Host": "web.test"})
+            self.assertEqual((status, body), (200, b"deployed\n"))
+        finally:
+            self.docker("rm", "-f", name, "web-1-1", good=None)
+
     def test_the_image_runs_and_is_healthy_and_the_package_comes_and_goes(self):
         self.engine()
         self.base()
@@ -106,6 +136,8 @@ class Packaging(unittest.TestCase):
             self.assertEqual(self.docker("inspect", "-f", "{{.State.ExitCode}}", name).stdout, "0\n", self.docker("logs", name).stderr)
         finally:
             self.docker("rm", "-f", name, good=None)
+
+        self.deploys_from_inside_a_container()
 
         # Where the libraries are and nothing of Hale's is yet: what the package itself brings and takes away.
         self.docker("build", "--network", "host", "-f", os.path.join(ROOT, "packaging", "Dockerfile"), "--build-arg", f"BASE={TAG}", "--target", "libraries", "-t", "hale:none", context)

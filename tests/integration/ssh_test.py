@@ -21,12 +21,12 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 class Sshd:
     """One sshd and the name by which this machine's ssh knows it."""
 
-    def __init__(self, site):
+    def __init__(self, site, environment="", name=None):
         self.folder = os.path.join(site.folder, "ssh")
         os.mkdir(self.folder, 0o700)
-        self.name = f"hale-test-{os.getpid()}"
+        self.name = name or f"hale-test-{os.getpid()}"
         self.port = free_port()
-        self.client_file = f"/etc/ssh/ssh_config.d/{self.name}.conf"
+        self.client_file = f"/etc/ssh/ssh_config.d/hale-test-{os.getpid()}.conf"
         for key in ("host", "client", "stranger"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", self.path(key)], check=True)
         with open(self.path("client.pub")) as public, open(self.path("authorized_keys"), "w") as allowed:
@@ -47,7 +47,7 @@ UsePAM {"yes" if locked else "no"}
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-SetEnv PATH={BUILD}/src/main:/usr/bin:/bin HALE_CONFIG={site.config_path}
+SetEnv PATH={BUILD}/src/main:/usr/bin:/bin HALE_CONFIG={site.config_path} {environment}
 """)
         self.made_folder = not os.path.isdir("/run/sshd")
         if self.made_folder:

@@ -1,7 +1,9 @@
-"""Waiting and ports, for whoever starts peers in Python: tests and benchmarks poll here and nowhere else."""
+"""Waiting and ports, for whoever starts and ends peers in Python: tests and benchmarks poll here and nowhere else."""
 
 import contextlib
+import signal
 import socket
+import subprocess
 import time
 
 
@@ -15,6 +17,18 @@ def wait_for(condition, what, seconds=20.0):
         if time.monotonic() > deadline:
             raise AssertionError(f"gave up after {seconds} s waiting for {what}")
         time.sleep(0.02)  # poll
+
+
+def end_process(process, seconds):
+    """Asked to end, and killed when it does not within so long. None, and one that ended already, are fine."""
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def free_port():

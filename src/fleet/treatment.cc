@@ -1,0 +1,69 @@
+#include "fleet/treatment.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace hale::fleet {
+
+void Treatment::begin(config::HealPolicy what, Done done) {
+    done_ = std::move(done);
+    if (what == config::HealPolicy::replace) return replace();
+    stop([this] { start(id_); });
+}
+
+void Treatment::end(Result<> how) {
+    auto done = std::exchange(done_, {});
+    if (done) done(std::move(how));
+}
+
+void Treatment::stop(io::Task then) {
+    call_ = engine_.stop(id_, grace_, engine_.loop().now() + grace_ + stop_patience, [this, then = std::move(then)](Result<> done) mutable {
+        if (!done) return end(std::move(done));
+        then();
+    });
+}
+
+void Treatment::start(const std::string& container) {
+    call_ = engine_.start(container, engine_.soon(), [this](Result<> done) { end(std::move(done)); });
+}
+
+void Treatment::replace() {
+    call_ = engine_.recreation(id_, engine_.soon(), [this](Result<docker::Recreation> as) {
+        if (!as) return end(fail(as.error().code, fmt::format("container {} can't be made again: {}", name_, as.error().text)));
+        as_ = std::move(*as);
+        stop([this] {
+            // Its id tells it from another that was put aside before.
+            aside_ = fmt::format("{}-sick-{}", name_, id_.substr(0, 12));
+            call_ = engine_.rename(id_, aside_, engine_.soon(), [this](Result<> renamed) {
+                if (!renamed) return start(id_);
+                make_again();
+            });
+        });
+    });
+}
+
+void Treatment::make_again() {
+    call_ = engine_.create_again(name_, as_, engine_.soon(), [this](Result<docker::Created> made) {
+        if (!made) return undo(made.error());
+        call_ = engine_.start(made->id, engine_.soon(), [this](Result<> started) {
+            if (!started) return undo(started.error());
+            call_ = engine_.remove(id_, {.force = true, .volumes = false}, engine_.soon(), [this](Result<> removed) {
+                if (!removed) return end(fail(removed.error().code, fmt::format("another container {} runs; the old one is left as {}: {}", name_, aside_, removed.error().text)));
+                end({});
+            });
+        });
+    });
+}
+
+// The sick one is better than none.
+void Treatment::undo(Error why) {
+    const auto told = [this, why] { return fail(why.code, fmt::format("container {} could not be made again ({}); the old one is started", name_, why.text)); };
+    call_ = engine_.remove(name_, {.force = true, .volumes = false}, engine_.soon(), [this, told](Result<>) {
+        call_ = engine_.rename(id_, name_, engine_.soon(), [this, told](Result<>) {
+            call_ = engine_.start(id_, engine_.soon(), [this, told](Result<>) { end(told()); });
+        });
+    });
+}
+
+}  // namespace hale::fleet

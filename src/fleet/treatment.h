@@ -1,0 +1,46 @@
+// Restarting or replacing one container, step by step. On the engine's loop; destroying it ends what is under way unheard.
+//
+//   restart   stop ▶ start
+//   replace   how was it made ▶ stop ▶ another name ▶ make it again ▶ start ▶ remove the old one
+//             (whatever fails after the old one stopped: the new one goes, the old one gets its name and is started again)
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "config/service_spec.h"
+#include "docker/engine.h"
+
+namespace hale::fleet {
+
+inline constexpr Duration usual_grace = 10s;    // Of a container that says none.
+inline constexpr Duration stop_patience = 20s;  // Beyond its grace: for the engine itself.
+
+class Treatment {
+public:
+    using Done = std::move_only_function<void(Result<>)>;
+    Treatment(docker::Engine& engine, std::string id, std::string name, Duration grace) : engine_(engine), id_(std::move(id)), name_(std::move(name)), grace_(grace) {}
+
+    // `done` comes once, in a later turn, and may destroy this.
+    void begin(config::HealPolicy what, Done done);
+
+private:
+    void stop(io::Task then);
+    void start(const std::string& container);
+    void replace();
+    void make_again();
+    void undo(Error why);
+    void end(Result<> how);
+
+    docker::Engine& engine_;
+    const std::string id_, name_;
+    const Duration grace_;
+    std::string aside_;  // The old one's name meanwhile.
+    docker::Recreation as_;
+    docker::Call call_;
+    Done done_;
+};
+
+}  // namespace hale::fleet
