@@ -7,7 +7,24 @@ import re
 import subprocess
 import unittest
 
+from containers import EngineCase
 from harness import Case, DEMO, HALE, ROOT
+
+
+class EcsDeployments(EngineCase):
+    versions = ()
+
+    def test_its_deployments_run_by_one_command(self):
+        run = subprocess.run([os.path.join(ROOT, "examples", "ecs", "run-deploy"), HALE], capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL,
+                             env={**os.environ, "DOCKER_HOST": self.engine.socket, "NO_COLOR": "1"})
+        said = run.stdout + run.stderr
+        self.assertEqual(run.returncode, 0, said)
+        self.assertIn("3 of 3 failures: circuit breaker", said)
+        self.assertIn("| ImportError: no module named mlflow", said)
+        self.assertIn("answered 404", said)
+        self.assertIn("the same again: rolled_back", said)
+        self.assertEqual(re.findall(r"(?m)^users: (.*)$", run.stdout), ["200 api:30"] * 6)
+        self.assertRegex(run.stdout, r"(?m)^api-4-\d .* exited .*it is kept for the way back")
 
 
 class Ecs(Case):
