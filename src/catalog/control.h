@@ -162,7 +162,7 @@ private:
     void apply_staging(const Change& change, Effects& effects);
     void restore_deployments(std::vector<config::StoredDeployment> stored, Effects& effects);
     Result<> check_turn(const Turn& turn, const Switch& how) const;
-    Candidate candidate_before(const std::string& deployment);
+    Candidate candidate_before(const std::string& wave);
     void tell_gone();
     // What is declared, or said by labels, and has no effect.
     std::vector<std::string> without_effect() const;

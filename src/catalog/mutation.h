@@ -75,7 +75,8 @@ struct Stage {
 };
 // What instances of one wave of a deployment name as theirs: "d-1", from the second wave on "d-1.2".
 std::string wave_of(const std::string& deployment, std::uint32_t wave);
-// Which deployment that is.
+// Which of its waves that is, and which deployment.
+std::uint32_t wave_number(std::string_view wave);
 std::string_view deployment_of(std::string_view wave);
 // `to` serve and the others of `from`, who served until now, drain.
 struct Turn {

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
 #include "catalog/control.h"
 #include "verdict/ledger.h"
 
@@ -59,6 +60,11 @@ bool Control::audited(const Change& change) {
 }
 
 std::string wave_of(const std::string& deployment, std::uint32_t wave) { return wave < 2 ? deployment : fmt::format("{}.{}", deployment, wave); }
+
+std::uint32_t wave_number(std::string_view wave) {
+    const auto dot = wave.find('.');
+    return dot == wave.npos ? 1 : static_cast<std::uint32_t>(parse_unsigned(wave.substr(dot + 1)).value_or(1));
+}
 
 std::string_view deployment_of(std::string_view wave) { return wave.substr(0, wave.find('.')); }
 
@@ -137,10 +143,13 @@ std::vector<config::Change> Control::journal_of_staging(const Change& change) co
 
 // As it is kept: control says whether its instances are a candidate.
 config::StoredDeployment Control::settled(config::StoredDeployment record, const Change& change) const {
-    if (const auto* to = std::get_if<Switch>(&change)) record.candidate = to->back || to->undo;
-    else if (std::holds_alternative<Stage>(change)) record.candidate = true;
-    else if (const auto* unstage = std::get_if<Unstage>(&change); unstage != nullptr && !unstage->others_stay) record.candidate = false;
-    else record.candidate = is_of(candidate_of(record.service).deployment, record.id);
+    const auto* to = std::get_if<Switch>(&change);
+    const auto* unstage = std::get_if<Unstage>(&change);
+    const std::string now = candidate_of(record.service).deployment;
+    if (const auto* stage = std::get_if<Stage>(&change)) record.candidate = std::max(1u, stage->wave);
+    else if (to != nullptr && to->back) record.candidate = 1;
+    else if ((to != nullptr && !to->undo) || (unstage != nullptr && !unstage->others_stay)) record.candidate = 0;
+    else record.candidate = is_of(now, record.id) ? wave_number(now) : 0;
     return record;
 }
 
@@ -195,23 +204,19 @@ void Control::apply_staging(const Change& change, Effects& effects) {
 }
 
 // Of a deployment that a former process left: whoever goes on with it brings a key.
-Candidate Control::candidate_before(const std::string& deployment) {
+Candidate Control::candidate_before(const std::string& wave) {
     for (const auto& name : declared_.service_names()) {
         const auto spec = declared_.merged(name);
         if (!spec) continue;
-        // Of its waves the last is what is staged. By length first: the tenth comes after the second.
-        std::string last;
-        for (const auto& one : spec->instances)
-            if (is_of(one.deployment.view(), deployment) && std::pair(one.deployment.view().size(), one.deployment.view()) > std::pair(last.size(), std::string_view(last))) last = one.deployment.str();
-        if (!last.empty()) candidates_[name] = {last, ""};
+        if (std::ranges::any_of(spec->instances, [&](const auto& one) { return one.deployment.view() == wave; })) candidates_[name] = {wave, ""};
     }
-    return {deployment, ""};
+    return {wave, ""};
 }
 
 void Control::restore_deployments(std::vector<config::StoredDeployment> stored, Effects& effects) {
     for (auto& one : stored) {
         if (one.candidate)
-            if (auto candidate = candidate_before(one.id); !candidates_.contains(one.service)) candidates_[one.service] = std::move(candidate);
+            if (auto candidate = candidate_before(wave_of(one.id, one.candidate)); !candidates_.contains(one.service)) candidates_[one.service] = std::move(candidate);
         auto kept = std::make_shared<const config::StoredDeployment>(std::move(one));
         deployments_[kept->id] = kept;
         effects.tell.emplace_back(DeploymentPut{std::move(kept)});

@@ -112,6 +112,44 @@ TEST(Staging, WhatSomebodyElseChangedIsNotOverwritten) {
     EXPECT_EQ(desk.lifecycle("other"), "gone");
 }
 
+// In each step between two waves, and with a kill after each: those that were switched to serve, and those of the present wave
+// alone are candidates.
+TEST(Staging, V11WavesGoOnWhereTheyWere) {
+    const std::vector<std::string_view> steps{"staged", "switched", "made room", "staged again", "taken away again", "staged without any", "led back"};
+    for (std::size_t killed_after = 0; killed_after < steps.size(); ++killed_after) {
+        SCOPED_TRACE(steps[killed_after]);
+        auto desk = std::make_unique<Desk>();
+        desk->judge("web-1", verdict::State::healthy);
+        for (std::size_t step = 0; step < steps.size(); ++step) {
+            Stage stage = desk->stage("d-1", step == 0 ? std::vector<std::string>{"new-1"} : step == 3 ? std::vector<std::string>{"new-2"} : std::vector<std::string>{});
+            stage.wave = step == 0 ? 1 : 2;
+            for (auto& one : stage.candidates) one.spec.deployment = wave_of("d-1", stage.wave);
+            for (auto& one : stage.candidates) one.json = fmt::format(R"({{"name":"{}","address":"{}","deployment":"{}"}})", one.spec.name.view(), one.spec.target.declared.view(), wave_of("d-1", stage.wave));
+            Switch to = desk->to("d-1", {"web-1"}, {"new-1"});
+            to.turns[0].to.push_back("web-1");
+            Unstage room = desk->gone("d-1", {});
+            room.others_stay = true;
+            Unstage away = desk->gone("d-1", {"new-2"});
+            away.others_stay = true;
+            Switch back = desk->to("d-1", {"web-1", "new-1"}, {"web-1"});
+            back.undo = true;
+            const Change changes[] = {stage, to, room, stage, away, stage, back};
+            ASSERT_EQ(desk->mutate(changes[step]), "") << steps[step];
+            for (const auto* name : {"web-1", "new-1", "new-2"}) desk->judge(name, verdict::State::healthy);
+            if (step == killed_after) {
+                auto left = desk->left();
+                desk = std::make_unique<Desk>(Desk::file, std::move(left));
+                for (const auto* name : {"web-1", "new-1", "new-2"}) desk->judge(name, verdict::State::healthy);
+            }
+            desk->world.run_for(40s);
+            EXPECT_EQ(desk->eligible(), (step == 0 || step == 6 ? Names{"web-1"} : Names{"new-1", "web-1"})) << steps[step];
+            if (step == 3) EXPECT_EQ(desk->lifecycle("new-2"), "starting");
+            if (step > 3) EXPECT_EQ(desk->lifecycle("new-2"), "gone");
+        }
+        EXPECT_EQ(desk->lifecycle("new-1"), "draining");
+    }
+}
+
 TEST(Staging, V11ARestartFindsCandidatesAndDrainsWhereTheyWere) {
     for (const bool switched : {false, true}) {
         config::Restored left;
@@ -130,7 +168,7 @@ TEST(Staging, V11ARestartFindsCandidatesAndDrainsWhereTheyWere) {
         again.judge("web-1", verdict::State::healthy);
         EXPECT_EQ(again.eligible(), (Names{switched ? "new" : "web-1"}));
         ASSERT_EQ(again.view.deployments().size(), 1u);
-        EXPECT_EQ(again.view.deployments().at("d-1")->candidate, !switched);
+        EXPECT_EQ(again.view.deployments().at("d-1")->candidate, switched ? 0u : 1u);
         EXPECT_EQ(again.key(), "");
         if (switched) continue;
         // Whoever goes on with it brings a key.

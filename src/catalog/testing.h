@@ -57,7 +57,7 @@ public:
     }
     void send(std::vector<CheckerCommand> list, io::Task acknowledged) override {
         for (auto& one : list) {
-            if (auto* given = std::get_if<Assignment>(&one)) assigned.insert_or_assign(given->row, *given);
+            if (auto* given = std::get_if<Assignment>(&one)) assigned.insert_or_assign(given->row, *given), ++times_assigned[given->row];
             if (const auto* gone = std::get_if<Unassign>(&one)) assigned.erase(gone->row);
             if (auto* gate = std::get_if<OpenGate>(&one)) gates.push_back(std::move(*gate));
         }
@@ -165,6 +165,7 @@ public:
     Snapshot published;
     std::optional<Code> code;
     std::map<verdict::RowId, Assignment> assigned;
+    std::map<verdict::RowId, std::uint64_t> times_assigned;
     std::vector<OpenGate> gates;  // Open still.
     std::map<std::string, config::StoredObject> objects;
     std::map<std::string, config::StoredVerdict> verdicts;

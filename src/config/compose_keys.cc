@@ -136,6 +136,9 @@ void read_membership(Reading& reading, const Node& node, ComposeServiceDraft& dr
 }
 
 // Labels of the container, and Hale's own among them.
+// A label is one text, and a check has labels of its own.
+bool of_labels(std::string_view key) { return key != "check" && key != "reason" && key != "needs"; }
+
 void read_compose_labels(Reading& reading, const Node& node, ComposeServiceDraft& draft);
 
 void read_memory(Reading& reading, const Node& node, ComposeServiceDraft& draft) {
@@ -298,10 +301,10 @@ void read_compose_labels(Reading& reading, const Node& node, ComposeServiceDraft
             continue;
         }
         const Key* key = find_key(Section::compose_hale, std::string_view(entry.key).substr(label_prefix.size()));
-        if (key == nullptr || key->name == "check" || key->name == "reason") {
+        if (key == nullptr || !of_labels(key->name)) {
             std::string known{"hale.check.KEY"};
             for (const Key& one : hale_table)
-                if (one.name != "check" && one.name != "reason") known += fmt::format(", hale.{}", one.name);
+                if (of_labels(one.name)) known += fmt::format(", hale.{}", one.name);
             reading.problem(entry.place, "unknown label of Hale's", known);
             continue;
         }

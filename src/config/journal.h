@@ -63,7 +63,7 @@ struct StoredDeployment {
     std::string service;
     std::uint64_t number = 0;  // Of its service, from 1 on.
     bool over = false;
-    bool candidate = false;  // Its instances are known and checked, and out of traffic.
+    std::uint32_t candidate = 0;  // Its instances of this wave are known and checked, and out of traffic; 0: none, 1: all that are of no later one.
     Utc created{};
     std::string json;  // All that there is to know, as it is shown.
 };

@@ -439,6 +439,7 @@ void Run::roll_back() {
     const bool sure = record_.progress.users_switched;
     if (!sure && std::ranges::find(record_.phases, Phase::switching, &PhaseNote::phase) == record_.phases.end()) return take_away();
     look_at_all(mine([this, sure](const Looked& now) {
+        if (record_.progress.phase != Phase::rolling_back) return;  // Its time was over meanwhile.
         const auto declares = declarations(now, true);
         if (!declares) log(LogLevel::error, fmt::format("deployment {} of {}: {}", record_.id, record_.service, declares.error().text));
         const auto as_before = declares ? *declares : std::vector<catalog::PutApiService>{};

@@ -119,7 +119,7 @@ private:
     void restore_old(std::size_t old);
     void start_old(std::size_t old);
     void put_old(std::size_t old, const std::string& address, const std::string& deployment);
-    void await_old(std::size_t old);
+    void await_old(std::size_t old, Instant until);
     void restore_later(std::size_t old, const std::string& why);
 
     void stage(std::move_only_function<void(Result<>)> then);

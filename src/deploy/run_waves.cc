@@ -10,17 +10,12 @@
 #include "base/text.h"
 #include "config/load.h"
 #include "deploy/run.h"
+#include "deploy/strategy.h"
 
 namespace hale::deploy {
 
 using rollout::Fault;
 using rollout::Phase;
-
-namespace {
-
-constexpr Duration longest_return = 20s;  // An old one that is started again may take so long until it gets requests.
-
-}  // namespace
 
 // Who serves by now, and who is to serve after the present wave.
 catalog::Turn Run::turn_of_wave() const {
@@ -123,18 +118,25 @@ void Run::put_old(std::size_t i, const std::string& address, const std::string& 
         const catalog::PutApiInstance put{part.service, std::move(*spec), json};
         mutate([put] { return catalog::Change{put}; }, "take back", [this, i](Result<> done) {
             if (!done) return restore_later(i, done.error().text);
-            await_old(i);
+            await_old(i, parts_.loop.now() + time_to_return(record_.plan.deadlines));
         });
     }));
 }
 
-void Run::await_old(std::size_t i) {
-    look_at_all(mine([this, i](const Looked& now) {
+// It may take a while until its checks pass again: those who would leave for it serve meanwhile.
+void Run::await_old(std::size_t i, Instant until) {
+    look_at_all(mine([this, i, until](const Looked& now) {
         const auto& there = now.at(record_.parts.front().service).instances;
         const auto known = std::ranges::find(there, record_.plan.old[i], &catalog::InstanceNow::name);
         if (known == there.end()) return restore_later(i, "it was taken away meanwhile");
-        parts_.catalog.verify({.service = "", .instance = known->id, .timeout = longest_return, .as_if_serving = false}, mine([this, i](catalog::VerifyResult result) {
-            if (result.end != catalog::VerifyEnd::eligible)
+        const Duration left = std::max<Duration>(until - parts_.loop.now(), ask_again_after);
+        parts_.catalog.verify({.service = "", .instance = known->id, .timeout = left, .as_if_serving = false}, mine([this, i, until](catalog::VerifyResult result) {
+            const bool passed = result.end == catalog::VerifyEnd::eligible;
+            if (!passed && parts_.loop.now() + ask_again_after < until)
+                return later(ask_again_after, [this, i, until] {
+                    if (record_.progress.phase == Phase::rolling_back) await_old(i, until);
+                });
+            if (!passed)
                 log(LogLevel::warning, fmt::format("deployment {} of {}: {} runs again, and its check does not pass", record_.id, record_.service, record_.plan.old[i]));
             feed(rollout::Restored{i});
         }));

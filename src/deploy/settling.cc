@@ -160,10 +160,12 @@ Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::ve
     record.plan.has_old = leaves || std::ranges::any_of(there, [&](const auto& other) {
                               return !other.names.empty() && !taken.contains(other.names.front()) && other.state == docker::ContainerState::running;
                           });
+    const Duration return_before = time_to_return(record.plan.deadlines);
     if (!record.verifying_said) record.plan.deadlines.verifying = verifying;
     settle_breaker(record, verifying);
     record.plan.deadlines.retiring = grace + stopping_margin;
     record.plan.deadlines.starting = starting + verifying * static_cast<std::int64_t>(waiting_depth(record.plan));
+    settle_return(record, return_before);
     return {};
 }
 

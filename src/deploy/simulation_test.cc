@@ -1,6 +1,6 @@
 // Goal: whatever an engine, its containers, people and kills of the daemon do, in whatever order: users reach one whole version at each
-// moment, the old one until a verified one takes its place; every deployment ends in its time and says how; what is not Hale's is
-// never touched, and what is over leaves nothing behind.
+// moment, the old one until a verified one takes its place, and amid waves never fewer instances nor more containers than was said;
+// every deployment ends in its time and says how; what is not Hale's is never touched, and what is over leaves nothing behind.
 // Method: 10,000 stories, in shards. In each the deployer works on a real control and talks to a simulated engine over HTTP, while drawn
 // things go wrong: images, containers, the engine, aborts, newer deployments, rollbacks, and kill -9 before or after any commit. The
 // rules are held on every mutation, on every call that touches a container, and whenever something is over.
@@ -101,12 +101,16 @@ struct Daemon final : catalog::Deploying {
     }
     void verify(catalog::VerifyRequest request, catalog::VerifyReply reply) override { desk.control.verify(std::move(request), std::move(reply)); }
     void when_gone(std::vector<std::string> instances, io::Task gone) override { desk.control.when_gone(std::move(instances), std::move(gone)); }
-    void traffic(std::string, std::move_only_function<void(catalog::TrafficNow)> reply) override { loop.post([reply = std::move(reply)]() mutable { reply({}); }); }
+    void traffic(std::string, std::move_only_function<void(catalog::TrafficNow)> reply) override {
+        loop.post([now = users ? users() : catalog::TrafficNow{}, reply = std::move(reply)]() mutable { reply(std::move(now)); });
+    }
     void probe(std::string, std::shared_ptr<const config::CheckSpec> check, std::move_only_function<void(Result<verdict::Observation>)> reply) override {
-        const auto& key = std::get<config::HttpCheck>(check->what).headers.back().second;
+        const auto& asked = std::get<config::HttpCheck>(check->what);
+        const auto& key = asked.headers.back().second;
         verdict::Observation seen{.outcome = verdict::Outcome::fail};
         seen.status = 503;
-        if (!key.empty() && key == desk.key()) seen.status = static_cast<std::uint16_t>(through ? through() : 200);
+        if (check->name.view() == "hook") seen.status = hook(Json::parse(asked.body)) ? 200 : 503;
+        else if (!key.empty() && key == desk.key()) seen.status = static_cast<std::uint16_t>(through ? through() : 200);
         if (seen.status == 200) seen.outcome = verdict::Outcome::pass;
         seen.text = fmt::format("GET /up: status {}", seen.status);
         loop.post_at(site.world.now() + 20ms, [reply = std::move(reply), seen]() mutable { reply(seen); });
@@ -125,10 +129,12 @@ struct Daemon final : catalog::Deploying {
     std::function<void(const catalog::Change&)> before_mutation;
     std::function<void()> after_mutation;
     std::function<int()> through;
+    std::function<bool(const Json&)> hook;
+    std::function<catalog::TrafficNow()> users;
 };
 
 struct Totals {
-    std::uint64_t stories = 0, kills = 0, mutations = 0, touched = 0;
+    std::uint64_t stories = 0, kills = 0, mutations = 0, touched = 0, in_waves = 0, broken = 0;
     std::map<std::string, std::uint64_t> ends;
 };
 
@@ -139,7 +145,7 @@ public:
         site_.engine->touched = [this](std::string_view verb, const SimulatedContainer& one) { touched(verb, one); };
         site_.engine->trouble = [this](const SimulatedEngine::Seen& seen) { return trouble(seen); };
         // What goes wrong with those that serve is no deployment's doing.
-        site_.engine->may_end = [this](const SimulatedContainer& one) { return !daemon_ || !serving_.contains(one.name); };
+        site_.engine->may_end = [this](const SimulatedContainer& one) { return !daemon_ || !(serving_.contains(one.name) || served_.contains(one.name)); };
         site_.engine->slowest = one_in(4) ? 300ms : 5ms;
         site_.engine->images["foreign:1"] = {};
         troubles_ = one_in(2) ? below(30) : 0;
@@ -184,6 +190,9 @@ private:
         daemon_->before_mutation = [this](const catalog::Change& change) { about_to(change); };
         daemon_->after_mutation = [this] { whole(); };
         daemon_->through = [this] { return through(); };
+        daemon_->hook = [this](const Json& told) { return hook(told); };
+        daemon_->users = [this] { return users(); };
+        met_.clear();
         if (!calm_ && one_in(5)) (one_in(2) ? daemon_->dies_before : daemon_->dies_after) = static_cast<std::int64_t>(below(40));
         said_.clear();
         judge();
@@ -206,16 +215,31 @@ private:
         judge();
         answer();
         whole();
+        for (const auto& name : serving_) {
+            auto& [requests, failed] = met_[name];
+            requests += 10;
+            if (bad(name)) failed += 8;
+        }
         if (++steps_ % 10 == 0) in_time();
     }
 
     // ── Checks and gates ──
 
     bool well(const std::string& name, bool of_file) const { return of_file || site_.engine->well(name); }
+    // The same container as an instance again is another one to whoever checks.
+    std::string life(const catalog::InstanceNow& one) const {
+        std::string out = one.id;
+        for (const auto& [row, given] : daemon_->desk.assigned)
+            if (given.id == one.id) out += fmt::format(" {}", daemon_->desk.times_assigned.at(row));
+        return out;
+    }
     void judge() {
         for (const auto& one : daemon_->desk.control.look("web").instances) {
             const auto state = well(one.name, one.of_file) ? verdict::State::healthy : verdict::State::unhealthy;
-            if (const auto [at, fresh] = said_.try_emplace(one.name, state); fresh || std::exchange(at->second, state) != state) daemon_->desk.judge(one.name, state);
+            if (const auto [at, fresh] = said_.try_emplace(life(one), state); fresh || std::exchange(at->second, state) != state) {
+                daemon_->desk.judge(one.name, state);
+                say([&] { return fmt::format("{} is {}", one.name, verdict::to_text(state)); });
+            }
             if (state == verdict::State::healthy) verified_.insert(one.name);
         }
     }
@@ -235,6 +259,23 @@ private:
         for (const auto& [name, one] : site_.engine->containers)
             if (!serving_.contains(name) && one.running() && !one.deployment().empty() && daemon_->desk.lifecycle(name) == "starting") return site_.engine->images.at(one.image).through;
         return 200;
+    }
+
+    // ── Hooks and users ──
+
+    bool hook(const Json& told) {
+        const auto found = habits_.find(told.at("image").get<std::string>());
+        return found == habits_.end() || (told.at("when") == "before" ? found->second.before : found->second.after);
+    }
+    bool bad(const std::string& name) const {
+        const auto there = site_.engine->containers.find(name);
+        const auto found = there == site_.engine->containers.end() ? habits_.end() : habits_.find(there->second.image);
+        return found != habits_.end() && found->second.bad;
+    }
+    catalog::TrafficNow users() const {
+        catalog::TrafficNow out(1);
+        for (const auto& [name, met] : met_) out[0].push_back({.name = name, .requests = met.first, .failed = met.second, .took = {}});
+        return out;
     }
 
     // ── What is asked for ──
@@ -270,9 +311,29 @@ private:
         if (one_in(3)) overrides["replicas"] = 1 + below(3);
         if (one_in(6)) overrides["pull"] = "always";
         if (one_in(3)) overrides["restart"] = "no";
+        if (one_in(2)) strategy(overrides, habits_[image]);
         daemon_->loop.run([&] {
             daemon_->deployer->deploy({.service = "web", .targets = {}, .overrides = overrides.dump(), .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = "t"}, false, [](Result<Accepted>) {});
         });
+    }
+    // What a new version does beside what its image says.
+    struct Habits {
+        bool before = true, after = true, bad = false;
+    };
+    void strategy(Json& overrides, Habits& habits) {
+        const auto asks = [](std::string_view when) { return Json::array({{{"http", fmt::format("http://10.7.0.1/{}", when)}, {"timeout", "2s"}}}); };
+        if (one_in(3)) overrides["before"] = asks("before"), habits.before = !one_in(5);
+        if (one_in(3)) overrides["after"] = asks("after"), habits.after = !one_in(3);
+        if (one_in(3)) overrides["bake"] = {{"for", "3s"}, {"min_requests", 20}, {"max_error_ratio", 0.1}}, habits.bad = one_in(3);
+        if (one_in(3)) overrides["breaker"] = {{"failures", 1 + below(3)}};
+        // Waves replace what a deployment made; the first one has nothing of that kind before it.
+        if (!serving_.contains("web-1") && !one_in(3)) {
+            constexpr std::array<std::pair<int, int>, 4> limits{{{150, 50}, {150, 100}, {100, 50}, {199, 100}}};
+            const auto [most, least] = limits[below(limits.size())];
+            overrides["replicas"] = 2 + below(2);
+            overrides["max_healthy_percent"] = most;
+            overrides["min_healthy_percent"] = least;
+        }
     }
     // Somebody else's container of the name that comes next.
     void foreign() {
@@ -334,8 +395,9 @@ private:
             say([&] { return fmt::format("{} is {}", said->record.id, phase_); });
         }
         if (to == nullptr) return;
-        EXPECT_EQ(phase_of(to->record.json), to->back ? "rolling_back" : "switching") << to->record.json;
-        if (to->back) return;
+        const bool undone = to->back || to->undo;
+        EXPECT_EQ(phase_of(to->record.json), undone ? "rolling_back" : "switching") << to->record.json;
+        if (undone) return;
         for (const auto& name : to->turns.at(0).to) {
             EXPECT_TRUE(verified_.contains(name)) << name << " was never well";
             if (site_.engine->well(name) || !site_.engine->containers.contains(name)) continue;
@@ -352,6 +414,7 @@ private:
         ASSERT_NE(route, nullptr);
         serving_ = daemon_->desk.eligible();
         ASSERT_FALSE(serving_.empty()) << "nobody serves";
+        served_.insert(serving_.begin(), serving_.end());
         std::set<std::string> versions;
         Names all;
         for (const auto& one : daemon_->desk.control.look("web").instances) {
@@ -360,10 +423,31 @@ private:
                 continue;
             }
             all.insert(one.name);
-            versions.insert(one.deployment);
+            versions.insert(std::string(catalog::deployment_of(one.deployment)));
         }
+        if (amid_waves(all, versions)) return;
         EXPECT_EQ(versions.size(), 1u) << seen(all);
         EXPECT_EQ(serving_, all) << "a part of a version serves";
+    }
+
+    // Between two waves both versions serve: as many as was said, and no more run.
+    bool amid_waves(const Names& all, const std::set<std::string>& versions) {
+        for (const auto& [id, one] : daemon_->desk.view.deployments()) {
+            if (one->json.find(R"("waves":{)") == one->json.npos) continue;
+            // It could not be undone in time, and says so.
+            if (one->over && phase_of(one->json) == "failed" && versions.size() > 1) return true;
+            if (one->over) continue;
+            const Json record = Json::parse(one->json);
+            const auto& waves = record.at("waves");
+            const std::size_t old = waves.at("old").size();
+            EXPECT_LE(versions.size(), 2u) << seen(all);
+            EXPECT_TRUE(std::ranges::includes(all, serving_)) << seen(serving_);
+            EXPECT_GE(serving_.size(), std::min(waves.at("least_serving").get<std::size_t>(), old)) << seen(serving_) << record.dump(1);
+            const auto running = static_cast<std::size_t>(std::ranges::count_if(site_.engine->containers, [&](const auto& it) { return it.second.running() && it.first.starts_with("web-") && !kin_.contains(it.first) && !foreign_.contains(it.first); }));
+            if (disturbed_ == Instant{}) EXPECT_LE(running, std::max(waves.at("most_running").get<std::size_t>(), old)) << record.dump(1);
+            return true;
+        }
+        return false;
     }
 
     // Nothing is touched that is somebody else's, or that users' requests reach.
@@ -400,6 +484,8 @@ private:
             if (one.deployment() == id) left.insert(name);
             if (mine.contains(name) && one.running()) running.insert(name);
         }
+        if (phase == "done" && !record.at("waves").is_null()) ++totals_.in_waves;
+        if (!record.at("fault").is_null() && record.at("fault").at("text").get<std::string>().find("circuit breaker") != std::string::npos) ++totals_.broken;
         if (phase == "done") {
             EXPECT_TRUE(record.at("fault").is_null()) << record.dump(1);
             EXPECT_TRUE(record.at("users_switched")) << record.dump(1);
@@ -437,8 +523,10 @@ private:
     Random& random_;
     Totals& totals_;
     std::unique_ptr<Daemon> daemon_;
-    std::map<std::string, verdict::State> said_;
-    Names serving_, foreign_, kin_, verified_, told_;
+    std::map<std::string, verdict::State> said_;  // Of each life of an instance.
+    Names serving_, served_, foreign_, kin_, verified_, told_;
+    std::map<std::string, Habits> habits_;                                   // Of each image.
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> met_;  // Users' requests to each instance, and how many failed.
     std::string phase_;
     std::uint64_t images_ = 0, troubles_ = 0, steps_ = 0;
     Instant down_until_{}, away_until_{}, disturbed_{};
@@ -454,13 +542,15 @@ TEST_P(Simulated, V14AndV20HoldInEveryStory) {
     sim::for_each_seed(stories / shards, [&](std::uint64_t seed) { Story(seed, totals).tell(); }, 1 + GetParam() * (stories / shards));
     std::string ends;
     for (const auto& [how, count] : totals.ends) ends += fmt::format("; {} {}", count, how);
-    fmt::print("{} stories, {} kills, {} mutations, {} containers touched{}\n", totals.stories, totals.kills, totals.mutations, totals.touched, ends);
+    fmt::print("{} stories, {} kills, {} mutations, {} containers touched, {} done in waves, {} circuits broken{}\n", totals.stories, totals.kills, totals.mutations, totals.touched, totals.in_waves, totals.broken, ends);
     if (totals.stories < 1'000) return;
     // They prove little unless most of what can happen did.
-    EXPECT_GE(totals.kills, totals.stories / 4);
+    EXPECT_GE(totals.kills, totals.stories / 5);
     for (const auto* how : {"done", "rolled_back image_pull_failed", "rolled_back create_failed", "rolled_back start_failed", "rolled_back container_exited", "rolled_back crash_loop", "rolled_back container_oom",
-                            "rolled_back container_unhealthy", "rolled_back not_ready", "rolled_back route_missing", "rolled_back proxy_failed", "rolled_back aborted", "superseded superseded"})
+                            "rolled_back container_unhealthy", "rolled_back not_ready", "rolled_back route_missing", "rolled_back proxy_failed", "rolled_back aborted", "superseded superseded", "rolled_back hook_failed", "rolled_back bake_failed", "rolled_back engine_unavailable"})
         EXPECT_GE(totals.ends[how], 1u) << how;
+    EXPECT_GE(totals.in_waves, 1u);
+    EXPECT_GE(totals.broken, 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, Simulated, testing::Range<std::uint64_t>(0, shards));

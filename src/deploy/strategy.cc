@@ -8,9 +8,13 @@
 
 namespace hale::deploy {
 
+Duration time_to_return(const rollout::Deadlines& limits) { return limits.starting + limits.verifying; }
+
 namespace {
 
 constexpr Duration yield_margin = 30s;  // For the engine, beyond the grace of a stop.
+
+std::int64_t steps_back(const rollout::Plan& plan) { return rollout::wave_counts(plan).yields + 1; }
 
 void plan_waves(Record& record, const config::DeploySpec& spec, const catalog::ServiceNow& now) {
     constexpr std::uint32_t at_once = 200;  // Percent: all new ones beside all old ones.
@@ -28,8 +32,7 @@ void plan_waves(Record& record, const config::DeploySpec& spec, const catalog::S
     plan.least_serving = limits.least_serving;
     plan.old = std::move(old);
     plan.deadlines.yielding = plan.deadlines.draining + spec.stop_timeout + yield_margin;
-    const auto steps = rollout::wave_counts(plan).yields + 1;
-    plan.deadlines.rolling_back += steps * (plan.deadlines.starting + plan.deadlines.draining + spec.stop_timeout);
+    plan.deadlines.rolling_back += steps_back(plan) * (time_to_return(plan.deadlines) + plan.deadlines.draining + spec.stop_timeout);
 }
 
 }  // namespace
@@ -46,6 +49,12 @@ void plan_strategy(Record& record, const config::DeploySpec& spec, const catalog
     if (!record.containers) return;
     plan.breaker = spec.breaker_auto ? rollout::automatic_breaker(static_cast<std::uint32_t>(plan.containers.size())) : spec.breaker;
     settle_breaker(record, plan.deadlines.verifying);
+}
+
+void settle_return(Record& record, Duration before) {
+    auto& plan = record.plan;
+    const Duration now = time_to_return(plan.deadlines);
+    if (plan.in_waves() && now > before) plan.deadlines.rolling_back += steps_back(plan) * (now - before);
 }
 
 void settle_breaker(Record& record, Duration once) {

@@ -19,6 +19,11 @@ inline constexpr std::uint32_t tries_in_time = 3;
 // all go at once.
 void plan_strategy(Record& record, const config::DeploySpec& spec, const catalog::ServiceNow& now);
 
+// Amid waves: so long an old one that is started again may take until it gets requests.
+Duration time_to_return(const rollout::Deadlines& limits);
+// Who is brought back has the time that is known by now, where it was `before`.
+void settle_return(Record& record, Duration before);
+
 // With a breaker: `once` is how long one container's verification may take.
 void settle_breaker(Record& record, Duration once);
 

@@ -144,7 +144,7 @@ void ChangeWriter::apply(const Change& change) {
         void operator()(const RemoveToken& c) { run(s.remove_token, c.name); }
         void operator()(const PutDeployment& c) {
             const StoredDeployment& d = c.deployment;
-            run(s.put_deployment, d.id, d.service, d.number, int{d.over}, int{d.candidate}, d.created, d.json);
+            run(s.put_deployment, d.id, d.service, d.number, int{d.over}, static_cast<int>(d.candidate), d.created, d.json);
         }
         void operator()(const RemoveDeployment& c) { run(s.remove_deployment, c.id); }
         void operator()(const PutAudit& c) { writer.put(c.entry); }
@@ -274,7 +274,7 @@ Result<Restored> load(Connection& connection) {
         StoredDeployment d{.id = r.text(), .service = r.text()};
         d.number = r.number_as<std::uint64_t>();
         d.over = r.number() != 0;
-        d.candidate = r.number() != 0;
+        d.candidate = static_cast<std::uint32_t>(r.number());
         d.created = r.instant();
         d.json = r.text();
         all.deployments.push_back(std::move(d));

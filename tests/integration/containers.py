@@ -10,6 +10,8 @@ from harness import Case
 from docker_engine import DockerEngine
 
 SERVER = '["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
+# Serves once there is a file /go.
+LATE = '["/bin/busybox", "sh", "-c", "while [ ! -e /go ]; do /bin/busybox usleep 100000; done; exec /bin/busybox httpd -f -p 3000 -h /www"]'
 CONFIG = """docker: {{host: "{engine}"}}
 drain_timeout: 5s
 services:

@@ -12,11 +12,9 @@ import tempfile
 import unittest
 
 from harness import HALE, Site, wait_for
-from containers import SERVER, EngineCase
+from containers import LATE, SERVER, EngineCase
 from docker_engine import DockerEngine, run
 from docker_registry import DockerRegistry
-
-LATE = '["/bin/busybox", "sh", "-c", "while [ ! -e /go ]; do /bin/busybox usleep 100000; done; exec /bin/busybox httpd -f -p 3000 -h /www"]'
 
 
 class DeployBadInput(EngineCase):

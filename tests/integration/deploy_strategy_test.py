@@ -6,11 +6,12 @@ server and programs that say yes or no; containers counted while a deployment ru
 import http.server
 import json
 import os
+import signal
 import threading
 import time
 import unittest
 
-from containers import EngineCase
+from containers import LATE, EngineCase
 from harness import Site, wait_for
 from successors import Load
 
@@ -155,6 +156,31 @@ class DeployStrategy(EngineCase):
             self.assertLessEqual(max(counted), 4)
             self.assertGreaterEqual(min(counted), 2)
             self.assertLess(min(counted), 4, "and some were stopped on the way")
+
+    def test_v11_a_daemon_killed_amid_waves_leaves_users_with_those_who_serve(self):
+        self.image("late:1", LATE)
+        with Site() as site:
+            self.start(site, ", replicas: 2, max_healthy_percent: 100, min_healthy_percent: 50")
+            self.deploy(site)
+            begun = json.loads(self.deploy(site, "--image", "late:1", "--detach", "-o", "json").stdout)["deployment"]
+            record = lambda: site.api(f"/api/v1/deployments/{begun}")[1]
+            wait_for(lambda: "web-2-1" in self.containers(), "the first of the new ones", 20)
+            self.engine.docker("exec", "web-2-1", "/bin/busybox", "touch", "/go")
+            wait_for(lambda: record()["waves"]["wave"] == 2 and record()["phase"] == "verifying", "the second wave", 30)
+            self.assertEqual(self.containers(), ["web-2-1", "web-2-2"])
+            site.api(f"/api/v1/deployments/{begun}:abort", "POST", {})
+            wait_for(lambda: record()["phase"] == "rolling_back", "the way back", 20)
+            site.stop(signal.SIGKILL)
+            site.start()
+            with Load(site.where["http"], "web.test", rate=50) as load:
+                done = site.cli("deployments", "follow", begun, timeout=120)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("aborted", done.stderr)
+                wait_for(lambda: load.answered >= 20, "requests", 20)
+            self.assertEqual(load.failed[:5], [])
+            self.assertEqual(self.served(site), "web:1")
+            self.assertEqual(self.containers("-a"), ["web-1-1", "web-1-2"])
+            self.assertEqual(sum(one["eligible"] for one in site.verdicts() if one["instance"].startswith("web-1-")), 2)
 
     def test_what_the_serving_version_fails_too_is_told_and_may_be_accepted(self):
         self.image("noup:1", up=False)

@@ -5,7 +5,7 @@ import json
 import unittest
 
 from harness import Site, wait_for
-from containers import CONFIG, EngineCase
+from containers import CONFIG, LATE, EngineCase
 from podman_engine import PodmanEngine
 from successors import Load
 
@@ -38,7 +38,7 @@ class Podman(EngineCase):
             self.assertEqual((ran.returncode, ran.stdout.strip()), (7, "said"), ran.stderr)
 
     def test_a_service_that_restarts_midway_costs_nothing(self):
-        self.image("late:1", '["/bin/busybox", "sh", "-c", "while [ ! -e /go ]; do /bin/busybox usleep 100000; done; exec /bin/busybox httpd -f -p 3000 -h /www"]')
+        self.image("late:1", LATE)
         with Site() as site:
             self.start(site)
             self.deploy(site)
