@@ -35,6 +35,7 @@ public:
         read_section(reading_, Section::compose, &root, &draft);
         if (!root.is_map()) return;
         settle_project(root, draft.name);
+        out_.strategy = std::move(draft.strategy);
         read_places("networks", Section::compose_network, draft.networks, networks_);
         read_places("volumes", Section::compose_volume, draft.volumes, volumes_);
         if (draft.services == nullptr) return reading_.problem(root, "no services", "services: a map from names to containers");

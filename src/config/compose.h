@@ -38,6 +38,7 @@ struct ComposeContainer {
 
 struct ComposeApplication {
     std::string project;
+    DeploySpec strategy;  // Hooks, baking and what was wrong before: of all of it. Nothing else is said there.
     std::vector<ComposeContainer> containers;  // In file order; nobody waits for themselves, through others neither.
 };
 

@@ -162,6 +162,11 @@ constexpr std::array keys_of_compose{
         into<ComposeRootDraft>([](Reading&, const Node& n, ComposeRootDraft& d) { d.networks = &n; }), Section::compose_network},
     Key{"volumes", Type::map, "{}", "a map from names to maps", "Volumes that containers name.",
         into<ComposeRootDraft>([](Reading&, const Node& n, ComposeRootDraft& d) { d.volumes = &n; }), Section::compose_volume},
+    Key{"x-hale", Type::section, "", "a map", "How a deployment of all of it goes about it.",
+        into<ComposeRootDraft>([](Reading& r, const Node& n, ComposeRootDraft& d) { 
+            read_section(r, Section::compose_application, &n, &d.strategy);
+            if (n.is_map()) check_deploy(r, n, d.strategy);
+        }), Section::compose_application},
 };
 
 constexpr std::array service_table{
@@ -278,6 +283,17 @@ constexpr std::array hale_table{
         into<ComposeServiceDraft>([](Reading& r, const Node& n, ComposeServiceDraft& d) { r.boolean(n, d.container.one_shot); })},
 };
 
+constexpr std::array application_table{
+    Key{"before", Type::list, "[]", "a list of maps", "Asked before anything is made, as deploy.before of a service.",
+        into<DeploySpec>([](Reading& r, const Node& n, DeploySpec& d) { read_deploy_key(r, "before", n, d); })},
+    Key{"after", Type::list, "[]", "a list of maps", "Asked after traffic was switched, as deploy.after of a service.",
+        into<DeploySpec>([](Reading& r, const Node& n, DeploySpec& d) { read_deploy_key(r, "after", n, d); })},
+    Key{"bake", Type::section, "", "a map", "How the new version is watched with all the traffic, as deploy.bake of a service.",
+        into<DeploySpec>([](Reading& r, const Node& n, DeploySpec& d) { read_deploy_key(r, "bake", n, d); }), Section::none},
+    Key{"pre_existing", Type::word, "fail", "fail, accept", "What happens when what serves now fails its checks as well.",
+        into<DeploySpec>([](Reading& r, const Node& n, DeploySpec& d) { read_deploy_key(r, "pre_existing", n, d); })},
+};
+
 // ---- One container ----
 
 void read_compose_labels(Reading& reading, const Node& node, ComposeServiceDraft& draft) {
@@ -382,6 +398,7 @@ std::span<const Key> compose_keys(Section section) {
         case Section::compose_volume: return place_table;
         case Section::compose_deploy: return compose_deploy_table;
         case Section::compose_hale: return hale_table;
+        case Section::compose_application: return application_table;
         default: return {};
     }
 }

@@ -25,6 +25,7 @@ struct ComposeRootDraft {
     const Node* services = nullptr;
     const Node* networks = nullptr;
     const Node* volumes = nullptr;
+    DeploySpec strategy;  // Of all of it.
 };
 
 // Of `x-hale` and of labels that begin with hale.

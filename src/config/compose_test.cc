@@ -211,6 +211,10 @@ TEST(Compose, EachWrongShapeIsRefusedAtItsPlace) {
         EXPECT_NE(said.find("nonsense: unknown key"), std::string::npos) << said;
         for (const Key& key : compose_keys(section)) EXPECT_NE(said.find(key.name, said.find("allowed: ")), std::string::npos) << key.name << said;
     }
+    for (const Key& key : compose_keys(Section::compose_application))
+        for (const std::string_view value : wrong_shapes(key)) expect_refused(fmt::format("x-hale: {{{}: {}}}\nservices: {{web: {{image: web}}}}\n", key.name, value), key.name, value);
+    expect_refused("x-hale: {waves: 2}\nservices: {web: {image: web}}\n", "waves", "2");
+    expect_refused("x-hale: {bake: {max_error_ratio: 0.1}}\nservices: {web: {image: web}}\n", "for", "bake");
     for (const std::string_view top : {"networks", "volumes"}) {
         for (const std::string_view value : {"word", "[a]", "{x: word}", "{x: [a]}", "{x: {driver: y}}", "{x: {name: [a]}}", "{x: {name: \"a b\"}}", "{x: {external: yes}}", "{\"-x\": }"})
             expect_refused(file_of("", fmt::format("{}: {}\n", top, value)), top, value);
@@ -227,7 +231,7 @@ TEST(Compose, WhatIsRefusedSaysWhy) {
         {"[a]", "a compose file is a map"},
         {"a: [", "not YAML"},
         {"name: a\n", "no services"},
-        {"version: \"3\"\nservices: {web: {image: web}}\n", "compose.yml:1:1: version: unknown key; allowed: name, services, networks, volumes"},
+        {"version: \"3\"\nservices: {web: {image: web}}\n", "compose.yml:1:1: version: unknown key; allowed: name, services, networks, volumes, x-hale"},
         {"x-common: {a: b}\nservices: {web: {image: web}}\n", "x-common: unknown key"},
         {file_of("env_file: .env"), "compose.yml:2:21: services.web.env_file: unknown key"},
         {file_of("build: ."), "services.web.build: unknown key"},
@@ -346,7 +350,7 @@ TEST(Compose, TheGuideHasEveryKey) {
     for (const auto& [section, prefix] : std::vector<std::pair<Section, std::string_view>>{
              {Section::compose, ""}, {Section::compose_service, ""}, {Section::compose_healthcheck, "healthcheck."}, {Section::compose_dependency, "depends_on.*."},
              {Section::compose_membership, "networks.*."}, {Section::compose_network, "networks.*."}, {Section::compose_volume, "volumes.*."},
-             {Section::compose_deploy, "deploy."}, {Section::compose_hale, "x-hale."}})
+             {Section::compose_deploy, "deploy."}, {Section::compose_hale, "x-hale."}, {Section::compose_application, "x-hale."}})
         for (const Key& key : compose_keys(section)) {
             const std::string row = fmt::format("| `{}{}` |", prefix, key.name);
             EXPECT_NE(page.find(row), std::string::npos) << row;

@@ -24,7 +24,7 @@ enum class Section : std::uint8_t {
     tls, certificate, route_tls, upstream_tls,
     acme, acme_eab, acme_dns_hook, acme_on_demand,
     docker, registry, deploy, deploy_health, deploy_deadlines, deploy_bake, deploy_breaker, deploy_hook,
-    compose, compose_service, compose_healthcheck, compose_dependency, compose_membership, compose_network, compose_volume, compose_deploy, compose_hale,
+    compose, compose_service, compose_healthcheck, compose_dependency, compose_membership, compose_network, compose_volume, compose_deploy, compose_hale, compose_application,
 };
 
 // Kinds of checks, as a mask.

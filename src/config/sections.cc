@@ -83,6 +83,7 @@ std::string_view path_of(Section section) {
         case Section::compose_volume: return "volumes.*";
         case Section::compose_deploy: return "services.*.deploy";
         case Section::compose_hale: return "services.*.x-hale";
+        case Section::compose_application: return "x-hale";
     }
     return "";
 }

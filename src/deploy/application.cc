@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "deploy/planning.h"
 #include "deploy/question.h"
+#include "deploy/strategy.h"
 
 namespace hale::deploy {
 
@@ -210,6 +211,7 @@ Result<Record> planned_application(const Request& request, const config::Compose
     if (!out.plan.has_old) limits.draining = Duration{0};
     limits.retiring = grace + stopping_margin;
     limits.rolling_back += grace;
+    plan_questions(out, application.strategy);
     out.progress = rollout::begin(out.plan, at);
     note_phase(out);
     return out;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "config/load.h"
+#include "deploy/hooks.h"
 #include "rollout/deadlines.h"
 
 namespace hale::deploy {
@@ -87,6 +88,18 @@ TEST(Application, EachContainerIsPlannedAsTheFileSays) {
     EXPECT_FALSE(got->plan.has_old);
     EXPECT_GE(got->plan.deadlines.starting, 60s + 2 * rollout::least_verification) << "web waits for migrate, which waits for db";
     EXPECT_TRUE(got->keeps && got->containers && got->plan.retire_old);
+}
+
+TEST(Application, ItsOwnHooksAndBakingAreOfAllOfIt) {
+    const std::string hooked = "x-hale: {before: [{http: \"http://a/\", timeout: 2s}], after: [{http: \"http://b/\", timeout: 3s}], bake: {for: 9s}, pre_existing: accept}\n" + shop;
+    const auto plain = plan(shop), got = plan(hooked);
+    EXPECT_EQ(why(got), "");
+    ASSERT_TRUE(plain && got);
+    EXPECT_TRUE(got->plan.hooks_before && got->plan.hooks_after && got->plan.accept_pre_existing);
+    EXPECT_EQ(got->plan.deadlines.requested, plain->plan.deadlines.requested + 2s + hook_margin);
+    EXPECT_EQ(got->plan.deadlines.hooks_after, 3s + hook_margin);
+    EXPECT_EQ(got->plan.deadlines.baking, 9s);
+    EXPECT_FALSE(plain->plan.hooks_before || plain->plan.hooks_after || plain->plan.accept_pre_existing);
 }
 
 TEST(Application, RoutesMoveWithTheSwitchAndWhatIsGoneLeaves) {

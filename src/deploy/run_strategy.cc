@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "deploy/application.h"
 #include "deploy/planning.h"
 #include "deploy/run.h"
 
@@ -15,10 +16,14 @@ namespace hale::deploy {
 using rollout::Fault;
 using rollout::Phase;
 
-// What is declared may have changed since it was planned. Applications declare no strategy.
+// What is declared may have changed since it was planned. An application's is in its file.
 void Run::with_strategy(Fault otherwise, std::move_only_function<void(const config::DeploySpec&)> then) {
-    if (record_.of_application()) return then({});
     look_at_all(mine([this, otherwise, then = std::move(then)](const Looked& now) mutable {
+        if (record_.of_application()) {
+            const auto application = application_of(record_.service, record_.compose, record_.variables, *now.at(record_.service).document);
+            if (!application) return feed(rollout::Failed{otherwise, application.error().text});
+            return then(application->strategy);
+        }
         const auto service = service_as_it_will_be(now, record_.parts.front());
         if (!service) return feed(rollout::Failed{otherwise, service.error().text});
         if (!record_.containers) return then((*service)->deploy ? *(*service)->deploy : config::DeploySpec{});

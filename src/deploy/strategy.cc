@@ -37,7 +37,7 @@ void plan_waves(Record& record, const config::DeploySpec& spec, const catalog::S
 
 }  // namespace
 
-void plan_strategy(Record& record, const config::DeploySpec& spec, const catalog::ServiceNow& now) {
+void plan_questions(Record& record, const config::DeploySpec& spec) {
     auto& plan = record.plan;
     plan.hooks_before = !spec.before.empty();
     plan.hooks_after = !spec.after.empty();
@@ -45,6 +45,11 @@ void plan_strategy(Record& record, const config::DeploySpec& spec, const catalog
     plan.deadlines.hooks_after = hooks_budget(spec.after);
     plan.deadlines.baking = spec.bake.duration;
     plan.accept_pre_existing = spec.pre_existing == config::PreExisting::accept;
+}
+
+void plan_strategy(Record& record, const config::DeploySpec& spec, const catalog::ServiceNow& now) {
+    auto& plan = record.plan;
+    plan_questions(record, spec);
     plan_waves(record, spec, now);
     if (!record.containers) return;
     plan.breaker = spec.breaker_auto ? rollout::automatic_breaker(static_cast<std::uint32_t>(plan.containers.size())) : spec.breaker;

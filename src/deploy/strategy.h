@@ -24,6 +24,9 @@ Duration time_to_return(const rollout::Deadlines& limits);
 // Who is brought back has the time that is known by now, where it was `before`.
 void settle_return(Record& record, Duration before);
 
+// Hooks, baking and what was wrong before: also of several services that are switched to as one.
+void plan_questions(Record& record, const config::DeploySpec& spec);
+
 // With a breaker: `once` is how long one container's verification may take.
 void settle_breaker(Record& record, Duration once);
 

@@ -81,9 +81,9 @@ class DeployStrategy(EngineCase):
             self.hooks.answers["/may"] = 409
             self.assertIn("hook_failed: the hook before", self.deploy(site, code=1).stderr)
 
-    def users(self, site, stop):
+    def users(self, site, stop, host="web.test"):
         while not stop.is_set():
-            site.traffic("web.test", "/")
+            site.traffic(host, "/")
             stop.wait(0.02)
 
     def test_a_version_that_fails_users_while_it_bakes_is_taken_back(self):
@@ -107,6 +107,46 @@ class DeployStrategy(EngineCase):
                 thread.join()
             self.assertEqual(self.served(site), "web:1")
             self.assertEqual(self.containers("-a"), ["web-1-1"])
+
+    def test_an_application_has_its_own_hooks_and_is_baked_as_one(self):
+        self.image("bad:1", '["/bin/busybox", "nc", "-ll", "-p", "3000", "-e", "/answer"]', scripts={"/answer": FAILS_USERS})
+        with Site() as site:
+            self.start(site)
+            path = os.path.join(site.folder, "compose.yml")
+
+            def bring(image, code):
+                service = f"stop_grace_period: 1s, x-hale: {{host: shop.test, port: 3000, check: {{http: /up, interval: 1s}}"
+                with open(path, "w") as out:
+                    out.write(f"""x-hale: {{before: [{{http: "{self.hook_url}/before"}}], after: [{{http: "{self.hook_url}/after"}}], bake: {{for: 5s, max_error_ratio: 10%}}}}
+services:
+  web: {{image: "{image}", {service}}}}}
+  api: {{image: "web:2", {service}, path: /api, strip: true}}}}
+""")
+                done = site.cli("deploy", "shop", "--compose", path, timeout=180)
+                self.assertEqual(done.returncode, code, done.stderr)
+                return done
+
+            def reached(path="/"):
+                status, _, body = site.traffic("shop.test", path)
+                return body.decode().strip() if status == 200 else status
+
+            bring("web:1", 0)
+            self.assertEqual((reached(), reached("/api/")), ("web:1", "web:2"))
+            self.assertEqual([(one, told["service"], told["when"]) for one, _, told in self.hooks.told], [("/before", "shop", "before"), ("/after", "shop", "after")])
+            self.hooks.answers = {"/after": 503}
+            self.assertIn("hook_failed: the hook after", bring("web:2", 1).stderr)
+            self.assertEqual(reached(), "web:1")
+            self.hooks.answers = {}
+            stop = threading.Event()
+            users = threading.Thread(target=self.users, args=(site, stop, "shop.test"))
+            users.start()
+            try:
+                self.assertIn("bake_failed: ", bring("bad:1", 1).stderr)
+            finally:
+                stop.set()
+                users.join()
+            self.assertEqual((reached(), reached("/api/")), ("web:1", "web:2"))
+            self.assertEqual(self.containers(), ["shop-api-1-1", "shop-web-1-1"])
 
     def test_the_circuit_breaker_makes_containers_anew_until_so_many_failed(self):
         self.image("twice:1", '["/bin/sh", "/serve"]', scripts={"/serve": ENDS_TWICE})
