@@ -484,6 +484,12 @@ private:
             if (one.deployment() == id) left.insert(name);
             if (mine.contains(name) && one.running()) running.insert(name);
         }
+        if (!record.at("fault").is_null()) {
+            // It answered: what it said is another fault.
+            const auto& fault = record.at("fault");
+            const bool said = fault.at("text").get<std::string>().find("something is wrong with the engine") != std::string::npos;
+            EXPECT_FALSE(said && fault.at("code") == "engine_unavailable") << record.dump(1);
+        }
         if (phase == "done" && !record.at("waves").is_null()) ++totals_.in_waves;
         if (!record.at("fault").is_null() && record.at("fault").at("text").get<std::string>().find("circuit breaker") != std::string::npos) ++totals_.broken;
         if (phase == "done") {

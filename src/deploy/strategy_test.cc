@@ -7,6 +7,7 @@
 
 #include "deploy/hooks.h"
 #include "rollout/deadlines.h"
+#include "rollout/waves.h"
 
 namespace hale::deploy {
 namespace {
@@ -86,6 +87,27 @@ TEST(Strategy, WavesAreOfContainersThatDoNotFitBesideEachOther) {
     config::DeploySpec stuck = spec;
     stuck.max_healthy_percent = 100;
     EXPECT_TRUE(at_once(four, stuck)) << "nothing would ever be replaced";
+}
+
+// An image's own health check may make the verification longer, and the way back of each step with it.
+TEST(Strategy, TheWayBackHasTheTimeThatIsKnownLast) {
+    config::DeploySpec spec;
+    for (const std::uint32_t most : {150u, 200u}) {
+        spec.max_healthy_percent = most;
+        Record record = planned_for(4);
+        plan_strategy(record, spec, serving({made("a"), made("b"), made("c"), made("d")}));
+        auto& limits = record.plan.deadlines;
+        const Duration before = time_to_return(limits), planned = limits.rolling_back;
+        limits.verifying += 10s;
+        settle_return(record, before);
+        const auto steps = rollout::wave_counts(record.plan).yields + 1;
+        EXPECT_EQ(limits.rolling_back, most < 200 ? planned + steps * 10s : planned);
+        // Settled again amid the same, or with less: the same.
+        settle_return(record, time_to_return(limits));
+        limits.verifying -= 5s;
+        settle_return(record, time_to_return(limits) + 5s);
+        EXPECT_EQ(limits.rolling_back, most < 200 ? planned + steps * 10s : planned);
+    }
 }
 
 TEST(Strategy, ABreakerGivesEachContainerItsTimeAndThePhaseSomeOfThem) {

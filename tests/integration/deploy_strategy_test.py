@@ -199,9 +199,11 @@ services:
 
     def test_v11_a_daemon_killed_amid_waves_leaves_users_with_those_who_serve(self):
         self.image("late:1", LATE)
+        # Started again on the way back, it takes a while: the new one serves until then.
+        self.image("slow:1", '["/bin/busybox", "sh", "-c", "/bin/busybox sleep 5; exec /bin/busybox httpd -f -p 3000 -h /www"]')
         with Site() as site:
             self.start(site, ", replicas: 2, max_healthy_percent: 100, min_healthy_percent: 50")
-            self.deploy(site)
+            self.deploy(site, "--image", "slow:1")
             begun = json.loads(self.deploy(site, "--image", "late:1", "--detach", "-o", "json").stdout)["deployment"]
             record = lambda: site.api(f"/api/v1/deployments/{begun}")[1]
             wait_for(lambda: "web-2-1" in self.containers(), "the first of the new ones", 20)
@@ -218,7 +220,7 @@ services:
                 self.assertIn("aborted", done.stderr)
                 wait_for(lambda: load.answered >= 20, "requests", 20)
             self.assertEqual(load.failed[:5], [])
-            self.assertEqual(self.served(site), "web:1")
+            self.assertEqual(self.served(site), "slow:1")
             self.assertEqual(self.containers("-a"), ["web-1-1", "web-1-2"])
             self.assertEqual(sum(one["eligible"] for one in site.verdicts() if one["instance"].startswith("web-1-")), 2)
 
