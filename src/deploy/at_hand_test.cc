@@ -214,6 +214,20 @@ TEST(ByHand, TheLastEligibleOneIsStoppedByForceAlone) {
     EXPECT_EQ(yard.desk.eligible(), Names{"web-1-1"});
 }
 
+// Whoever served beside it falls while its last requests end.
+TEST(ByHand, TheLastOneIsNotStoppedWhateverHappenedMeanwhile) {
+    Yard yard;
+    yard.in_flight = 3;
+    yard.act(yard.request(HandVerb::stop));
+    yard.live(500ms);
+    EXPECT_EQ(yard.desk.lifecycle("web-1-1"), "draining");
+    yard.desk.judge("web-1-2", verdict::State::unhealthy);
+    yard.live(1s);
+    EXPECT_TRUE(yard.why().contains("is the last eligible instance of web")) << yard.why();
+    EXPECT_TRUE(yard.containers.at("web-1-1").running);
+    EXPECT_EQ(yard.desk.eligible(), Names{"web-1-1"});
+}
+
 TEST(ByHand, WhatCantBeStoppedServesOnAndWhatDoesNotComeUpStaysWithout) {
     Yard yard;
     yard.refuse_stop = true;

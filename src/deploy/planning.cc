@@ -124,6 +124,8 @@ Result<Record> planned(const Request& request, const catalog::ServiceNow& now, s
     const bool containers = request.targets.empty();
     if (containers) {
         HALE_ASSIGN(const config::DeploySpec spec, containers_of(*service, request.overrides, *now.document));
+        // What is declared may say another image by the time that one more container is made, here or on a way back.
+        if (!spec.image.empty()) out.overrides = with_image(request.overrides, spec.image);
         plan_containers(out, spec, names, asked_through, checked, checked ? "" : why_unasked(*service->checks));
     } else {
         limits.pulling = limits.creating = limits.starting = limits.retiring = Duration{0};

@@ -85,6 +85,7 @@ TEST(Planning, ContainersAreNamedAndTimedByWhatIsDeclared) {
     ASSERT_TRUE(got) << got.error().text;
     EXPECT_TRUE(got->containers);
     EXPECT_EQ(got->image, "web:1");
+    EXPECT_EQ(got->overrides, R"({"image":"web:1"})") << "whatever is declared when one more is made";
     ASSERT_EQ(got->candidates.size(), 2u);
     EXPECT_EQ(got->candidates[1].name, "web-3-2");
     EXPECT_EQ(got->candidates[1].target, "") << "known once it runs";
@@ -95,6 +96,7 @@ TEST(Planning, ContainersAreNamedAndTimedByWhatIsDeclared) {
     const auto other = asked(R"({"image":"web:2","replicas":1,"pull":"never","deadlines":{"verifying":"44s"}})");
     ASSERT_TRUE(other) << other.error().text;
     EXPECT_EQ(other->image, "web:2");
+    EXPECT_EQ(other->overrides, R"({"deadlines":{"verifying":"44s"},"image":"web:2","pull":"never","replicas":1})");
     EXPECT_EQ(other->candidates.size(), 1u);
     EXPECT_FALSE(other->plan.pull);
     EXPECT_TRUE(other->verifying_said);

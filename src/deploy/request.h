@@ -33,6 +33,8 @@ struct Request {
     std::string actor;
 };
 
+// The same word, but of this image.
+std::string with_image(const std::string& overrides, const std::string& image);
 // The same word, but so many.
 std::string with_replicas(const std::string& overrides, std::uint32_t replicas);
 

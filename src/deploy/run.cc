@@ -90,9 +90,12 @@ void Run::work() {
         return work();
     }
     record_.seen_whole = note_seen(record_.seen, seen(at, event)) && record_.seen_whole;
-    if (record_.progress.phase != before.phase)
+    if (record_.progress.phase != before.phase) {
+        // Whoever is asked still is asked for a phase that is over.
+        if (hooks_) parts_.loop.post([over = std::move(hooks_)] {});
         log(LogLevel::info, fmt::format("deployment {} of {}: {}{}{}", record_.id, record_.service, rollout::text(record_.progress.phase), record_.progress.text.empty() ? "" : ": ",
                                         record_.progress.text));
+    }
     const auto& now = record_.progress;
     if (rollout::over(now.phase)) deadline_.disarm();
     else arm_deadline();
@@ -244,6 +247,7 @@ std::vector<std::string> Run::made_services() const {
 // Puts the instances into the catalog, as candidates. After a restart again: for the key, and for those that are missing.
 void Run::stage(std::move_only_function<void(Result<>)> then) {
     look_at_all(mine([this, then = std::move(then)](const Looked& now) mutable {
+        if (!wants_candidates()) return;
         catalog::Stage change{.record = {}, .candidates = {}, .key = parts_.key, .services = {}, .route = {}, .wave = record_.progress.wave};
         const auto refused = [](const config::Problems& problems) -> Result<> { return fail(Code::invalid, config::text(problems)); };
         std::map<std::string, std::shared_ptr<const config::ServiceSpec>> services;
@@ -277,9 +281,12 @@ void Run::stage(std::move_only_function<void(Result<>)> then) {
         }
         // Nothing new, nothing made: everything it is to bring serves already.
         if (change.candidates.empty() && change.services.empty() && !change.route) return then({});
-        mutate([this, change] { auto with = change; with.record = stored(record_); return catalog::Change{std::move(with)}; }, "stage", std::move(then));
+        mutate([this, change] { auto with = change; with.record = stored(record_); return catalog::Change{std::move(with)}; }, "stage", std::move(then), &Run::wants_candidates);
     }));
 }
+
+// Nothing is staged any more once it is being undone: nobody would take it away.
+bool Run::wants_candidates() const { return asking() || record_.progress.phase == Phase::requested; }
 
 bool Run::asking() const { return record_.progress.phase == Phase::starting || record_.progress.phase == Phase::verifying; }
 
@@ -476,14 +483,16 @@ void Run::take_away() {
     });
 }
 
-void Run::mutate(std::function<catalog::Change()> change, std::string_view what, std::move_only_function<void(Result<>)> then) {
+void Run::mutate(std::function<catalog::Change()> change, std::string_view what, std::move_only_function<void(Result<>)> then, bool (Run::*while_so)() const) {
     catalog::Mutation mutation{.change = change(), .actor = record_.actor, .action = fmt::format("deployment: {}", what), .object = record_.service,
                                .detail = detail_json(record_)};
-    parts_.catalog.mutate(std::move(mutation), mine([this, change = std::move(change), what = std::string(what), then = std::move(then)](catalog::MutationResult done) mutable {
+    parts_.catalog.mutate(std::move(mutation), mine([this, change = std::move(change), what = std::string(what), then = std::move(then), while_so](catalog::MutationResult done) mutable {
         if (done) return then({});
         if (done.error().error.code != Code::upgrading) return then(std::unexpected(std::move(done.error().error)));
         // A new process takes over and goes on with this; should it fail, it is here that it goes on.
-        later(look_again_after, [this, change = std::move(change), what = std::move(what), then = std::move(then)]() mutable { mutate(std::move(change), what, std::move(then)); });
+        later(look_again_after, [this, change = std::move(change), what = std::move(what), then = std::move(then), while_so]() mutable {
+            if (while_so == nullptr || (this->*while_so)()) mutate(std::move(change), what, std::move(then), while_so);
+        });
     }));
 }
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -137,13 +138,14 @@ private:
     void out_of_time();
 
     // Stored with the record as it is when it is carried out, again and again while another process takes over; its error otherwise.
-    void mutate(std::function<catalog::Change()> change, std::string_view what, std::move_only_function<void(Result<>)> then);
+    void mutate(std::function<catalog::Change()> change, std::string_view what, std::move_only_function<void(Result<>)> then, bool (Run::*while_so)() const = nullptr);
     std::vector<catalog::Turn> turns(bool back) const;
     std::vector<catalog::Named> made_instances() const;
     std::vector<std::string> made_services() const;
     void observed(std::size_t candidate, const verdict::Observation& seen);
     std::string last_word_of(std::size_t candidate) const;
     bool asking() const;
+    bool wants_candidates() const;
     void later(Duration after, io::Task task);
     void wake() noexcept;
     // Nothing where this is gone meanwhile.
@@ -164,6 +166,8 @@ private:
     std::vector<std::uint32_t> through_passes_;  // Of each part, in a row.
     std::multimap<Instant, io::Task> waiting_;
     io::Timer deadline_, wait_;
+    std::map<std::size_t, std::uint32_t> restarts_at_first_;  // Of each that stays, before this deployment.
+    std::set<std::string> stopping_;  // Old ones that the engine was asked to stop, and did not say that they are.
     std::map<std::size_t, std::uint32_t> restarts_;  // Of each container, when it was seen last.
     std::unique_ptr<Hooks> hooks_;
     struct Baking {

@@ -217,11 +217,18 @@ void Run::start_container(std::size_t i) {
     // Where it answers it says itself: by its labels.
     containers_->inspect(name, mine([this, i, name](Result<docker::Inspected> it) {
         if (!it) return engine_failed(Fault::start_failed, it.error());
+        // What runs once is not started twice, whoever was killed before it was told.
+        if (record_.plan.containers[i].one_shot && it->started) {
+            const bool over = it->state == docker::ContainerState::exited || it->state == docker::ContainerState::dead;
+            return over ? ended(i, *it) : feed(rollout::Started{i});
+        }
         const auto said = it->labels.find(std::string(port_label));
         const auto port = said == it->labels.end() ? std::nullopt : parse_unsigned(said->second);
         const bool instance = !record_.candidates[i].service.empty();
         const std::string network = it->attachments.empty() ? it->network_mode : it->attachments.front().network;
         containers_->start(name, network, instance ? static_cast<std::uint16_t>(port.value_or(0)) : std::uint16_t{0}, mine([this, i, instance](Result<Containers::Begun> begun) {
+            // It is being undone meanwhile, and its containers are taken away.
+            if (!asking()) return;
             if (!begun) return engine_failed(Fault::start_failed, begun.error(), i);
             if (begun->ended) return ended(i, *begun->ended);
             if (!instance) return feed(rollout::Started{i});
@@ -250,8 +257,10 @@ void Run::on_container(const docker::Inspected& container) {
     if (now.direct == rollout::Word::pass && container.restart_count > known->second)
         return feed(rollout::Ended{i, static_cast<int>(container.exit_code), false, fmt::format("container {} ended with exit code {} after it had answered rightly", container.name, container.exit_code)});
     known->second = container.restart_count;
-    if (container.restart_count >= most_restarts)
-        return feed(rollout::Looping{i, fmt::format("container {} ended {} times, the last time with exit code {}", container.name, container.restart_count, container.exit_code)});
+    // One that serves already may have ended in its long life: what counts is what it does from now on.
+    const std::uint32_t at_first = plan.external ? restarts_at_first_.try_emplace(i, container.restart_count).first->second : 0;
+    if (const std::uint32_t ends = container.restart_count - std::min(at_first, container.restart_count); ends >= most_restarts)
+        return feed(rollout::Looping{i, fmt::format("container {} ended {} times, the last time with exit code {}", container.name, ends, container.exit_code)});
     if (!plan.container_health || !container.health) return;
     if (container.health->status == docker::HealthStatus::healthy) feed(rollout::Health{i, true, ""});
     if (container.health->status == docker::HealthStatus::unhealthy) {

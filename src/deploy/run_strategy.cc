@@ -34,7 +34,8 @@ void Run::with_strategy(Fault otherwise, std::move_only_function<void(const conf
 }
 
 void Run::run_hooks() {
-    with_strategy(Fault::hook_failed, [this](const config::DeploySpec& spec) {
+    with_strategy(Fault::hook_failed, [this, phase = record_.progress.phase](const config::DeploySpec& spec) {
+        if (record_.progress.phase != phase) return;
         const bool before = record_.progress.phase == Phase::requested;
         HookFacts facts{.when = before ? "before" : "after", .deployment = record_.id, .service = record_.service, .image = record_.image, .number = record_.number, .targets = {}};
         for (const auto& one : record_.candidates)

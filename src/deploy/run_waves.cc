@@ -65,16 +65,23 @@ void Run::stop_old(std::vector<std::string> names) {
     if (names.empty()) return feed(rollout::Yielded{});
     with_strategy(Fault::timed_out, [this, names = std::move(names)](const config::DeploySpec& spec) {
         auto left = std::make_shared<std::size_t>(names.size());
-        for (const auto& name : names)
-            containers_->stop(name, spec.stop_timeout, mine([this, left](Result<> done) {
+        for (const auto& name : names) {
+            stopping_.insert(name);
+            containers_->stop(name, spec.stop_timeout, mine([this, left, name](Result<> done) {
+                stopping_.erase(name);
                 if (!done) return engine_failed(Fault::timed_out, done.error());
                 if (--*left == 0) feed(rollout::Yielded{});
             }));
+        }
     });
 }
 
 // Started, and an instance again at the address that it got this time; then it is given a moment to be eligible.
 void Run::restore_old(std::size_t i) {
+    // It runs, and will have ended in a moment: started now it would be taken for one that stays.
+    if (stopping_.contains(record_.plan.old[i])) return later(look_again_after, [this, i] {
+        if (record_.progress.phase == Phase::rolling_back) restore_old(i);
+    });
     look_at_all(mine([this, i](const Looked& now) {
         const Part& part = record_.parts.front();
         const auto& there = now.at(part.service).instances;
@@ -138,7 +145,12 @@ void Run::await_old(std::size_t i, Instant until) {
                 });
             if (!passed)
                 log(LogLevel::warning, fmt::format("deployment {} of {}: {} runs again, and its check does not pass", record_.id, record_.service, record_.plan.old[i]));
-            feed(rollout::Restored{i});
+            // Asked to stop by a process that is no more, it may have ended since.
+            containers_->inspect(record_.plan.old[i], mine([this, i](Result<docker::Inspected> it) {
+                const bool over = it && (it->state == docker::ContainerState::exited || it->state == docker::ContainerState::dead);
+                if (over) return restore_later(i, "it ended again");
+                feed(rollout::Restored{i});
+            }));
         }));
     }));
 }

@@ -502,7 +502,9 @@ private:
         EXPECT_FALSE(record.at("users_switched") && phase != "failed") << record.dump(1);
         if (!record.at("fault").is_null()) EXPECT_NE(record.at("fault").at("text"), "") << record.dump(1);
         for (const auto& name : mine) EXPECT_FALSE(serving_.contains(name)) << record.dump(1);
-        if (phase != "failed") EXPECT_EQ(left, Names{}) << record.dump(1);
+        if (phase == "failed") return;
+        EXPECT_EQ(left, Names{}) << record.dump(1);
+        for (const auto& one : daemon_->desk.control.look("web").instances) EXPECT_NE(catalog::deployment_of(one.deployment), id) << one.name << " is known still: " << record.dump(1);
     }
 
     // Nothing goes wrong any more: everything ends.

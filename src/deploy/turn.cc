@@ -76,11 +76,18 @@ void HandTurn::looked(const catalog::ServiceNow& now, const catalog::InstanceNow
     was_draining_ = instance.draining;
     if (spec_ && spec_->deploy && network_.empty()) network_ = spec_->deploy->network_of(request_.service);
     if (request_.verb == HandVerb::start) return start();
-    const bool others = std::ranges::any_of(now.instances, [&](const auto& one) { return one.eligible && one.name != instance.name; });
-    if (instance.eligible && !others && !request_.force)
-        return end(fail(Code::conflict, fmt::format("{0} is the last eligible instance of {1}: its users would get 503 meanwhile; bring another one first (hale deploy {1} --replicas 2), or say --force", request_.instance, request_.service)));
+    was_eligible_ = instance.eligible;
+    if (was_eligible_ && !request_.force && !others_serve(now)) return end(std::unexpected(last_of_all()));
     idle_by_ = std::min(parts_.loop.now() + now.document->settings.drain_timeout, by_);
     drain();
+}
+
+bool HandTurn::others_serve(const catalog::ServiceNow& now) const {
+    return std::ranges::any_of(now.instances, [&](const auto& one) { return one.eligible && one.name != request_.instance; });
+}
+
+Error HandTurn::last_of_all() const {
+    return {Code::conflict, fmt::format("{0} is the last eligible instance of {1}: its users would get 503 meanwhile; bring another one first (hale deploy {1} --replicas 2), or say --force", request_.instance, request_.service)};
 }
 
 void HandTurn::mutate(Change change, std::move_only_function<void(Result<>)> then) {
@@ -102,7 +109,9 @@ void HandTurn::drain() {
 
 // Every worker has heard that it gets nothing more: what is under way ends, or its time does.
 void HandTurn::wait_until_idle() {
-    look([this](const catalog::ServiceNow&, const catalog::InstanceNow& instance) {
+    look([this](const catalog::ServiceNow& now, const catalog::InstanceNow& instance) {
+        // Whoever served beside it may have fallen meanwhile.
+        if (was_eligible_ && !request_.force && !others_serve(now)) return give_back(last_of_all());
         if (instance.in_flight == 0 || parts_.loop.now() >= idle_by_) return stop();
         later(look_for_idle_every, [this] { wait_until_idle(); });
     });

@@ -46,6 +46,8 @@ private:
     void look(std::move_only_function<void(const catalog::ServiceNow&, const catalog::InstanceNow&)> then);
     void mutate(Change change, std::move_only_function<void(Result<>)> then);
     void looked(const catalog::ServiceNow& now, const catalog::InstanceNow& instance);
+    bool others_serve(const catalog::ServiceNow& now) const;
+    Error last_of_all() const;
     void drain();
     void wait_until_idle();
     void stop();
@@ -77,7 +79,7 @@ private:
     std::string id_, declared_, deployment_, application_, network_;
     std::uint16_t port_ = 0;
     Duration grace_ = usual_stop_grace;
-    bool was_draining_ = false;
+    bool was_draining_ = false, was_eligible_ = false;
     std::shared_ptr<const config::ServiceSpec> spec_;
     std::shared_ptr<const config::Document> document_;
     HandDone done_;

@@ -244,9 +244,11 @@ private:
         one.wanted = false;
         if (one.state == "restarting") one.state = "exited", ++one.lives;
         if (!one.running()) return nothing(304);
-        end(one, 143, false);
+        // Asked to end, it answers on for a while.
+        const Duration grace = std::min<Duration>(images[one.image].stopping, std::chrono::seconds(parse_unsigned(query.substr(2)).value_or(0)));
+        in(grace, one, [this](SimulatedContainer& it) { end(it, 143, false); });
         Reply out = nothing();
-        out.after += std::min<Duration>(images[one.image].stopping, std::chrono::seconds(parse_unsigned(query.substr(2)).value_or(0)));
+        out.after += grace;
         return out;
     }
     Reply remove(SimulatedContainer& one) {

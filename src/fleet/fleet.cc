@@ -384,7 +384,16 @@ void Fleet::treat(const Order& order, const catalog::HousedInstance& housed) {
         const auto& now = there->second.now;
         auto& treatment = treatments_[key];
         treatment = std::make_unique<Treatment>(parts_.engine, id, now.name, now.stop_timeout ? Duration(*now.stop_timeout) : usual_grace);
-        treatment->begin(order.what, mine([this, order](Result<> how) { treated(order, how); }));
+        const auto may_i = [this, key](Treatment::Step step, std::move_only_function<void(std::string)> then) {
+            parts_.catalog.look({}, mine([key, step, then = std::move(then)](const catalog::Housing& housing) mutable {
+                const auto one = std::ranges::find_if(housing.instances, [&](const auto& other) { return other.service == key.first && other.name == key.second; });
+                const bool first = step == Treatment::Step::stop;
+                if (one == housing.instances.end() || !one->serving) return then("it serves no more");
+                if (first && one->eligible) return then("it gets requests again");
+                then(first && one->deploying ? "a deployment of its service is under way" : "");
+            }));
+        };
+        treatment->begin(order.what, may_i, mine([this, order](Result<> how) { treated(order, how); }));
     }));
 }
 

@@ -57,6 +57,7 @@ struct Port final : catalog::Discovering {
     // ---- Discovering: the same as in the daemon, by posts ----
     void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override {
         audit.push_back(fmt::format("{} {} {}", mutation.actor, mutation.action, mutation.object));
+        if (on_audit && mutation.actor == "healing") desk.world.loop().post([this] { on_audit(); });
         desk.world.loop().post([this, mutation = std::move(mutation), reply = std::move(reply)]() mutable {
             desk.control.mutate(std::move(mutation), [this, reply = std::move(reply)](catalog::MutationResult result) mutable {
                 loop.post([reply = std::move(reply), result = std::move(result)]() mutable { reply(std::move(result)); });
@@ -151,6 +152,13 @@ struct Port final : catalog::Discovering {
         if (found == boxes.end()) return ok(404, R"({"message":"No such container"})");
         Box& box = found->second;
         asked.push_back(fmt::format("{} {}", seen.method, seen.target.substr(from, seen.target.find('?') - from)));
+        if (has("/stop") && meanwhile) {
+            later.push_back(std::exchange(meanwhile, nullptr));
+            later.push_back([this, id] { end(id, 143, true); });
+            Reply reply = ok(204);
+            reply.after = 100ms;
+            return reply;
+        }
         if (has("/stop")) return later.push_back([this, id] { end(id, 143, true); }), ok(204);
         if (has("/start")) return later.push_back([this, id] { go(id); }), ok(204);
         if (has("/rename")) {
@@ -202,6 +210,7 @@ struct Port final : catalog::Discovering {
     Box gone;
     bool may_create = true;
     std::vector<io::Task> later;
+    std::function<void()> meanwhile, on_audit;  // Before a container stops; before healing acts.
     std::vector<std::string> asked, audit, refusals, notices;
     std::unique_ptr<ScriptedEngine> scripted;
     std::unique_ptr<docker::Engine> engine;
@@ -428,6 +437,28 @@ TEST(Fleet, AnOperatorsWordKeepsHealingAway) {
     EXPECT_EQ(port.desk.mutate(catalog::ClearOverride{"web", ""}), "");
     port.run(3s);
     EXPECT_EQ(std::ranges::count(port.asked, "POST c0/stop"), 1);
+}
+
+// Decided on what was so; what is so when it is done counts.
+TEST(Fleet, WhoCameFirstIsNotTreatedOver) {
+    for (const int who : {0, 1, 2}) {
+        Port port("services:\n  web: {hosts: [web.example], check: {http: /up}, heal: {policy: restart, after: 5s}, deploy: {image: a}}\n");
+        EXPECT_EQ(port.desk.mutate(port.desk.stage("d-1", {"web-1-1"})), "");
+        port.desk.judge("web-1-1", verdict::State::healthy);
+        EXPECT_EQ(port.desk.mutate(port.desk.to("d-1", {}, {"web-1-1"})), "");
+        EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-1", 1, true)}), "");
+        port.make("c0", "web-1-1", {{"hale.service", "web"}, {"hale.deployment", "d-1"}, {"hale.port", "80"}}, "10.0.1.1");
+        port.start();
+        port.desk.judge("web-1-1", verdict::State::unhealthy);
+        const auto drain = [&] { EXPECT_EQ(port.desk.mutate(catalog::Drain{"web", port.desk.view.instance(std::string_view("web-1-1"))->facts->id.str()}), ""); };
+        // Somebody takes it out of traffic while it stops; or it gets well just before.
+        if (who == 1) port.meanwhile = drain;
+        if (who == 2) port.on_audit = [&] { port.desk.judge("web-1-1", verdict::State::healthy); };
+        port.run(8s);
+        EXPECT_EQ(std::ranges::count(port.asked, "POST c0/stop"), who == 2 ? 0 : 1) << who;
+        EXPECT_EQ(std::ranges::count(port.asked, "POST c0/start"), who == 0 ? 1 : 0) << who;
+        EXPECT_EQ(std::ranges::count_if(port.notices, [](const auto& one) { return one.starts_with("healing.failed: healing: container web-1-1 of service web: container web-1-1 is left as it is: it "); }), who == 0 ? 0 : 1) << who;
+    }
 }
 
 TEST(Fleet, WhatSomebodyStoppedIsNotStartedAgain) {

@@ -6,10 +6,19 @@
 
 namespace hale::fleet {
 
-void Treatment::begin(config::HealPolicy what, Done done) {
+void Treatment::begin(config::HealPolicy what, MayI may_i, Done done) {
+    may_i_ = std::move(may_i);
     done_ = std::move(done);
     if (what == config::HealPolicy::replace) return replace();
     stop([this] { start(id_); });
+}
+
+void Treatment::ask(Step step, io::Task then) {
+    may_i_(step, [this, then = std::move(then), here = std::weak_ptr(self_)](const std::string& why_not) mutable {
+        if (here.expired()) return;
+        if (why_not.empty()) return then();
+        end(fail(Code::conflict, fmt::format("container {} is left as it is: {}", name_, why_not)));
+    });
 }
 
 void Treatment::end(Result<> how) {
@@ -18,9 +27,11 @@ void Treatment::end(Result<> how) {
 }
 
 void Treatment::stop(io::Task then) {
-    call_ = engine_.stop(id_, grace_, engine_.loop().now() + grace_ + stop_patience, [this, then = std::move(then)](Result<> done) mutable {
-        if (!done) return end(std::move(done));
-        then();
+    ask(Step::stop, [this, then = std::move(then)]() mutable {
+        call_ = engine_.stop(id_, grace_, engine_.loop().now() + grace_ + stop_patience, [this, then = std::move(then)](Result<> done) mutable {
+            if (!done) return end(std::move(done));
+            ask(Step::start, std::move(then));
+        });
     });
 }
 

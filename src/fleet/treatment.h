@@ -1,11 +1,13 @@
 // Restarting or replacing one container, step by step. On the engine's loop; destroying it ends what is under way unheard.
 //
-//   restart   stop ▶ start
-//   replace   how was it made ▶ stop ▶ another name ▶ make it again ▶ start ▶ remove the old one
+//   restart   still wanted? ▶ stop ▶ still there? ▶ start
+//   replace   how was it made ▶ still wanted? ▶ stop ▶ still there? ▶ another name ▶ make it again ▶ start ▶ remove the old one
 //             (whatever fails after the old one stopped: the new one goes, the old one gets its name and is started again)
 
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,12 +23,17 @@ inline constexpr Duration stop_patience = 20s;  // Beyond its grace: for the eng
 class Treatment {
 public:
     using Done = std::move_only_function<void(Result<>)>;
+    // Asked before each step that changes something: a deployment or somebody may have come first. Tells why it must not be
+    // done; "": it may.
+    enum class Step : std::uint8_t { stop, start };
+    using MayI = std::function<void(Step step, std::move_only_function<void(std::string why_not)>)>;
     Treatment(docker::Engine& engine, std::string id, std::string name, Duration grace) : engine_(engine), id_(std::move(id)), name_(std::move(name)), grace_(grace) {}
 
     // `done` comes once, in a later turn, and may destroy this.
-    void begin(config::HealPolicy what, Done done);
+    void begin(config::HealPolicy what, MayI may_i, Done done);
 
 private:
+    void ask(Step step, io::Task then);
     void stop(io::Task then);
     void start(const std::string& container);
     void replace();
@@ -40,7 +47,9 @@ private:
     std::string aside_;  // The old one's name meanwhile.
     docker::Recreation as_;
     docker::Call call_;
+    MayI may_i_;
     Done done_;
+    std::shared_ptr<Treatment*> self_ = std::make_shared<Treatment*>(this);
 };
 
 }  // namespace hale::fleet
