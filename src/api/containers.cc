@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/body.h"
@@ -31,6 +32,19 @@ const catalog::InstanceView* instance_of(const Desk& desk, const docker::Inspect
     return instance != nullptr && instance->facts->name == container.name && instance->facts->service == label(container, "hale.service") ? instance : nullptr;
 }
 
+// Whether a deployment of its service or application after the one that made it is done. The one that made it may be forgotten.
+bool replaced(const Desk& desk, const docker::Inspected& container) {
+    const auto& all = desk.view.deployments();
+    const std::string application = label(container, "hale.application"), owner = application.empty() ? label(container, "hale.service") : application;
+    const auto own = all.find(label(container, "hale.deployment"));
+    const std::uint64_t number = own == all.end() ? 0 : own->second->number;
+    return std::ranges::any_of(all, [&](const auto& one) {
+        if (one.second->service != owner || one.second->number <= number || !one.second->over) return false;
+        const auto record = nlohmann::json::parse(one.second->json, nullptr, false);
+        return record.is_object() && record.value("phase", "") == "done";
+    });
+}
+
 void write_container(JsonWriter& json, const Desk& desk, const deploy::ContainerNow& one) {
     const auto& container = one.container;
     const auto* instance = instance_of(desk, container);
@@ -48,7 +62,7 @@ void write_container(JsonWriter& json, const Desk& desk, const deploy::Container
     if (runs && container.started) json.decimal("uptime", std::max(0.0, seconds(desk.loop.utc() - *container.started)));
     else json.null("uptime");
     json.number("restarts", container.restart_count);
-    const auto stopped = stopped_of(container, {.known = instance != nullptr, .draining = instance != nullptr && instance->facts->lifecycle == verdict::Lifecycle::draining});
+    const auto stopped = stopped_of(container, {.known = instance != nullptr, .draining = instance != nullptr && instance->facts->lifecycle == verdict::Lifecycle::draining, .replaced = replaced(desk, container)});
     if (stopped) {
         json.time("finished", container.finished).number("exit_code", static_cast<std::uint64_t>(std::max<std::int64_t>(container.exit_code, 0)));
         json.open("stopped", '{').text("code", stopped->code).text("text", stopped->text).close('}');

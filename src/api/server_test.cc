@@ -168,6 +168,13 @@ TEST_F(Api, ContainersMeetTheVerdictsOfTheirInstances) {
     kept.container = {.id = "c2", .name = "web-0", .image = "web:1", .finished = d.world.utc(), .state = docker::ContainerState::exited, .exit_code = 143, .labels = {{"hale.service", "web"}, {"hale.deployment", "d-gone"}}};
     foreign.container = {.id = "c3", .name = "web-2", .state = docker::ContainerState::running, .labels = {{"hale.service", "other"}}};
     d.backend.containers_there = {runs, kept, foreign};
+    const auto later = [&](std::string_view phase) {
+        d.put(catalog::DeploymentPut{std::make_shared<const config::StoredDeployment>(
+            config::StoredDeployment{.id = "d-5", .service = "web", .number = 5, .over = true, .created = {}, .json = fmt::format(R"({{"id":"d-5","phase":"{}"}})", phase)})});
+    };
+    later("rolled_back");
+    EXPECT_EQ(d.ask("GET", "/api/v1/containers?service=web&all=true", "read").json().at("items")[1].at("stopped").at("code"), "terminated") << "nothing took its place";
+    later("done");
     const Answer answer = d.ask("GET", "/api/v1/containers?service=web&all=true", "read");
     ASSERT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(d.backend.asked.back(), "containers \"web\" all true");

@@ -36,7 +36,7 @@ std::optional<Stopped> stopped_of(const docker::Inspected& container, AsInstance
     if (!container.error.empty()) return Stopped{"error", fmt::format("the engine says: {}", container.error)};
     if (container.state == created) return Stopped{"created", "it was never started"};
     if (container.oom_killed) return Stopped{"oom", fmt::format("it ran out of memory ({})", ended_with(container.exit_code))};
-    if (!instance.known) return Stopped{"by_hale", fmt::format("stopped by hale: a newer version took its place, and it is kept for the way back ({})", ended_with(container.exit_code))};
+    if (!instance.known && instance.replaced) return Stopped{"by_hale", fmt::format("stopped by hale: a newer version took its place, and it is kept for the way back ({})", ended_with(container.exit_code))};
     if (instance.draining) return Stopped{"by_hale", fmt::format("stopped by hale: hale instance start {} brings it back ({})", container.name, ended_with(container.exit_code))};
     return Stopped{code_of(container.exit_code), ended_with(container.exit_code)};
 }

@@ -18,6 +18,7 @@ struct Stopped {
 struct AsInstance {
     bool known = false;     // The catalog has it.
     bool draining = false;  // And gives it no new requests.
+    bool replaced = false;  // A later deployment of what it belongs to is done.
 };
 
 // Nothing: it runs, or is about to.

@@ -43,14 +43,17 @@ TEST(Stopped, ByItsExitCode) {
 }
 
 TEST(Stopped, TheStrongestReasonIsSaid) {
-    EXPECT_EQ(code(ended(143), {}), "by_hale") << "a newer version took its place";
+    EXPECT_EQ(code(ended(143), {.replaced = true}), "by_hale") << "a newer version took its place";
+    EXPECT_EQ(code(ended(1), {}), "failed") << "a worker that nobody is routed to";
+    EXPECT_EQ(code(ended(0), {}), "ended") << "what runs once";
+    EXPECT_EQ(code(ended(1), {.known = true, .replaced = true}), "failed") << "it serves still";
     EXPECT_EQ(code(ended(143), {.known = true, .draining = true}), "by_hale");
     auto hungry = ended(137);
     hungry.oom_killed = true;
-    EXPECT_EQ(code(hungry, {}), "oom");
+    EXPECT_EQ(code(hungry, {.replaced = true}), "oom");
     auto broken = ended(127);
     broken.error = "exec: no such file";
-    EXPECT_EQ(stopped_of(broken, {})->text, "the engine says: exec: no such file");
+    EXPECT_EQ(stopped_of(broken, {.replaced = true})->text, "the engine says: exec: no such file");
     auto made = ended(0);
     made.state = docker::ContainerState::created;
     EXPECT_EQ(code(made), "created");

@@ -21,7 +21,7 @@ using Reply = ScriptedEngine::Reply;
 std::string ok(int status, std::string_view body = "") { return ScriptedEngine::with_length(status, body); }
 
 struct Container {
-    std::string service = "web", ip = "10.0.1.1", health;
+    std::string service = "web", deployment = "d-1", ip = "10.0.1.1", health;
     bool running = true;
     int exit_code = 0;
 };
@@ -102,7 +102,7 @@ struct Yard final : catalog::Deploying {
         return {{ok(200, it.dump())}};
     }
     static Json labels(const Container& one) {
-        return one.service.empty() ? Json::object() : Json{{"hale.service", one.service}, {"hale.deployment", "d-1"}, {"hale.port", "80"}};
+        return one.service.empty() ? Json::object() : one.deployment.empty() ? Json{{"hale.service", one.service}} : Json{{"hale.service", one.service}, {"hale.deployment", one.deployment}, {"hale.port", "80"}};
     }
     static std::string frame(std::string_view bytes, int kind = 1) {
         std::string out{static_cast<char>(kind), 0, 0, 0, 0, 0, static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size())};
@@ -289,6 +289,13 @@ TEST(ByHand, WhatIsNotHalesIsLeftAlone) {
     yard.act(yard.request(HandVerb::stop));
     yard.live(100ms);
     EXPECT_EQ(yard.done->error().code, Code::denied);
+    yard.containers["web-1-1"].service = "web";
+    yard.containers["web-1-1"].deployment = "";
+    yard.act(yard.request(HandVerb::restart));
+    yard.live(100ms);
+    EXPECT_TRUE(yard.why().contains("was made by somebody else") && yard.why().contains("docker restart web-1-1")) << yard.why();
+    EXPECT_TRUE(yard.changes.empty());
+    yard.containers["web-1-1"].service = "";
     std::optional<Result<docker::ExecDone>> ran;
     yard.loop().run([&] { yard.at_hand->run({.container = "web-1-1", .command = {"ls"}}, [&](Result<docker::ExecDone> got) { ran = std::move(got); }); });
     yard.live(100ms);

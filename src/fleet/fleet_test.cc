@@ -488,6 +488,7 @@ TEST(Fleet, ASickContainerIsReplacedByOneThatIsTheSame) {
         port.may_create = works;
         port.run(9s);
         EXPECT_EQ(port.boxes.contains("c0"), !works);
+        EXPECT_EQ(std::ranges::count_if(port.asked, [](const auto& one) { return one.starts_with("DELETE"); }), works ? 1 : 0) << "only what was made is removed, and by its id";
         EXPECT_EQ(port.boxes.contains("made-again"), works);
         for (const auto& [id, box] : port.boxes) {
             EXPECT_EQ(box.name, "web-0");

@@ -57,6 +57,7 @@ void Treatment::replace() {
 void Treatment::make_again() {
     call_ = engine_.create_again(name_, as_, engine_.soon(), [this](Result<docker::Created> made) {
         if (!made) return undo(made.error());
+        made_ = made->id;
         call_ = engine_.start(made->id, engine_.soon(), [this](Result<> started) {
             if (!started) return undo(started.error());
             call_ = engine_.remove(id_, {.force = true, .volumes = false}, engine_.soon(), [this](Result<> removed) {
@@ -67,13 +68,16 @@ void Treatment::make_again() {
     });
 }
 
-// The sick one is better than none.
-void Treatment::undo(Error why) {
-    const auto told = [this, why] { return fail(why.code, fmt::format("container {} could not be made again ({}); the old one is started", name_, why.text)); };
-    call_ = engine_.remove(name_, {.force = true, .volumes = false}, engine_.soon(), [this, told](Result<>) {
-        call_ = engine_.rename(id_, name_, engine_.soon(), [this, told](Result<>) {
-            call_ = engine_.start(id_, engine_.soon(), [this, told](Result<>) { end(told()); });
-        });
+// The sick one is better than none. By its id: the name may be somebody else's by now, who took it while it was free.
+void Treatment::undo(const Error& why) {
+    if (made_.empty()) return go_back(why);
+    call_ = engine_.remove(made_, {.force = true, .volumes = false}, engine_.soon(), [this, why](Result<>) { go_back(why); });
+}
+
+void Treatment::go_back(const Error& why) {
+    call_ = engine_.rename(id_, name_, engine_.soon(), [this, why](Result<> renamed) {
+        if (!renamed) return end(fail(why.code, fmt::format("container {} could not be made again ({}), and its name is taken ({}); the old one is left as {}, stopped", name_, why.text, renamed.error().text, aside_)));
+        call_ = engine_.start(id_, engine_.soon(), [this, why](Result<>) { end(fail(why.code, fmt::format("container {} could not be made again ({}); the old one is started", name_, why.text))); });
     });
 }
 

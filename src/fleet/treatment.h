@@ -38,13 +38,15 @@ private:
     void start(const std::string& container);
     void replace();
     void make_again();
-    void undo(Error why);
+    void undo(const Error& why);
+    void go_back(const Error& why);
     void end(Result<> how);
 
     docker::Engine& engine_;
     const std::string id_, name_;
     const Duration grace_;
     std::string aside_;  // The old one's name meanwhile.
+    std::string made_;   // The id of what was made in its place.
     docker::Recreation as_;
     docker::Call call_;
     MayI may_i_;
