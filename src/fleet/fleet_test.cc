@@ -23,6 +23,7 @@ using docker::ScriptedEngine;
 using Reply = ScriptedEngine::Reply;
 
 const std::string discovering = "docker: {discover: true}\nservices: {}\n";
+const std::string restarted = "services:\n  web: {hosts: [web.example], check: {http: /up}, heal: {policy: restart, after: 5s}, deploy: {image: a}}\n";
 
 struct Port final : catalog::Discovering {
     explicit Port(const std::string& yaml, std::string_view place = "unix:///run/docker.sock", config::Restored restored = {})
@@ -110,6 +111,15 @@ struct Port final : catalog::Discovering {
         boxes.erase(id);
         gone = box;
         happened("destroy", id);
+    }
+    // One container that a deployment made, which is over: it serves.
+    void serve_deployed() {
+        EXPECT_EQ(desk.mutate(desk.stage("d-1", {"web-1-1"})), "");
+        desk.judge("web-1-1", verdict::State::healthy);
+        EXPECT_EQ(desk.mutate(desk.to("d-1", {}, {"web-1-1"})), "");
+        EXPECT_EQ(desk.mutate(catalog::RecordDeployment{desk.record("d-1", 1, true)}), "");
+        make("c0", "web-1-1", {{"hale.service", "web"}, {"hale.deployment", "d-1"}, {"hale.port", "80"}}, "10.0.1.1");
+        start();
     }
     void happened(std::string_view action, const std::string& id, std::string_view more = "") {
         const Box& box = boxes.contains(id) ? boxes[id] : gone;
@@ -442,13 +452,8 @@ TEST(Fleet, AnOperatorsWordKeepsHealingAway) {
 // Decided on what was so; what is so when it is done counts.
 TEST(Fleet, WhoCameFirstIsNotTreatedOver) {
     for (const int who : {0, 1, 2}) {
-        Port port("services:\n  web: {hosts: [web.example], check: {http: /up}, heal: {policy: restart, after: 5s}, deploy: {image: a}}\n");
-        EXPECT_EQ(port.desk.mutate(port.desk.stage("d-1", {"web-1-1"})), "");
-        port.desk.judge("web-1-1", verdict::State::healthy);
-        EXPECT_EQ(port.desk.mutate(port.desk.to("d-1", {}, {"web-1-1"})), "");
-        EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-1", 1, true)}), "");
-        port.make("c0", "web-1-1", {{"hale.service", "web"}, {"hale.deployment", "d-1"}, {"hale.port", "80"}}, "10.0.1.1");
-        port.start();
+        Port port(restarted);
+        port.serve_deployed();
         port.desk.judge("web-1-1", verdict::State::unhealthy);
         const auto drain = [&] { EXPECT_EQ(port.desk.mutate(catalog::Drain{"web", port.desk.view.instance(std::string_view("web-1-1"))->facts->id.str()}), ""); };
         // Somebody takes it out of traffic while it stops; or it gets well just before.
@@ -462,13 +467,8 @@ TEST(Fleet, WhoCameFirstIsNotTreatedOver) {
 }
 
 TEST(Fleet, WhatSomebodyStoppedIsNotStartedAgain) {
-    Port port("services:\n  web: {hosts: [web.example], check: {http: /up}, heal: {policy: restart, after: 5s}, deploy: {image: a}}\n");
-    EXPECT_EQ(port.desk.mutate(port.desk.stage("d-1", {"web-1-1"})), "");
-    port.desk.judge("web-1-1", verdict::State::healthy);
-    EXPECT_EQ(port.desk.mutate(port.desk.to("d-1", {}, {"web-1-1"})), "");
-    EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-1", 1, true)}), "");
-    port.make("c0", "web-1-1", {{"hale.service", "web"}, {"hale.deployment", "d-1"}, {"hale.port", "80"}}, "10.0.1.1");
-    port.start();
+    Port port(restarted);
+    port.serve_deployed();
     for (const bool by_hand : {true, false}) {
         port.end("c0", 143, by_hand);
         port.desk.judge("web-1-1", verdict::State::unhealthy);

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 
-from harness import Case
+from harness import Case, Site, wait_for
 from docker_engine import DockerEngine
 
 SERVER = '["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
@@ -85,3 +85,17 @@ class EngineCase(Case):
 
     def containers(self, *more):
         return sorted(self.engine.docker("ps", "--format", "{{.Names}}", *more).stdout.split())
+
+    def restarts_midway(self):
+        """The engine ends and comes back while late:1 is being verified: the deployment goes on to its end."""
+        with Site() as site:
+            self.start(site)
+            self.deploy(site)
+            begun = json.loads(self.deploy(site, "--image", "late:1", "--detach", "-o", "json").stdout)["deployment"]
+            wait_for(lambda: site.api(f"/api/v1/deployments/{begun}")[1]["phase"] == "verifying", "its verification", 20)
+            self.engine.crash()
+            self.engine.start()
+            self.engine.docker("exec", "web-2-1", "/bin/busybox", "touch", "/go")
+            done = site.cli("deployments", "follow", begun, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.served(site), "late:1")

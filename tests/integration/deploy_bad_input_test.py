@@ -221,17 +221,7 @@ class DeployEngineTrouble(EngineCase):
             self.assertEqual(self.served(site), "web:2")
 
     def test_an_engine_that_restarts_midway_costs_nothing(self):
-        with Site() as site:
-            self.start(site)
-            self.deploy(site)
-            begun = json.loads(self.deploy(site, "--image", "late:1", "--detach", "-o", "json").stdout)["deployment"]
-            wait_for(lambda: "web-2-1" in self.containers() and site.api(f"/api/v1/deployments/{begun}")[1]["phase"] == "verifying", "its verification", 20)
-            self.engine.crash()
-            self.engine.start()
-            self.engine.docker("exec", "web-2-1", "/bin/busybox", "touch", "/go")
-            done = site.cli("deployments", "follow", begun, timeout=120)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(self.served(site), "late:1")
+        self.restarts_midway()
 
     def test_what_an_engine_that_is_away_still_runs_is_taken_away_when_it_is_back(self):
         with Site() as site:

@@ -39,17 +39,7 @@ class Podman(EngineCase):
 
     def test_a_service_that_restarts_midway_costs_nothing(self):
         self.image("late:1", LATE)
-        with Site() as site:
-            self.start(site)
-            self.deploy(site)
-            begun = json.loads(self.deploy(site, "--image", "late:1", "--detach", "-o", "json").stdout)["deployment"]
-            wait_for(lambda: site.api(f"/api/v1/deployments/{begun}")[1]["phase"] == "verifying", "its verification", 20)
-            self.engine.crash()
-            self.engine.start()
-            self.engine.docker("exec", "web-2-1", "/bin/busybox", "touch", "/go")
-            done = site.cli("deployments", "follow", begun, timeout=120)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(self.served(site), "late:1")
+        self.restarts_midway()
 
     def test_containers_are_found_by_their_labels_and_vanish_with_their_end(self):
         with Site() as site:
