@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from containers import EngineCase
+from containers import LATE, EngineCase
 from harness import Site, wait_for
 from successors import Load
 
@@ -92,12 +92,12 @@ class DeployContainers(EngineCase):
             site.start(f"docker: {{host: \"unix://{site.folder}/none.sock\"}}\nservices: {{web: {{hosts: [web.test], instances: [\"{demo.address}\"], check: {{http: /up}}, deploy: {{image: \"web:1\"}}}}}}\n")
             site.wait_state("web-1", "healthy")
             done = self.deploy(site, code=1)
-            self.assertIn("preflight_failed: ", done.stderr)
+            self.assertIn("engine_unavailable: ", done.stderr)
             self.assertIn("none.sock", done.stderr)
             self.assertEqual(site.traffic("web.test", "/up")[0], 200)
 
     def test_v14_a_daemon_killed_on_the_way_goes_on_with_its_containers(self):
-        self.image("late:1", '["/bin/busybox", "sh", "-c", "while [ ! -e /go ]; do /bin/busybox usleep 100000; done; exec /bin/busybox httpd -f -p 3000 -h /www"]')
+        self.image("late:1", LATE)
         with Site() as site:
             self.start(site)
             self.deploy(site)

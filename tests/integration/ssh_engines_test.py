@@ -43,7 +43,7 @@ class SshEngines(EngineCase):
             self.assertIn("Permission denied", refused.stderr)
             self.assertIn(sshd.url(), refused.stderr)
             failed = self.ok(site, "deploy", "web", code=1)
-            self.assertIn("preflight_failed: ", failed.stderr)
+            self.assertIn("engine_unavailable: ", failed.stderr)
             self.assertIn("Permission denied", failed.stderr)
             self.assertEqual(self.served(site), "web:2", "traffic does not need it")
             sshd.know("client")
