@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -35,6 +36,11 @@ bool passed(const verdict::Observation& seen) { return seen.outcome == verdict::
 std::string with_hint(const verdict::Observation& seen) {
     const auto hint = rollout::hint_for_status(seen.status);
     return hint.empty() ? sentence_of(seen) : fmt::format("{} ({})", sentence_of(seen), hint);
+}
+
+bool asks_engine(Do what) {
+    constexpr std::array all{Do::preflight, Do::pull, Do::create, Do::start, Do::retire_old, Do::yield_old, Do::remove, Do::restore_old};
+    return std::ranges::find(all, what) != all.end();
 }
 
 // It answers rightly, and would get no traffic all the same.
@@ -116,8 +122,7 @@ void Run::store(std::vector<rollout::Command> commands) {
 }
 
 void Run::carry_out(const rollout::Command& command) {
-    const bool of_containers = command.what == Do::pull || command.what == Do::create || command.what == Do::start || command.what == Do::retire_old || command.what == Do::yield_old || command.what == Do::remove || command.what == Do::restore_old || command.what == Do::preflight;
-    if (record_.containers && !containers_ && of_containers) return feed(rollout::Failed{Fault::preflight_failed, "this daemon has no engine for containers"});
+    if (record_.containers && !containers_ && asks_engine(command.what)) return feed(rollout::Failed{Fault::preflight_failed, "this daemon has no engine for containers"});
     switch (command.what) {
         case Do::preflight: return preflight();
         case Do::pull: return pull_images();
@@ -157,16 +162,16 @@ void Run::deadline() noexcept {
 // Where the version that serves fails as well, it is not this deployment's doing (H3).
 void Run::out_of_time() {
     look_at_all(mine([this](const Looked& now) {
-                            std::size_t serving = 0, eligible = 0;
-                            const auto from = record_.from();
-                            for (const auto& [service, there] : now)
-                                for (const auto& one : there.instances)
-                                    if (std::ranges::find(from, one.name) != from.end() && one.serving) ++serving, eligible += one.eligible;
-                            const bool unanswered = std::ranges::any_of(record_.progress.containers, [](const auto& one) { return one.direct == rollout::Word::fail; });
-                            if (record_.progress.phase == Phase::verifying && serving > 0 && eligible == 0 && unanswered)
-                                feed(rollout::PreExisting{fmt::format("{}; the version that serves is not eligible either", record_.progress.text)});
-                            else feed(rollout::Tick{});
-                        }));
+        std::size_t serving = 0, eligible = 0;
+        const auto from = record_.from();
+        for (const auto& [service, there] : now)
+            for (const auto& one : there.instances)
+                if (std::ranges::find(from, one.name) != from.end() && one.serving) ++serving, eligible += one.eligible;
+        const bool unanswered = std::ranges::any_of(record_.progress.containers, [](const auto& one) { return one.direct == rollout::Word::fail; });
+        if (record_.progress.phase == Phase::verifying && serving > 0 && eligible == 0 && unanswered)
+            feed(rollout::PreExisting{fmt::format("{}; the version that serves is not eligible either", record_.progress.text)});
+        else feed(rollout::Tick{});
+    }));
 }
 
 void Run::preflight() {
