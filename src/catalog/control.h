@@ -140,6 +140,8 @@ private:
     void begin_next();
     void refuse(MutationReply& reply, Error error);
     Result<> check_target(const Change& change) const;
+    bool deploying(const Service& service) const;
+    std::optional<Vacant> vacancy(const Service& service) const;
     std::uint64_t revision_of(const Change& change) const;
     void commit(Pending pending);
     void committed(std::shared_ptr<Pending> pending, std::shared_ptr<Redeclared> redeclared, std::uint64_t revision);

@@ -17,6 +17,28 @@ void Control::tell_containers(std::vector<ContainerTold> told) {
     });
 }
 
+// One of an application may concern every service.
+bool Control::deploying(const Service& service) const {
+    auto& membership = const_cast<Membership&>(membership_);  // A look-up only.
+    return !service.candidate.deployment.empty() || std::ranges::any_of(deployments_, [&](const auto& deployment) {
+        return !deployment.second->over && (deployment.second->service == service.name.view() || membership.service(deployment.second->service) == nullptr);
+    });
+}
+
+std::optional<Vacant> Control::vacancy(const Service& service) const {
+    if (!service.spec->deploy || service.spec->instances_fixed || service.spec->owner == config::Owner::labels) return std::nullopt;
+    Vacant out{.spec = service.spec, .instances = {}, .recorded = {}};
+    for (const auto& one : service.instances) {
+        const auto deployment = deployment_of(one->spec->deployment.view());
+        if (deployment.empty() || deployments_.contains(deployment) || one->leaving) return std::nullopt;
+        out.instances.insert(one->name.str());
+    }
+    if (deploying(service)) return std::nullopt;
+    for (const auto& [id, deployment] : deployments_)
+        if (deployment->service == service.name.view()) out.recorded.insert(id);
+    return out;
+}
+
 Housing Control::housing(const std::vector<std::string>& services) const {
     auto& membership = const_cast<Membership&>(membership_);  // Look-ups only.
     Housing out;
@@ -34,16 +56,16 @@ Housing Control::housing(const std::vector<std::string>& services) const {
         housed.eligible = one->eligible;
         housed.serving = one->lifecycle_now() == verdict::Lifecycle::serving;
         housed.overridden = one->override || service.override;
-        // One of an application may concern every service.
-        housed.deploying = !service.candidate.deployment.empty() || std::ranges::any_of(deployments_, [&](const auto& deployment) {
-            return !deployment.second->over && (deployment.second->service == key.first || membership.service(deployment.second->service) == nullptr);
-        });
+        housed.deploying = deploying(service);
         housed.paused = service.draining || service.paused_until.has_value();
         housed.spec = service.spec;
         out.instances.push_back(std::move(housed));
     }
     out.deployed = !deployments_.empty();
-    for (const auto& [name, service] : membership.services()) out.deployed = out.deployed || service->spec->deploy != nullptr;
+    for (const auto& [name, service] : membership.services()) {
+        out.deployed = out.deployed || service->spec->deploy != nullptr;
+        if (auto vacant = vacancy(*service)) out.vacant.emplace(name, std::move(*vacant));
+    }
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,11 +42,19 @@ struct HousedInstance {
     bool operator==(const HousedInstance&) const = default;
 };
 
+// A service that can be deployed, and no instance of which is of a deployment on record: an earlier Hale may have deployed it.
+struct Vacant {
+    std::shared_ptr<const config::ServiceSpec> spec;
+    std::set<std::string> instances;  // All of deployments that are not on record.
+    std::set<std::string> recorded;   // Deployments of it that are: none of them brought what there is.
+};
+
 struct Housing {
     std::shared_ptr<const config::Document> document;
     std::map<std::string, std::shared_ptr<const config::ServiceSpec>> others;  // Of those asked for: not declared by labels.
     std::map<std::string, std::string> discovered;  // By service, what is in force: Declared::discovered().
     std::vector<HousedInstance> instances;
+    std::map<std::string, Vacant> vacant;  // By service.
     bool deployed = false;  // Some instance was made by a deployment, or some service can be deployed.
 };
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "deploy/application.h"
 #include "deploy/planning.h"
+#include "deploy/settling.h"
 #include "rollout/words.h"
 
 namespace hale::deploy {
@@ -59,8 +60,24 @@ void Deployer::deploy(Request request, bool dry, AcceptedReply reply) {
     begin(std::move(request), std::move(reply));
 }
 
-// What there is, and then what is to be done. Nothing is begun.
+void Deployer::know_number(const Request& request, io::Task then) {
+    if (parts_.engine == nullptr || !request.targets.empty() || numbers_.contains(request.service)) return then();
+    if (!former_) former_ = std::make_unique<Containers>(*parts_.engine);
+    const Label label{request.compose.empty() ? service_label : application_label, request.service};
+    former_->labelled(label, [this, here = std::weak_ptr(self_), service = request.service, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
+        if (here.expired()) return;
+        // An engine that can't be asked is told by the preflight.
+        if (there && !numbers_.contains(service)) numbers_[service] = highest_number(*there);
+        then();
+    });
+}
+
 void Deployer::plan(Request request, std::string id, std::move_only_function<void(Result<Record>)> then) {
+    know_number(request, [this, request, id = std::move(id), then = std::move(then)]() mutable { plan_next(std::move(request), std::move(id), std::move(then)); });
+}
+
+// What there is, and then what is to be done. Nothing is begun.
+void Deployer::plan_next(Request request, std::string id, std::move_only_function<void(Result<Record>)> then) {
     const std::string name = request.service;
     parts_.catalog.look(name, [this, here = std::weak_ptr(self_), request = std::move(request), id = std::move(id), then = std::move(then)](catalog::ServiceNow now) mutable {
         if (here.expired()) return;

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "catalog/deploying.h"
 #include "config/journal.h"
+#include "deploy/containers.h"
 #include "deploy/record.h"
 #include "deploy/request.h"
 #include "deploy/run.h"
@@ -60,7 +61,11 @@ private:
         Request request;
         AcceptedReply reply;
     };
+    // The number of the last one, where none is on record: a Hale before this one, whose state is not here, may have given some.
+    // They stand on the containers that are left of them.
+    void know_number(const Request& request, io::Task then);
     void plan(Request request, std::string id, std::move_only_function<void(Result<Record>)> then);
+    void plan_next(Request request, std::string id, std::move_only_function<void(Result<Record>)> then);
     void begin(Request request, AcceptedReply reply);
     void run(Record record);
     void over(const std::string& service);
@@ -70,6 +75,7 @@ private:
     std::map<std::string, std::unique_ptr<Run>> runs_;          // By service.
     std::map<std::string, Waiting> next_;                       // By service.
     std::map<std::string, std::uint64_t> numbers_;              // The last given, by service.
+    std::unique_ptr<Containers> former_;  // Asks what is left of them.
     std::map<std::string, std::vector<Record>> done_;           // What users were switched to, the oldest first.
     std::shared_ptr<Deployer*> self_ = std::make_shared<Deployer*>(this);
 };

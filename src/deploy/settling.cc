@@ -79,6 +79,13 @@ std::string fingerprint(const docker::ContainerPlan& plan, const std::string& im
     return fmt::format("{:016x}{:016x}", hash64(all.text(), 1), hash64(all.text(), 2));
 }
 
+std::uint64_t highest_number(const std::vector<docker::Listed>& there) {
+    std::uint64_t out = 0;
+    for (const auto& one : there)
+        if (!label_of(one, deployment_label).empty()) out = std::max(out, parse_unsigned(label_of(one, number_label)).value_or(0));
+    return out;
+}
+
 Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::vector<docker::Listed>& there) {
     std::set<std::string> taken;   // Containers that are a candidate already.
     const std::vector<std::string> from = record.from();
@@ -141,7 +148,11 @@ Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::ve
                         return fail(Code::conflict, fmt::format("container {} writes volume {}, and so does {}, which runs: two versions of it at once would damage it. Stop the old one first: docker stop {}",
                                                                 part_of(record, one), volume, other.names.front(), other.names.front()));
             }
-        if (had_anothers_name && !one.kept && !one.reused) one.name = free_name(names, part_of(record, one), record.number, i + 1);
+        // One that is left of a deployment which is not on record keeps its name, and whoever made it without us keeps it too.
+        const auto* namesake = stays == nullptr && again == nullptr ? find_named(there, one.name) : nullptr;
+        const std::string theirs = namesake != nullptr ? label_of(*namesake, deployment_label) : "";
+        const bool taken_name = !theirs.empty() && theirs != record.id;
+        if ((had_anothers_name || taken_name) && !one.kept && !one.reused) one.name = free_name(names, part_of(record, one), record.number, i + 1);
         if (const auto* chosen = stays != nullptr ? stays : again) one.name = chosen->names.front();
         if (again != nullptr) one.image = again->image;  // As it was made then.
         plan.name = one.name;

@@ -31,6 +31,9 @@ std::string written_by(const docker::ContainerPlan& plan);
 // Of everything that makes a container what it is, but its name, its deployment, and who may stop it when.
 std::string fingerprint(const docker::ContainerPlan& plan, const std::string& image_id);
 
+// Of the deployments that made any of these; 0: none did.
+std::uint64_t highest_number(const std::vector<docker::Listed>& there);
+
 // `there`: the containers of the service, or of the application, in every state.
 Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::vector<docker::Listed>& there);
 

@@ -76,6 +76,39 @@ TEST(Settling, WhatWouldBeMadeTheSameStaysAndTheRestIsMade) {
             }
 }
 
+// A Hale that lost its state gives a number again, and so a name that is taken.
+TEST(Settling, AnEarlierHalesContainerKeepsItsName) {
+    const Wanted want = wanted();
+    auto theirs = listed("web-9-1", State::running, "other");
+    for (const std::string deployment : {"d-former", "d-9", ""}) {
+        theirs.labels[std::string(deployment_label)] = deployment;
+        Record record = record_of(2, false);
+        for (int again = 0; again < 2; ++again) {
+            ASSERT_TRUE(settle(record, {want, want}, {theirs}));
+            EXPECT_EQ(record.candidates[0].name, deployment == "d-former" ? "web-9-1-2" : "web-9-1") << "its own, or a stranger's, of which creating tells";
+            EXPECT_EQ(record.plan.containers[0].name, record.candidates[0].name);
+            EXPECT_EQ(record.candidates[1].name, "web-9-2");
+        }
+    }
+}
+
+TEST(Settling, NumbersGoOnAfterTheHighestThatIsLeft) {
+    std::vector<docker::Listed> there;
+    EXPECT_EQ(highest_number(there), 0u);
+    const auto add = [&](const std::string& deployment, const std::string& number) {
+        there.push_back(listed("web", State::exited, ""));
+        if (!deployment.empty()) there.back().labels[std::string(deployment_label)] = deployment;
+        there.back().labels[std::string(number_label)] = number;
+    };
+    add("", "70");  // Not ours.
+    EXPECT_EQ(highest_number(there), 0u);
+    add("d-1", "7");
+    add("d-2", "12");
+    add("d-3", "9");
+    add("d-4", "many");
+    EXPECT_EQ(highest_number(there), 12u);
+}
+
 // Somebody wants new containers of an application: what alone may write its volume is not among them.
 TEST(Settling, NobodyIsMadeBesideTheOneWriterOfAVolume) {
     Wanted want = wanted();

@@ -403,7 +403,8 @@ private:
             if (site_.engine->well(name) || !site_.engine->containers.contains(name)) continue;
             // It ended a moment ago, or nobody could be told: that is the lot of whoever serves. It gets well by itself here.
             const auto& one = site_.engine->containers.at(name);
-            EXPECT_TRUE(site_.world.now() - one.ended < told_late || site_.world.now() - disturbed_ < disturbed_for) << name << " ended at " << rfc3339(one.finished) << ", before users are led to it";
+            const Instant could_tell = std::max(one.ended, down_until_);
+            EXPECT_TRUE(site_.world.now() - could_tell < told_late || site_.world.now() - disturbed_ < disturbed_for) << name << " ended at " << rfc3339(one.finished) << ", before users are led to it";
             site_.engine->revive(name);
         }
     }

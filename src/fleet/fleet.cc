@@ -123,6 +123,8 @@ void Fleet::on_gone(const std::string& id) {
 void Fleet::began_to_see(bool& whole) {
     whole = true;
     compare_soon();
+    // What an earlier Hale deployed serves again as soon as it is found.
+    if (!residents_.empty()) tick_.arm(parts_.loop.now() + settle_time);
 }
 
 void Fleet::on_engine(bool up, const std::string& text) {
@@ -271,13 +273,15 @@ void Fleet::answered(const catalog::MutationResult& result) {
 
 // Each once, as long as it stays.
 void Fleet::say_refused() {
-    if (refused_now_ == refused_) return;
-    for (const auto& one : refused_now_) {
+    std::set<Refusal> now = refused_now_;
+    now.insert(left_.begin(), left_.end());
+    if (now == refused_) return;
+    for (const auto& one : now) {
         if (refused_.contains(one)) continue;
         log(LogLevel::warning, text(one));
         parts_.catalog.notice("labels.refused", one.container, text(one));
     }
-    refused_ = refused_now_;
+    refused_ = std::move(now);
     std::vector<std::string> lines;
     for (const auto& one : refused_) {
         if (lines.size() == most_told_refusals) break;
@@ -316,6 +320,7 @@ void Fleet::look_after(const catalog::Housing& housing) {
         patients.push_back(std::move(patient));
         if (resident != nullptr && !one.deploying) follow_address(one, *resident, *housing.document);
     }
+    take_up_former(housing);
     // Who left and is nowhere any more.
     std::vector<Key> nowhere;
     for (const auto& [key, word] : told_)
@@ -336,29 +341,49 @@ void Fleet::look_after(const catalog::Housing& housing) {
     }
 }
 
+// Somebody may deploy it this very moment: then what it finds serving is another, and it says so and ends.
+void Fleet::take_up_former(const catalog::Housing& housing) {
+    if (!made_whole_ || !following()) return;
+    const auto before = std::exchange(left_, {});
+    for (const auto& [service, vacant] : housing.vacant) take_up_of(service, vacant, *housing.document);
+    if (left_ != before && !comparing_) say_refused();
+}
+
+void Fleet::take_up_of(const std::string& service, const catalog::Vacant& vacant, const config::Document& document) {
+    std::vector<Former> there;
+    for (const auto& [id, one] : residents_) {
+        if (one.claims || one.key.first != service) continue;
+        auto former = former_of(one.now, parts_.engine.place(), one.evidence.running());
+        if (former && !vacant.recorded.contains(former->deployment)) there.push_back(std::move(*former));
+        else if (!former && former.error().code != Code::not_found) left_.insert({one.now.name, former.error().text});
+    }
+    TakenUp taken = take_up(std::move(there), vacant.instances);
+    left_.insert(taken.left.begin(), taken.left.end());
+    for (const auto& one : taken.back) put({service, one.container}, *vacant.spec, one.address, one.deployment, "take up", document);
+}
+
 // A container of a deployment that was started again may be elsewhere in its network. (Labels' own say so by themselves.)
 void Fleet::follow_address(const catalog::HousedInstance& housed, const Resident& resident, const config::Document& document) {
-    if (housed.deployment.empty() || !resident.evidence.running() || resident.now.labels.empty() || !housed.spec) return;
-    const auto said = resident.now.labels.find(std::string(port_label));
-    const auto port = said == resident.now.labels.end() ? std::nullopt : parse_unsigned(said->second);
-    const auto network = docker::network_of(resident.now);
-    if (!port || *port == 0 || *port > 65535 || !network) return;
-    const auto address = docker::address_of(resident.now, parts_.engine.place(), *network, static_cast<std::uint16_t>(*port));
+    if (housed.deployment.empty() || !resident.evidence.running() || !housed.spec) return;
+    const auto address = deployed_at(resident.now, parts_.engine.place());
     if (!address || *address == housed.declared) return;
-    const Key key{housed.service, housed.name};
+    put({housed.service, housed.name}, *housed.spec, *address, housed.deployment, "follow", document);
+}
+
+void Fleet::put(const Key& key, const config::ServiceSpec& service, const std::string& address, const std::string& deployment, std::string action, const config::Document& document) {
     if (!moving_.insert(key).second) return;
-    std::string json = nlohmann::json{{"name", housed.name}, {"address", *address}, {"deployment", housed.deployment}}.dump();
-    auto spec = config::load_instance(*housed.spec, json, document);
+    std::string json = nlohmann::json{{"name", key.second}, {"address", address}, {"deployment", deployment}}.dump();
+    auto spec = config::load_instance(service, json, document);
     if (!spec) {
         moving_.erase(key);
         return;
     }
-    log(LogLevel::info, fmt::format("container {} of service {} is at {} now, was at {}", housed.name, housed.service, *address, housed.declared));
-    catalog::Mutation mutation{.change = catalog::PutApiInstance{housed.service, std::move(*spec), std::move(json)}, .actor = "docker", .action = "follow", .object = fmt::format("{}/{}", housed.service, housed.name),
-                               .detail = nlohmann::json{{"address", *address}, {"was", housed.declared}}.dump()};
-    parts_.catalog.mutate(std::move(mutation), mine([this, key](catalog::MutationResult result) {
+    catalog::Mutation mutation{.change = catalog::PutApiInstance{key.first, std::move(*spec), std::move(json)}, .actor = "docker", .action = std::move(action),
+                               .object = fmt::format("{}/{}", key.first, key.second), .detail = nlohmann::json{{"address", address}, {"deployment", deployment}}.dump()};
+    parts_.catalog.mutate(std::move(mutation), mine([this, key, address](catalog::MutationResult result) {
         moving_.erase(key);
-        if (!result) log(LogLevel::warning, fmt::format("instance {} of service {} keeps its old address: {}", key.second, key.first, result.error().error.text));
+        if (result) log(LogLevel::info, fmt::format("container {} of service {} is at {}", key.second, key.first, address));
+        else log(LogLevel::warning, fmt::format("container {} of service {} is at {}, and its instance is not: {}", key.second, key.first, address, result.error().error.text));
     }));
 }
 

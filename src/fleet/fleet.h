@@ -2,7 +2,8 @@
 // container does, and what is done about a sick one. On the engine's loop.
 //
 //   engine's events ──▶ evidence ──▶ control, at once
-//        └────────────▶ claims ──▶ compared with what is in force ──▶ one change a service
+//        ├────────────▶ claims ──▶ compared with what is in force ──▶ one change a service
+//        └────────────▶ of a former Hale's deployments ──▶ instances again
 //   every second ──▶ how instances stand ──▶ healing ──▶ an audit entry ──▶ treatment
 //
 // The engine away changes nothing: what it said last holds, and what it would say now is compared once it is there again.
@@ -22,6 +23,7 @@
 #include "docker/watch.h"
 #include "fleet/discovery.h"
 #include "fleet/evidence.h"
+#include "fleet/former.h"
 #include "fleet/healing.h"
 #include "fleet/labels.h"
 #include "fleet/treatment.h"
@@ -102,6 +104,10 @@ private:
     // ---- Looking after them ----
     void tick() noexcept;
     void look_after(const catalog::Housing& housing);
+    void take_up_former(const catalog::Housing& housing);
+    void take_up_of(const std::string& service, const catalog::Vacant& vacant, const config::Document& document);
+    // Its container is at this address: told control.
+    void put(const Key& key, const config::ServiceSpec& service, const std::string& address, const std::string& deployment, std::string action, const config::Document& document);
     void follow_address(const catalog::HousedInstance& housed, const Resident& resident, const config::Document& document);
     void treat(const Order& order, const catalog::HousedInstance& housed);
     void treated(const Order& order, const Result<>& how);
@@ -125,11 +131,12 @@ private:
     std::shared_ptr<const config::Document> document_;
     std::map<std::string, std::shared_ptr<const config::ServiceSpec>> others_;
     std::set<Refusal> refused_, refused_now_;
+    std::set<Refusal> left_;  // Of a former Hale, and no instance here.
     Healing healing_;
     std::string held_said_;
     std::map<Key, std::unique_ptr<Treatment>> treatments_;
     std::map<Key, Resident> treated_;  // As it was before: it stays an instance meanwhile.
-    std::set<Key> moving_;             // Their new address is being told.
+    std::set<Key> moving_;             // Where they are is being told.
     std::shared_ptr<Fleet*> self_ = std::make_shared<Fleet*>(this);
 };
 

@@ -500,6 +500,70 @@ TEST(Fleet, ASickContainerIsReplacedByOneThatIsTheSame) {
     }
 }
 
+// ---- A Hale whose state is lost ----
+
+const std::string deployable = "services:\n  web: {hosts: [web.example], check: {http: /up}, deploy: {image: a}}\n";
+
+std::map<std::string, std::string> of_deployment(const std::string& id, int number, const std::string& version = "a") {
+    return {{"hale.service", "web"}, {"hale.deployment", id}, {"hale.number", std::to_string(number)}, {"hale.config", version}, {"hale.port", "80"}};
+}
+
+TEST(Fleet, WhatAnEarlierHaleDeployedIsItsInstancesAgain) {
+    Port port(deployable);
+    port.make("c0", "web-4-1", of_deployment("d-4", 4), "10.9.0.2");
+    port.make("c1", "web-4-2", of_deployment("d-4", 4), "10.9.0.3");
+    port.make("c2", "web-5-1", of_deployment("d-5", 5, "b"), "10.9.0.4");
+    port.make("c3", "other-1-1", {{"hale.service", "other"}, {"hale.deployment", "d-9"}, {"hale.port", "80"}}, "10.9.0.5");
+    port.end("c1", 1);
+    port.start();
+    EXPECT_EQ(port.instances(), "web-4-1 10.9.0.2:80") << "the version that served, as far as it runs";
+    EXPECT_EQ(port.instances("other"), "no service") << "labels declare none";
+    EXPECT_EQ(port.audit, std::vector<std::string>{"docker take up web/web-4-1"});
+    ASSERT_EQ(port.refusals.size(), 1u);
+    EXPECT_EQ(port.refusals[0], "container web-5-1: deployment d-5, which is not on record here, made it as another version than web-4-1, which serves; it is no instance");
+    EXPECT_EQ(port.said("web-4-1"), "pass container web-4-1: runs");
+    port.go("c1");
+    port.run(2s);
+    EXPECT_EQ(port.instances(), "web-4-1 10.9.0.2:80, web-4-2 10.9.0.3:80") << "the other one of it runs again";
+    port.run(10s);
+    EXPECT_EQ(port.audit.size(), 2u) << "each is taken up once";
+    EXPECT_EQ(std::ranges::count_if(port.notices, [](const auto& one) { return one.starts_with("labels.refused"); }), 1);
+    port.remove("c2");
+    port.run(2s);
+    EXPECT_EQ(port.refusals, std::vector<std::string>{}) << "what is gone is not told any more";
+}
+
+// Whoever has instances, or a deployment on record that made the container, is nobody's heir.
+TEST(Fleet, NothingIsTakenUpBesideWhatIsOnRecord) {
+    struct Case {
+        std::string what, yaml;
+        std::function<void(Port&)> prepare;
+    };
+    const auto fails = [](Port& port) { EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-4", 4, true)}), ""); };
+    const std::vector<Case> cases{
+        {"the file declares its instances", "services:\n  web: {check: {http: /up}, instances: [\"10.0.0.1:80\"], deploy: {image: a}}\n", nullptr},
+        {"the service can't be deployed", "docker: {discover: true}\nservices:\n  web: {check: {http: /up}}\n", nullptr},
+        {"its instances are the file's alone", "services:\n  web: {check: {http: /up}, instances: fixed, deploy: {image: a}}\n", nullptr},
+        {"the deployment is on record, and failed", deployable, fails},
+        {"a deployment is under way", deployable, [](Port& port) { EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-7", 7, false)}), ""); }},
+        {"a deployment serves", deployable, [](Port& port) {
+             EXPECT_EQ(port.desk.mutate(port.desk.stage("d-7", {"web-7-1"})), "");
+             port.desk.judge("web-7-1", verdict::State::healthy);
+             EXPECT_EQ(port.desk.mutate(port.desk.to("d-7", {}, {"web-7-1"})), "");
+             EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-7", 7, true)}), "");
+         }}};
+    for (const auto& one : cases) {
+        Port port(one.yaml);
+        if (one.prepare) one.prepare(port);
+        const std::string before = port.instances();
+        port.make("c0", "web-4-1", of_deployment("d-4", 4), "10.9.0.2");
+        port.start();
+        port.run(5s);
+        EXPECT_EQ(port.instances(), before) << one.what;
+        EXPECT_TRUE(port.audit.empty()) << one.what;
+    }
+}
+
 TEST(Fleet, ADeployedContainerThatMovedIsFollowed) {
     const std::string yaml = "services:\n  web: {hosts: [web.example], check: {http: /up}, deploy: {image: a}}\n";
     Port port(yaml);

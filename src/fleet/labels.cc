@@ -154,6 +154,18 @@ Result<Claim> claim_of(const docker::Inspected& container, const docker::Place& 
     return out;
 }
 
+Result<std::uint16_t> deployed_port(const docker::Inspected& container) {
+    const auto port = parse_unsigned(label(container, port_label));
+    if (!port || *port == 0 || *port > 65535) return fail(Code::not_found, fmt::format("container {} has no port that anybody comes to", container.name));
+    return static_cast<std::uint16_t>(*port);
+}
+
+Result<std::string> deployed_at(const docker::Inspected& container, const docker::Place& engine) {
+    HALE_ASSIGN(const std::uint16_t port, deployed_port(container));
+    HALE_ASSIGN(const std::string network, docker::network_of(container));
+    return docker::address_of(container, engine, network, port);
+}
+
 std::string label_of(std::string_view pointer) {
     std::string out(label_prefix.substr(0, label_prefix.size() - 1));
     bool first = true;

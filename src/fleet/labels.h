@@ -16,6 +16,8 @@ namespace hale::fleet {
 
 inline constexpr std::string_view service_label = "hale.service";
 inline constexpr std::string_view deployment_label = "hale.deployment";  // Made by us: no word of its labels declares anything.
+inline constexpr std::string_view number_label = "hale.number";   // Of that deployment.
+inline constexpr std::string_view version_label = "hale.config";  // The same on all that were made alike.
 inline constexpr std::string_view port_label = "hale.port";
 inline constexpr std::string_view network_label = "hale.network";
 inline constexpr std::string_view compose_project_label = "com.docker.compose.project";
@@ -41,6 +43,10 @@ std::string service_of(const docker::Inspected& container);
 std::string instance_name(std::string_view container);
 // Code::not_found while it has no address; any other error: its labels are wrong, and how.
 Result<Claim> claim_of(const docker::Inspected& container, const docker::Place& engine);
+
+// Where a container that a deployment made answers, by its own labels. Code::not_found: nobody comes to it.
+Result<std::uint16_t> deployed_port(const docker::Inspected& container);
+Result<std::string> deployed_at(const docker::Inspected& container, const docker::Place& engine);
 
 // What the loader found wrong, by the label that said it: "label hale.check.interval: …".
 std::string label_of(std::string_view pointer);
