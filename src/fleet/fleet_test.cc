@@ -178,13 +178,16 @@ struct Port final : catalog::Discovering {
         }
         if (seen.method == "DELETE") return later.push_back([this, id] { remove(id); }), ok(204);
         const bool up = box.state == "running";
+        const Duration after = id == slow ? Duration{2s} : Duration{0};
         Json out{{"Id", id}, {"Image", "sha256:11"}, {"Name", "/" + box.name}, {"Created", fmt::format("2026-01-01T00:00:{:02}Z", box.made)},
                  {"State", {{"Status", box.state}, {"ExitCode", box.code}, {"OOMKilled", box.oom}, {"StartedAt", fmt::format("2026-01-02T00:00:{:02}Z", box.started)}}},
                  {"Config", {{"Image", "web:1"}, {"Labels", box.labels}, {"ExposedPorts", {{"80/tcp", Json::object()}}}}},
                  {"HostConfig", {{"NetworkMode", "net"}}},
                  {"NetworkSettings", {{"Networks", {{"net", {{"IPAddress", up ? box.ip : ""}}}}}}}};
         if (!box.health.empty()) out["State"]["Health"] = {{"Status", box.health}, {"Log", Json::array({{{"ExitCode", 1}, {"Output", "db is away"}}})}};
-        return ok(200, out.dump());
+        Reply told = ok(200, out.dump());
+        told.after = after;
+        return told;
     }
 
     // ---- What is in force ----
@@ -219,6 +222,7 @@ struct Port final : catalog::Discovering {
     std::map<std::string, Box> boxes;
     Box gone;
     bool may_create = true;
+    std::string slow;  // The engine takes its time to tell of this one.
     std::vector<io::Task> later;
     std::function<void()> meanwhile, on_audit;  // Before a container stops; before healing acts.
     std::vector<std::string> asked, audit, refusals, notices;
@@ -531,6 +535,18 @@ TEST(Fleet, WhatAnEarlierHaleDeployedIsItsInstancesAgain) {
     port.remove("c2");
     port.run(2s);
     EXPECT_EQ(port.refusals, std::vector<std::string>{}) << "what is gone is not told any more";
+}
+
+TEST(Fleet, NobodyIsTakenUpBeforeAllWereSeen) {
+    Port port(deployable);
+    port.make("c0", "web-4-1", of_deployment("d-4", 4), "10.9.0.2");
+    port.make("c1", "web-5-1", of_deployment("d-5", 5, "b"), "10.9.0.3");
+    port.slow = "c0";
+    port.start();
+    port.run(500ms);
+    EXPECT_EQ(port.instances(), "") << "the one that is seen is not the one that served";
+    port.run(2s);
+    EXPECT_EQ(port.instances(), "web-4-1 10.9.0.2:80");
 }
 
 // Whoever has instances, or a deployment on record that made the container, is nobody's heir.

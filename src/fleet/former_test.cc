@@ -56,8 +56,9 @@ std::string shown(const TakenUp& taken) {
 }
 
 TEST(Former, OneVersionServesWhateverTheOrder) {
-    // Two of version a, by two deployments, for somebody scaled it; one of b, which came last; one of each does not run.
-    std::vector<Former> there{{"web-1-1", "d-1", 1, "a", "x"}, {"web-2-1", "d-2", 2, "a", "x"}, {"web-3-1", "d-3", 3, "b", "x"}, {"web-1-2", "d-1", 1, "a", ""}, {"web-3-2", "d-3", 3, "b", ""}};
+    // Two of version a, by two deployments, for somebody scaled it; one of b, which came last; one of each does not run, nor does an
+    // earlier version, which was kept for the way back.
+    std::vector<Former> there{{"web-1-1", "d-1", 1, "a", "x"}, {"web-2-1", "d-2", 2, "a", "x"}, {"web-3-1", "d-3", 3, "b", "x"}, {"web-1-2", "d-1", 1, "a", ""}, {"web-3-2", "d-3", 3, "b", ""}, {"web-0-1", "d-0", 0, "c", ""}};
     std::ranges::sort(there, {}, &Former::container);
     do {
         EXPECT_EQ(shown(take_up(there, {})), "web-1-1 web-2-1 | web-3-1") << "the oldest that runs says which";
