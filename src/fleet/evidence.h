@@ -39,6 +39,8 @@ public:
     Instant changes_at(Instant now) const;
 
     bool running() const { return state_ == docker::ContainerState::running || state_ == docker::ContainerState::paused; }
+    // It was started once: there is something to be said.
+    bool begun() const { return state_ != docker::ContainerState::unknown && state_ != docker::ContainerState::created; }
     // The engine starts it again by itself.
     bool restarting() const { return state_ == docker::ContainerState::restarting; }
     // Somebody stopped or paused it by the engine's own commands, and is to start it again.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -75,7 +76,8 @@ void Fleet::on_container(const docker::Inspected& container) {
     Resident& one = residents_[container.id];
     one.now = container;
     one.claims = claims(container);
-    settle_key(one, {service_of(container), one.claims ? instance_name(container.name) : container.name});
+    // Put aside, it is its instance's still: until another runs, it says why there is none.
+    settle_key(one, {service_of(container), one.claims ? instance_name(usual_name(container)) : std::string(usual_name(container))});
     one.evidence.seen(container, now);
     if (one.claims && one.evidence.running()) {
         auto claim = claim_of(container, parts_.engine.place());
@@ -157,14 +159,14 @@ void Fleet::tell(const Key& key, std::shared_ptr<const catalog::ContainerWord> w
     parts_.catalog.tell(std::move(one));
 }
 
-// The one that runs, else the newest.
+// The one that runs, else the newest that was ever started.
 const Fleet::Resident* Fleet::resident_of(const Key& key) const {
     const Resident* best = nullptr;
     const auto ids = ids_.find(key);
     if (ids == ids_.end()) return nullptr;
     for (const auto& id : ids->second) {
         const Resident& one = residents_.at(id);
-        const auto rank = [](const Resident& of) { return std::pair{of.evidence.running() || of.evidence.restarting(), of.now.created.value_or(Utc{})}; };
+        const auto rank = [](const Resident& of) { return std::tuple{of.evidence.running() || of.evidence.restarting(), of.evidence.begun(), of.now.created.value_or(Utc{})}; };
         if (best == nullptr || rank(one) > rank(*best)) best = &one;
     }
     return best;
@@ -316,11 +318,12 @@ void Fleet::look_after(const catalog::Housing& housing) {
         patient.overridden = one.overridden;
         patient.paused = one.paused;
         patient.deploying = one.deploying;
-        patient.in_hand = resident == nullptr || resident->evidence.restarting() || resident->evidence.in_hand();
+        patient.in_hand = resident == nullptr || resident->evidence.restarting() || resident->evidence.in_hand() || treatments_.contains(key) || is_aside(resident->now);
         patients.push_back(std::move(patient));
         if (resident != nullptr && !one.deploying) follow_address(one, *resident, *housing.document);
     }
     take_up_former(housing);
+    go_on_with_cut_off(housing);
     // Who left and is nowhere any more.
     std::vector<Key> nowhere;
     for (const auto& [key, word] : told_)
@@ -437,6 +440,48 @@ void Fleet::treated(const Order& order, const Result<>& how) {
         treatments_.erase(key);
         treated_.erase(key);
         compare_soon();
+    }));
+}
+
+// ---- What a process left that ended amid a replacement ----
+
+void Fleet::go_on_with_cut_off(const catalog::Housing& housing) {
+    if (!made_whole_ || (discover_ && !composed_whole_) || !following()) return;
+    if (std::ranges::none_of(residents_, [&](const auto& one) { return is_aside(one.second.now) && !gone_on_.contains(one.first); })) return;
+    std::vector<docker::Inspected> there;
+    for (const auto& [id, one] : residents_) there.push_back(one.now);
+    for (const auto& left : cut_off(there)) {
+        const Resident& aside = residents_.at(left.id);
+        const Key key = aside.key;
+        if (treatments_.contains(key) || aside.evidence.running()) continue;
+        const auto housed = std::ranges::find_if(housing.instances, [&](const auto& one) { return one.service == key.first && one.name == key.second; });
+        const bool instance = housed != housing.instances.end();
+        // What a deployment made is the deployment's while one is under way, and once its instance is gone.
+        if (instance ? housed->deploying : !aside.claims) continue;
+        if (gone_on_.insert(left.id).second) go_on(left, key);
+    }
+}
+
+void Fleet::go_on(const CutOff& left, const Key& key) {
+    const std::string object = fmt::format("{}/{}", key.first, key.second);
+    const std::string text = fmt::format("healing: replacing container {} of service {} was cut off: {}", left.name, key.first,
+                                         left.made.empty() ? "the old one is put back" : left.start ? "the new one is started" : "the old one is removed");
+    catalog::Mutation mutation{.change = catalog::Witness{}, .actor = "healing", .action = "replace", .object = object,
+                               .detail = nlohmann::json{{"why", text}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+    parts_.catalog.mutate(std::move(mutation), mine([this, left, key, object, text](catalog::MutationResult written) {
+        const auto there = residents_.find(left.id);
+        if (!written || there == residents_.end() || treatments_.contains(key)) return;
+        log(LogLevel::warning, text);
+        parts_.catalog.notice("healing.replace", object, text);
+        auto& treatment = treatments_[key];
+        treatment = std::make_unique<Treatment>(parts_.engine, left.id, left.name, usual_grace);
+        treatment->go_on(left, mine([this, key, object](Result<> how) {
+            if (!how) {
+                log(LogLevel::error, fmt::format("healing: {}: {}", object, how.error().text));
+                parts_.catalog.notice("healing.failed", object, how.error().text);
+            }
+            parts_.loop.post(mine([this, key] { treatments_.erase(key); }));
+        }));
     }));
 }
 

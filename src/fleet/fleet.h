@@ -22,6 +22,7 @@
 #include "docker/engine.h"
 #include "docker/watch.h"
 #include "fleet/discovery.h"
+#include "fleet/cut_off.h"
 #include "fleet/evidence.h"
 #include "fleet/former.h"
 #include "fleet/healing.h"
@@ -111,6 +112,8 @@ private:
     void follow_address(const catalog::HousedInstance& housed, const Resident& resident, const config::Document& document);
     void treat(const Order& order, const catalog::HousedInstance& housed);
     void treated(const Order& order, const Result<>& how);
+    void go_on_with_cut_off(const catalog::Housing& housing);
+    void go_on(const CutOff& left, const Key& key);
     const Resident* resident_of(const Key& key) const;
 
     template <class Method>
@@ -135,6 +138,7 @@ private:
     Healing healing_;
     std::string held_said_;
     std::map<Key, std::unique_ptr<Treatment>> treatments_;
+    std::set<std::string> gone_on_;    // With whom, by container id: each once.
     std::map<Key, Resident> treated_;  // As it was before: it stays an instance meanwhile.
     std::set<Key> moving_;             // Where they are is being told.
     std::shared_ptr<Fleet*> self_ = std::make_shared<Fleet*>(this);

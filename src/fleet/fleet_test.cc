@@ -171,6 +171,7 @@ struct Port final : catalog::Discovering {
         }
         if (has("/stop")) return later.push_back([this, id] { end(id, 143, true); }), ok(204);
         if (has("/start")) return later.push_back([this, id] { go(id); }), ok(204);
+        if (has("/rename") && !may_rename) return ok(409, R"({"message":"the name is in use"})");
         if (has("/rename")) {
             box.name = seen.target.substr(seen.target.find("name=") + 5);
             later.push_back([this, id] { happened("rename", id); });
@@ -221,7 +222,7 @@ struct Port final : catalog::Discovering {
     http::Scratch scratch;
     std::map<std::string, Box> boxes;
     Box gone;
-    bool may_create = true;
+    bool may_create = true, may_rename = true;
     std::string slow;  // The engine takes its time to tell of this one.
     std::vector<io::Task> later;
     std::function<void()> meanwhile, on_audit;  // Before a container stops; before healing acts.
@@ -232,6 +233,12 @@ struct Port final : catalog::Discovering {
 };
 
 const std::map<std::string, std::string> web{{"hale.service", "web"}, {"hale.host", "web.example"}, {"hale.check.http", "/up"}};
+
+const std::string deployable = "services:\n  web: {hosts: [web.example], check: {http: /up}, deploy: {image: a}}\n";
+
+std::map<std::string, std::string> of_deployment(const std::string& id, int number, const std::string& version = "a") {
+    return {{"hale.service", "web"}, {"hale.deployment", id}, {"hale.number", std::to_string(number)}, {"hale.config", version}, {"hale.port", "80"}};
+}
 
 TEST(Fleet, LabelledContainersComeAndGo) {
     Port port(discovering);
@@ -504,13 +511,76 @@ TEST(Fleet, ASickContainerIsReplacedByOneThatIsTheSame) {
     }
 }
 
-// ---- A Hale whose state is lost ----
-
-const std::string deployable = "services:\n  web: {hosts: [web.example], check: {http: /up}, deploy: {image: a}}\n";
-
-std::map<std::string, std::string> of_deployment(const std::string& id, int number, const std::string& version = "a") {
-    return {{"hale.service", "web"}, {"hale.deployment", id}, {"hale.number", std::to_string(number)}, {"hale.config", version}, {"hale.port", "80"}};
+// A process before this one ended between two steps of a replacement.
+TEST(Fleet, AReplacementThatWasCutOffIsBroughtToItsEnd) {
+    const std::string old(64, 'a'), aside = "web-1-1-sick-aaaaaaaaaaaa";
+    struct Case {
+        std::string made;  // The state of who has the name; empty: nobody has.
+        std::vector<std::string> asked;
+    };
+    for (const bool deployed : {true, false})
+        for (const auto& one : {Case{"", {"POST " + old + "/rename", "POST " + old + "/start"}}, Case{"created", {"POST new/start", "DELETE " + old}}, Case{"running", {"DELETE " + old}}, Case{"exited", {"DELETE " + old}}}) {
+            Port port(deployed ? restarted : discovering);
+            auto labels = deployed ? of_deployment("d-1", 1) : healed("replace");
+            if (deployed) {
+                EXPECT_EQ(port.desk.mutate(port.desk.stage("d-1", {"web-1-1"})), "");
+                port.desk.judge("web-1-1", verdict::State::healthy);
+                EXPECT_EQ(port.desk.mutate(port.desk.to("d-1", {}, {"web-1-1"})), "");
+                EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-1", 1, true)}), "");
+            }
+            port.make(old, aside, labels, "10.0.1.1");
+            port.end(old, 143);
+            if (!one.made.empty()) port.make("new", "web-1-1", labels, "10.0.1.2");
+            if (!one.made.empty()) port.boxes["new"].state = one.made;
+            port.start();
+            port.run(3s);
+            std::vector<std::string> done;
+            for (const auto& asked : port.asked)
+                if (!asked.starts_with("GET")) done.push_back(asked);
+            // One that ended is started by healing, later.
+            if (one.made == "exited" && done.size() > 1) done.resize(1);
+            EXPECT_EQ(done, one.asked) << deployed << " " << one.made;
+            EXPECT_FALSE(std::ranges::any_of(port.boxes, [&](const auto& it) { return it.second.name == aside; })) << deployed << " " << one.made;
+            if (one.made != "exited") EXPECT_EQ(port.said("web-1-1"), "pass container web-1-1: runs") << deployed << " " << one.made;
+            EXPECT_EQ(std::ranges::count(port.audit, "healing replace web/web-1-1"), 1);
+        }
 }
+
+// Somebody took its name meanwhile: it is said once, and nothing is done under a name that is not its own.
+TEST(Fleet, WhoCannotBePutBackIsLeftAsItIs) {
+    Port port(restarted);
+    const std::string old(64, 'a');
+    port.serve_deployed();
+    port.remove("c0");
+    port.make(old, "web-1-1-sick-aaaaaaaaaaaa", of_deployment("d-1", 1), "10.0.1.1");
+    port.end(old, 143);
+    port.may_rename = false;
+    port.desk.judge("web-1-1", verdict::State::unhealthy);
+    port.asked.clear();
+    port.run(1min);
+    EXPECT_EQ(std::ranges::count_if(port.asked, [](const auto& one) { return one.starts_with("POST"); }), 1) << "the one try to give its name back";
+    EXPECT_EQ(std::ranges::count_if(port.notices, [](const auto& one) { return one.starts_with("healing.failed: its name can't be given back"); }), 1);
+}
+
+TEST(Fleet, WhatWasPutAsideIsLeftToADeployment) {
+    const std::string old(64, 'a');
+    for (const bool under_way : {true, false}) {
+        Port port(restarted);
+        // Its instance is gone; or a deployment is about to take it away.
+        if (under_way) port.serve_deployed();
+        EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{under_way ? port.desk.record("d-7", 7, false) : port.desk.record("d-1", 1, true)}), "");
+        port.boxes.erase("c0");
+        port.make(old, "web-1-1-sick-aaaaaaaaaaaa", of_deployment("d-1", 1), "10.0.1.1");
+        port.end(old, 143);
+        port.start();
+        port.run(5s);
+        EXPECT_EQ(port.boxes[old].name, "web-1-1-sick-aaaaaaaaaaaa") << under_way;
+        EXPECT_EQ(port.boxes[old].state, "exited");
+        EXPECT_TRUE(port.audit.empty());
+    }
+}
+
+// ---- A Hale whose state is lost ----
 
 TEST(Fleet, WhatAnEarlierHaleDeployedIsItsInstancesAgain) {
     Port port(deployable);

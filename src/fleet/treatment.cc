@@ -44,8 +44,7 @@ void Treatment::replace() {
         if (!as) return end(fail(as.error().code, fmt::format("container {} can't be made again: {}", name_, as.error().text)));
         as_ = std::move(*as);
         stop([this] {
-            // Its id tells it from another that was put aside before.
-            aside_ = fmt::format("{}-sick-{}", name_, id_.substr(0, 12));
+            aside_ = aside_name(name_, id_);
             call_ = engine_.rename(id_, aside_, engine_.soon(), [this](Result<> renamed) {
                 if (!renamed) return start(id_);
                 make_again();
@@ -58,14 +57,31 @@ void Treatment::make_again() {
     call_ = engine_.create_again(name_, as_, engine_.soon(), [this](Result<docker::Created> made) {
         if (!made) return undo(made.error());
         made_ = made->id;
-        call_ = engine_.start(made->id, engine_.soon(), [this](Result<> started) {
-            if (!started) return undo(started.error());
-            call_ = engine_.remove(id_, {.force = true, .volumes = false}, engine_.soon(), [this](Result<> removed) {
-                if (!removed) return end(fail(removed.error().code, fmt::format("another container {} runs; the old one is left as {}: {}", name_, aside_, removed.error().text)));
-                end({});
-            });
-        });
+        take_over();
     });
+}
+
+void Treatment::take_over() {
+    call_ = engine_.start(made_, engine_.soon(), [this](Result<> started) {
+        if (!started) return undo(started.error());
+        remove_old();
+    });
+}
+
+void Treatment::remove_old() {
+    call_ = engine_.remove(id_, {.force = true, .volumes = false}, engine_.soon(), [this](Result<> removed) {
+        if (!removed) return end(fail(removed.error().code, fmt::format("another container {} is there; the old one is left as {}: {}", name_, aside_, removed.error().text)));
+        end({});
+    });
+}
+
+void Treatment::go_on(const CutOff& left, Done done) {
+    done_ = std::move(done);
+    aside_ = aside_name(name_, id_);
+    made_ = left.made;
+    if (made_.empty()) return put_back([this](Result<> back) { end(std::move(back)); });
+    if (left.start) return take_over();
+    remove_old();
 }
 
 // The sick one is better than none. By its id: the name may be somebody else's by now, who took it while it was free.
@@ -75,9 +91,19 @@ void Treatment::undo(const Error& why) {
 }
 
 void Treatment::go_back(const Error& why) {
-    call_ = engine_.rename(id_, name_, engine_.soon(), [this, why](Result<> renamed) {
-        if (!renamed) return end(fail(why.code, fmt::format("container {} could not be made again ({}), and its name is taken ({}); the old one is left as {}, stopped", name_, why.text, renamed.error().text, aside_)));
-        call_ = engine_.start(id_, engine_.soon(), [this, why](Result<>) { end(fail(why.code, fmt::format("container {} could not be made again ({}); the old one is started", name_, why.text))); });
+    put_back([this, why](Result<> back) {
+        const std::string after = back ? "the old one is started" : back.error().text;
+        end(fail(why.code, fmt::format("container {} could not be made again ({}); {}", name_, why.text, after)));
+    });
+}
+
+void Treatment::put_back(Done then) {
+    call_ = engine_.rename(id_, name_, engine_.soon(), [this, then = std::move(then)](Result<> renamed) mutable {
+        if (!renamed) return then(fail(renamed.error().code, fmt::format("its name can't be given back ({}), and the old one is left as {}, stopped", renamed.error().text, aside_)));
+        call_ = engine_.start(id_, engine_.soon(), [then = std::move(then)](Result<> started) mutable {
+            if (!started) return then(fail(started.error().code, fmt::format("the old one can't be started again: {}", started.error().text)));
+            then({});
+        });
     });
 }
 

@@ -3,6 +3,8 @@
 //   restart   still wanted? ▶ stop ▶ still there? ▶ start
 //   replace   how was it made ▶ still wanted? ▶ stop ▶ still there? ▶ another name ▶ make it again ▶ start ▶ remove the old one
 //             (whatever fails after the old one stopped: the new one goes, the old one gets its name and is started again)
+//
+// A process that ends on the way leaves what cut_off.h knows again; the next one goes on with that.
 
 #pragma once
 
@@ -14,6 +16,7 @@
 #include "base/result.h"
 #include "config/service_spec.h"
 #include "docker/engine.h"
+#include "fleet/cut_off.h"
 
 namespace hale::fleet {
 
@@ -31,6 +34,8 @@ public:
 
     // `done` comes once, in a later turn, and may destroy this.
     void begin(config::HealPolicy what, MayI may_i, Done done);
+    // With what an earlier process left: `left.id` is this one's.
+    void go_on(const CutOff& left, Done done);
 
 private:
     void ask(Step step, io::Task then);
@@ -38,8 +43,11 @@ private:
     void start(const std::string& container);
     void replace();
     void make_again();
+    void take_over();
+    void remove_old();
     void undo(const Error& why);
     void go_back(const Error& why);
+    void put_back(Done then);
     void end(Result<> how);
 
     docker::Engine& engine_;
