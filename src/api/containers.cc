@@ -11,6 +11,7 @@
 #include "api/desk.h"
 #include "api/handlers.h"
 #include "api/stopped.h"
+#include "api/target.h"
 #include "base/text.h"
 #include "deploy/by_hand.h"
 
@@ -86,7 +87,7 @@ void list_containers(Desk& desk, const CallPtr& call) {
         if (!all) return answer_error(call, all.error());
         // What was misspelt has none, and so has what is there: they are told apart.
         if (all->empty() && !service.empty() && desk.view.service(std::string_view(service)) == nullptr)
-            return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(service, 80))});
+            return answer_error(call, no_such_service(desk.view, service));
         std::string body;
         JsonWriter json(body);
         json.open('{').number("revision", desk.view.revision()).open("items", '[');

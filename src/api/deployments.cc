@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/desk.h"
 #include "api/handlers.h"
+#include "api/target.h"
 #include "api/trust.h"
 #include "base/text.h"
 #include "config/compose.h"
@@ -66,7 +67,7 @@ void deploy_service(Desk& desk, const CallPtr& call) {
         request.overrides = fmt::format(R"({{"image":{}}})", json_quoted(image));
     }
     if (body.ok() && present == nullptr && host.empty())
-        return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"; with --host it is made beside its route", escaped(call->param("s"), 80))});
+        return answer_error(call, no_such_service(desk.view, call->param("s"), "; with --host it is made beside its route"));
     if (path.empty()) path = "/";
     if (health_path.empty()) health_path = "/up";
     if (!config::is_service_name(request.service)) body.fault("service", "the service in the path is no service name");
@@ -119,7 +120,7 @@ void deploy_application(Desk& desk, const CallPtr& call) {
 
 void scale_service(Desk& desk, const CallPtr& call) {
     Body body(call->request().body, "replicas");
-    if (desk.view.service(std::string_view(call->param("s"))) == nullptr) return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(call->param("s"), 80))});
+    if (need_service(desk, call) == nullptr) return;
     const auto replicas = body.number("replicas", true);
     if (replicas && (*replicas == 0 || *replicas > config::DeploySpec::most_replicas)) body.fault("replicas", fmt::format("allowed: 1 to {}", config::DeploySpec::most_replicas));
     if (!body.ok()) return answer_problem(call, body.problem());
@@ -138,7 +139,7 @@ void rollback_service(Desk& desk, const CallPtr& call) {
     // An application is known by its deployments alone.
     const bool deployed = std::ranges::any_of(desk.view.deployments(), [&](const auto& one) { return one.second->service == service; });
     if (!deployed && desk.view.service(std::string_view(service)) == nullptr)
-        return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\", and no application of that name was deployed", escaped(service, 80))});
+        return answer_error(call, no_such_service(desk.view, service, ", and no application of that name was deployed"));
     desk.backend.rollback(service, to, call->caller.name, [&desk, call, service](Result<deploy::Accepted> begun) {
         if (!begun) return answer_error(call, begun.error());
         answer_begun(desk, call, service, *begun);

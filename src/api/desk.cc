@@ -9,6 +9,7 @@
 #include "api/aliases.h"
 #include "api/body.h"
 #include "api/handlers.h"
+#include "api/target.h"
 #include "base/text.h"
 #include "guard/door.h"
 #include "wire/http1_write.h"
@@ -324,7 +325,7 @@ void mutate(Desk& desk, const CallPtr& call, catalog::Change change, MutationPla
 
 const catalog::ServiceView* need_service(Desk& desk, const CallPtr& call) {
     const auto* service = desk.view.service(std::string_view(call->param("s")));
-    if (service == nullptr) answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(call->param("s")))});
+    if (service == nullptr) answer_error(call, no_such_service(desk.view, call->param("s")));
     return service;
 }
 

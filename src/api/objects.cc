@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/desk.h"
 #include "api/handlers.h"
+#include "api/target.h"
 #include "api/trust.h"
 #include "base/text.h"
 #include "config/load.h"
@@ -156,7 +157,7 @@ void create_check(Desk& desk, const CallPtr& call) {
     if (json.empty()) body.fault("spec", "is needed");
     if (!body.ok()) return answer_problem(call, body.problem());
     const auto* service = desk.view.service(std::string_view(to));
-    if (service == nullptr) return answer_error(call, Error{Code::not_found, fmt::format("there is no service \"{}\"", escaped(to))});
+    if (service == nullptr) return answer_error(call, no_such_service(desk.view, to));
     if (check_of(*service->facts, name) != nullptr)
         return answer_error(call, Error{Code::conflict, fmt::format("service \"{}\" has a check \"{}\" already; PUT replaces it", to, escaped(name))});
     auto loaded = config::load_check(name, json, document_of(desk));

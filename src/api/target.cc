@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -105,7 +106,7 @@ Result<Resolved> resolve(const catalog::View& view, std::string_view target) {
     if (target.empty()) return fail(Code::invalid, "no target given; name a host, service or instance");
     if (forced("service:")) {
         if (auto found = as_service(view, target)) return *found;
-        return fail(Code::not_found, fmt::format("there is no service \"{}\"", escaped(target)));
+        return std::unexpected(no_such_service(view, target));
     }
     if (forced("instance:")) {
         if (auto found = as_instance(view, target)) return *found;
@@ -121,6 +122,22 @@ Result<Resolved> resolve(const catalog::View& view, std::string_view target) {
     const bool by_catch_all = host && host->route->spec.host == "*" && !is_named(view, host->host);
     if (host && !(by_catch_all && is_bare_word(target))) return *host;
     return std::unexpected(unknown_name(view, target, by_catch_all));
+}
+
+Error no_such_service(const catalog::View& view, std::string_view name, std::string_view otherwise) {
+    std::set<std::string> known;
+    for (const auto& [service, slot] : view.service_names()) {
+        if (known.size() >= most_names_compared) break;
+        known.insert(service);
+    }
+    for (const auto& [id, deployment] : view.deployments()) {
+        if (known.size() >= most_names_compared) break;
+        known.insert(deployment->service);
+    }
+    std::string text = fmt::format("there is no service \"{}\"", escaped(name, 80));
+    if (const std::string near = nearest(name, std::vector<std::string>(known.begin(), known.end())); !near.empty()) text += fmt::format("; did you mean {}?", near);
+    else text += otherwise;
+    return {Code::not_found, std::move(text)};
 }
 
 }  // namespace hale::api

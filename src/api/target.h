@@ -27,4 +27,7 @@ struct Resolved {
 // Code::not_found, with what exists that is near.
 Result<Resolved> resolve(const catalog::View& view, std::string_view target);
 
+// Code::not_found, with the service or application that is near; where none is, with `otherwise`.
+Error no_such_service(const catalog::View& view, std::string_view name, std::string_view otherwise = {});
+
 }  // namespace hale::api

@@ -8,7 +8,7 @@ import os
 import signal
 import unittest
 
-from containers import EngineCase
+from containers import SERVED_AT_ONCE, EngineCase
 from harness import Site, wait_for
 from successors import Load
 
@@ -70,7 +70,7 @@ class Applications(EngineCase):
             self.assertEqual(self.reached(site), "shop:1")
             self.assertEqual(self.containers(), ["shop-store-1-1", "shop-web-1-1", "shop-web-1-2"])
             self.assertEqual({one["instance"] for one in json.loads(site.cli("list", "-o", "json").stdout)["items"]}, {"shop-web-1-1", "shop-web-1-2"})
-            with Load(site.where["http"], "shop.test", rate=100) as load:
+            with Load(site.where["http"], "shop.test", rate=100, threads=SERVED_AT_ONCE) as load:
                 # Another service of it: its route comes with the switch, and who serves unchanged stays.
                 second = self.bring(site, more=API)
                 self.assertIn("shop-web-1-1", second.stderr)

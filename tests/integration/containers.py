@@ -10,6 +10,9 @@ from harness import Case, Site, wait_for
 from docker_engine import DockerEngine
 
 SERVER = '["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
+# Its server lets 9 wait at its door, and whoever comes then is not heard for a second: of each kind of connection a load may have
+# so many at once, that all of them may come to one container.
+SERVED_AT_ONCE = 3
 # Serves once there is a file /go.
 LATE = '["/bin/busybox", "sh", "-c", "while [ ! -e /go ]; do /bin/busybox usleep 100000; done; exec /bin/busybox httpd -f -p 3000 -h /www"]'
 CONFIG = """docker: {{host: "{engine}"}}

@@ -17,7 +17,7 @@ import termios
 import time
 import unittest
 
-from containers import LATE, EngineCase
+from containers import LATE, SERVED_AT_ONCE, EngineCase
 from harness import Site, request, wait_for
 from successors import Load
 
@@ -66,7 +66,7 @@ class ContainersByHand(EngineCase):
             table = self.ok(site, "ps", "--all").stdout
             self.assertIn("exit code 137: killed (SIGKILL)", table)
             self.assertIn("stopped by hale", table)
-            self.assertEqual(self.ok(site, "ps", "wbe", code=3).stderr, 'hale: there is no service "wbe"\n')
+            self.assertEqual(self.ok(site, "ps", "wbe", code=3).stderr, 'hale: there is no service "wbe"; did you mean web?\n')
 
     def test_logs_of_several_containers_are_followed_to_their_end(self):
         with Site() as site:
@@ -166,7 +166,7 @@ class ContainersByHand(EngineCase):
         with Site() as site:
             self.start(site, ", replicas: 2")
             self.ok(site, "deploy", "web")
-            with Load(site.where["http"], "web.test", rate=100) as load:
+            with Load(site.where["http"], "web.test", rate=100, threads=SERVED_AT_ONCE) as load:
                 for name in ("web-1-1", "web-1-2", "web-1-1"):
                     began = time.monotonic()
                     done = self.ok(site, "instance", "restart", name)

@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from containers import LATE, EngineCase
+from containers import LATE, SERVED_AT_ONCE, EngineCase
 from harness import Site, wait_for
 from successors import Load
 
@@ -23,7 +23,7 @@ class DeployContainers(EngineCase):
             self.assertEqual(self.served(site), "web:1")
             self.assertEqual(self.containers(), ["web-1-1", "web-1-2"])
             took = []
-            with Load(site.where["http"], "web.test", rate=200) as load:
+            with Load(site.where["http"], "web.test", rate=200, threads=SERVED_AT_ONCE) as load:
                 for n in range(2, 8):
                     began = time.monotonic()
                     self.deploy(site, "--image", f"web:{2 - n % 2}", "--replicas", "2")

@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from containers import LATE, EngineCase
+from containers import LATE, SERVED_AT_ONCE, EngineCase
 from harness import Site, wait_for
 from successors import Load
 
@@ -179,7 +179,7 @@ services:
             thread = threading.Thread(target=count)
             thread.start()
             try:
-                with Load(site.where["http"], "web.test", rate=100) as load:
+                with Load(site.where["http"], "web.test", rate=100, threads=SERVED_AT_ONCE) as load:
                     self.deploy(site, "--image", "web:2")
                     self.assertEqual(self.served(site), "web:2")
                     self.assertEqual(self.last_record(site)["waves"]["wave"], 2)
@@ -214,7 +214,7 @@ services:
             wait_for(lambda: record()["phase"] == "rolling_back", "the way back", 20)
             site.stop(signal.SIGKILL)
             site.start()
-            with Load(site.where["http"], "web.test", rate=50) as load:
+            with Load(site.where["http"], "web.test", rate=50, threads=SERVED_AT_ONCE) as load:
                 done = site.cli("deployments", "follow", begun, timeout=120)
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn("aborted", done.stderr)

@@ -60,7 +60,10 @@ class DeployTargets(Case):
             self.assertIn("connect refused", nobody.stderr)
             none = site.cli("deploy", "nothing", "--target", second.address)
             self.assertEqual(none.returncode, 3, none.stderr)
-            self.assertIn("there is no service \"nothing\"", none.stderr)
+            self.assertIn("there is no service \"nothing\"; with --host it is made beside its route", none.stderr)
+            for verb in (("deploy", "wbe", "--target", second.address), ("rollback", "wbe"), ("scale", "wbe", "2")):
+                misspelt = site.cli(*verb)
+                self.assertEqual((misspelt.returncode, misspelt.stderr), (3, 'hale: there is no service "wbe"; did you mean web?\n'))
             self.assertEqual(site.cli("rollback", "web").returncode, 3)
             dry = site.cli("deploy", "web", "--target", second.address, "--dry-run", "-o", "json")
             self.assertEqual(dry.returncode, 0, dry.stderr)

@@ -8,7 +8,7 @@ import signal
 import time
 import unittest
 
-from containers import EngineCase
+from containers import SERVED_AT_ONCE, EngineCase
 from harness import Site, free_port, wait_for
 from successors import Load
 
@@ -27,10 +27,10 @@ class Fleet(EngineCase):
         super().setUpClass()
         cls.engine.docker("network", "create", "shop")
 
-    def make(self, name, *command, labels=None, options=(), network="shop"):
+    def make(self, name, *command, labels=None, options=(), network="shop", verb=("run", "-d")):
         labels = {"hale.service": "web", "hale.host": "web.test", "hale.check.http": "/up", "hale.check.interval": "1s", **(labels or {})}
         said = [part for key, value in labels.items() if value is not None for part in ("--label", f"{key}={value}")]
-        self.engine.docker("run", "-d", "--name", name, "--network", network, "--init", *said, *options, "web:1", *command)
+        self.engine.docker(*verb, "--name", name, "--network", network, "--init", *said, *options, "web:1", *command)
 
     def start(self, site, services="{}"):
         site.start(CONFIG.format(engine=self.engine.socket, services=services))
@@ -104,7 +104,7 @@ class Fleet(EngineCase):
             self.wait_served(site)
             site.wait_state("web-a", "healthy")
             site.wait_state("web-b", "healthy")
-            with Load(site.where["http"], "web.test", rate=100) as load:
+            with Load(site.where["http"], "web.test", rate=100, threads=SERVED_AT_ONCE) as load:
                 self.engine.end()
                 wait_for(lambda: "is away" in site.log_text(), "the engine's end to be noticed")
                 before = load.answered
@@ -117,7 +117,7 @@ class Fleet(EngineCase):
             self.assertEqual({one["instance"] for one in site.verdicts()}, {"web-a", "web-b"}, "what labels said outlives a restart without the engine")
             site.wait_state("web-a", "healthy")
             site.wait_state("web-b", "healthy")
-            with Load(site.where["http"], "web.test", rate=100) as load:
+            with Load(site.where["http"], "web.test", rate=100, threads=SERVED_AT_ONCE) as load:
                 self.engine.start()
                 wait_for(lambda: "following" in site.log_text()[site.log_text().rfind("is away"):], "the engine to be followed again", 60)
                 # It is gone before anybody hears of it: requests to it are sent again, as many as the traffic before allows.
@@ -219,6 +219,27 @@ class Fleet(EngineCase):
             self.assertEqual(self.engine.docker("ps", "-a", "--format", "{{.Names}}").stdout.split(), ["web-a"])
             self.assertEqual([one["action"] for one in self.audit(site)], ["replace"])
             self.wait_served(site)
+
+    def test_a_replacement_that_was_cut_off_is_brought_to_its_end(self):
+        with Site() as site:
+            self.start(site)
+            for made in (False, True):
+                self.make("web-a", labels=self.heal("replace"), options=("--stop-timeout", "1"))
+                site.wait_state("web-a", "healthy")
+                # As it is when Hale is killed: before another one has its name, or before that one is started.
+                site.stop(signal.SIGKILL)
+                old = self.engine.docker("inspect", "-f", "{{.Id}}", "web-a").stdout.strip()
+                self.engine.docker("stop", "-t", "1", "web-a")
+                self.engine.docker("rename", "web-a", f"web-a-sick-{old[:12]}")
+                if made:
+                    self.make("web-a", labels=self.heal("replace"), verb=("create",))
+                site.start()
+                site.wait_state("web-a", "healthy", 40)
+                self.wait_served(site)
+                wait_for(lambda: self.engine.docker("ps", "-a", "--format", "{{.Names}}").stdout.split() == ["web-a"], "nothing else to be left", 20)
+                now = self.engine.docker("inspect", "-f", "{{.Id}}", "web-a").stdout.strip()
+                self.assertEqual(now == old, not made)
+                self.engine.docker("rm", "-f", "web-a")
 
 
 if __name__ == "__main__":

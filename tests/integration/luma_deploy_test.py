@@ -11,7 +11,7 @@ import time
 import unittest
 
 from harness import Case, HALE, ROOT, Site, request, wait_for
-from containers import EngineCase
+from containers import SERVED_AT_ONCE, EngineCase
 from successors import Load
 
 HOST = "test.eliasson.me"
@@ -73,7 +73,7 @@ class LumaDeploy(Case):
     def test_rapid_successive_deployments_end_with_the_last(self):
         site, _ = self.site()
         fresh = [site.demo(f"version-{n}") for n in range(3)]
-        with Load(site.where["http"], HOST, rate=200) as load:
+        with Load(site.where["http"], HOST, rate=200, threads=SERVED_AT_ONCE) as load:
             for n in range(12):
                 done = site.api("/api/v1/services/gmail:deploy", "POST", {"targets": [fresh[n % 3].address]}, ok=False)
                 self.assertIn(done[0], (200, 201, 202, 409), done)

@@ -5,7 +5,7 @@ import json
 import unittest
 
 from harness import Site, wait_for
-from containers import CONFIG, LATE, EngineCase
+from containers import CONFIG, LATE, SERVED_AT_ONCE, EngineCase
 from podman_engine import PodmanEngine
 from successors import Load
 
@@ -19,7 +19,7 @@ class Podman(EngineCase):
             self.start(site)
             self.deploy(site)
             self.assertEqual(self.served(site), "web:1")
-            with Load(site.where["http"], "web.test", rate=50) as load:
+            with Load(site.where["http"], "web.test", rate=50, threads=SERVED_AT_ONCE) as load:
                 self.deploy(site, "--image", "web:2")
                 self.assertEqual(self.served(site), "web:2")
                 failed = self.deploy(site, "--image", "mute:1", "--timeout", "2s", code=1)
