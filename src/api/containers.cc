@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "api/body.h"
@@ -33,12 +34,18 @@ const catalog::InstanceView* instance_of(const Desk& desk, const docker::Inspect
     return instance != nullptr && instance->facts->name == container.name && instance->facts->service == label(container, "hale.service") ? instance : nullptr;
 }
 
-// Whether a deployment of its service or application after the one that made it is done. The one that made it may be forgotten.
+// Of the deployment that made it, which may be forgotten, or be another Hale's.
+std::optional<std::uint64_t> number_of(const Desk& desk, const docker::Inspected& container) {
+    const auto& all = desk.view.deployments();
+    if (const auto own = all.find(label(container, "hale.deployment")); own != all.end()) return own->second->number;
+    return parse_unsigned(label(container, "hale.number"));
+}
+
+// Whether a deployment of its service or application after the one that made it is done.
 bool replaced(const Desk& desk, const docker::Inspected& container) {
     const auto& all = desk.view.deployments();
     const std::string application = label(container, "hale.application"), owner = application.empty() ? label(container, "hale.service") : application;
-    const auto own = all.find(label(container, "hale.deployment"));
-    const std::uint64_t number = own == all.end() ? 0 : own->second->number;
+    const std::uint64_t number = number_of(desk, container).value_or(0);
     return std::ranges::any_of(all, [&](const auto& one) {
         if (one.second->service != owner || one.second->number <= number || !one.second->over) return false;
         const auto record = nlohmann::json::parse(one.second->json, nullptr, false);
@@ -51,8 +58,7 @@ void write_container(JsonWriter& json, const Desk& desk, const deploy::Container
     const auto* instance = instance_of(desk, container);
     const std::string deployment = label(container, "hale.deployment");
     json.open('{').text("name", container.name).text("id", container.id).text("service", label(container, "hale.service")).text("deployment", deployment);
-    const auto& known = desk.view.deployments();
-    if (const auto found = known.find(deployment); found != known.end()) json.number("number", found->second->number);
+    if (const auto number = number_of(desk, container)) json.number("number", *number);
     else json.null("number");
     json.text("image", container.image).text("image_id", container.image_id);
     one.digest.empty() ? json.null("digest") : json.text("digest", one.digest);

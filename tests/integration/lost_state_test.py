@@ -2,6 +2,7 @@
 without anybody's doing, the next deployment takes the place of what serves, and neither names nor numbers get in each other's way.
 Method: a real engine; services and an application are deployed, the daemon stops, its state is removed, and another one starts."""
 
+import json
 import os
 import shutil
 import unittest
@@ -34,6 +35,8 @@ class LostState(EngineCase):
             wait_for(lambda: self.instances(site) == dict.fromkeys(serving, "healthy"), "what serves to be found", 20)
             self.assertEqual(self.served(site), "web:1")
             self.assertEqual(self.containers(), serving, "nothing was stopped or made")
+            told = json.loads(site.cli("ps", "web", "-o", "json").stdout)["items"]
+            self.assertEqual({one["name"]: one["number"] for one in told}, {"web-2-1": 2, "web-2-2": 2, "web-3-3": 3})
             with Load(site.where["http"], "web.test", rate=100, threads=SERVED_AT_ONCE) as load:
                 done = self.deploy(site, "--image", "web:2")
                 self.assertEqual(self.containers(), ["web-4-1", "web-4-2"], done.stderr)
