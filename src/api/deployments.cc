@@ -41,6 +41,13 @@ void answer_begun(Desk& desk, const CallPtr& call, const std::string& service, c
     mutate(desk, call, catalog::Witness{}, std::move(plan));
 }
 
+bool asks_for(const config::ServiceSpec& service, const std::string& path) {
+    return std::ranges::any_of(*service.checks, [&](const auto& check) {
+        const auto* http = std::get_if<config::HttpCheck>(&check->what);
+        return http != nullptr && http->path == path;
+    });
+}
+
 void begin(Desk& desk, const CallPtr& call, deploy::Request request, bool dry) {
     std::string name = request.service;
     desk.backend.deploy(std::move(request), dry, [&desk, call, dry, name = std::move(name)](Result<deploy::Accepted> begun) {
@@ -74,6 +81,12 @@ void deploy_service(Desk& desk, const CallPtr& call) {
     if (!health_path.starts_with('/')) body.fault("health_path", "must begin with /");
     if (request.verifying && (*request.verifying <= Duration{0} || *request.verifying > longest_verifying)) body.fault("timeout", "allowed: more than 0s, at most 1h");
     if (host.empty() && (body.has("path") || strip || !project.empty() || tls)) body.fault("host", "is needed: path, strip, project and tls are its route's");
+    // What is there already stays as it is: who asks for something else is told, and not left in the belief that it was done.
+    if (present != nullptr && present->facts->spec) {
+        const auto& spec = *present->facts->spec;
+        if (body.has("health_path") && !asks_for(spec, health_path)) body.fault("health_path", fmt::format("service \"{}\" is there already, and its checks do not ask for that path; hale check put, or the file, changes them", request.service));
+        if (tls && !spec.tls) body.fault("tls", fmt::format("service \"{}\" is there already, and says no tls; the file or the API changes that", request.service));
+    }
     if (!body.ok()) return answer_problem(call, body.problem());
 
     const auto& document = document_of(desk);
@@ -100,6 +113,10 @@ void deploy_service(Desk& desk, const CallPtr& call) {
         if (!route) return answer_problems(call, route.error());
         const auto& routes = desk.view.routes();
         const bool there = std::ranges::any_of(routes, [&](const auto& one) { return one.spec.id == route->id && one.spec.service == request.service; });
+        const auto same = std::ranges::find_if(routes, [&](const auto& one) { return one.spec.id == route->id && one.spec.service == request.service; });
+        if (there && strip && !same->spec.strip) body.fault("strip", "its route is there already, and strips nothing; take it away first: hale route remove");
+        if (there && !project.empty() && project != same->spec.project) body.fault("project", fmt::format("its route is there already, as {}", same->spec.project.empty() ? "no project's" : same->spec.project));
+        if (!body.ok()) return answer_problem(call, body.problem());
         if (!there) request.makes_route = catalog::PutApiRoute{std::move(*route), std::move(json)};
     }
     begin(desk, call, std::move(request), dry);

@@ -175,6 +175,11 @@ private:
         one("hale_services", "gauge", "Services there are.", std::uint64_t{desk_.view.service_names().size()});
         one("hale_instances", "gauge", "Instances there are.", std::uint64_t{desk_.view.instance_count()});
         one("hale_fold_lag_seconds", "gauge", "From a change to its being readable here.", seconds(desk_.fold_lag));
+        head(out, form_, "hale_deployments_total", "counter", "Deployments that ended, by how.");
+        for (const std::string result : {"done", "rolled_back", "superseded", "failed"}) {
+            const auto found = desk_.view.ended_deployments().find(result);
+            series(out, "hale_deployments_total", {{"result", result}}, found == desk_.view.ended_deployments().end() ? std::uint64_t{0} : found->second);
+        }
         one("hale_event_subscribers", "gauge", "Open event streams.", std::uint64_t{desk_.hub.subscribers()});
         one("hale_event_resyncs_total", "counter", "Subscribers that the ring of events left behind.", desk_.hub.resyncs());
         one("hale_store_dropped_total", "counter", "Writes that were dropped.", measured_.store_dropped);

@@ -126,6 +126,9 @@ Result<Resolved> resolve(const catalog::View& view, std::string_view target) {
 
 Error no_such_service(const catalog::View& view, std::string_view name, std::string_view otherwise) {
     std::set<std::string> known;
+    // A service that is gone, or an application, may have deployments of that very name.
+    const auto deployed = std::ranges::any_of(view.deployments(), [&](const auto& one) { return one.second->service == name; });
+    if (deployed) return {Code::not_found, fmt::format("there is no service \"{}\"{}", escaped(name, 80), otherwise)};
     for (const auto& [service, slot] : view.service_names()) {
         if (known.size() >= most_names_compared) break;
         known.insert(service);

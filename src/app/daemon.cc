@@ -189,9 +189,9 @@ Result<> Daemon::start_threads() {
                                                         .exec_user = settings_.exec_user,
                                                         .seed = os::secret_seed()});
     backend_->set_certificates(*certificates_, *issuing_);
-    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_, .workers = workers_, .spawner = *spawner_, .exec_user = settings_.exec_user, .engine = settings_.docker_host, .version = std::string(version)}));
+    HALE_ASSIGN(deployments_, Deployments::create({.control_loop = control_loop, .control = *control_, .checkers = checkers_, .workers = workers_, .spawner = *spawner_, .exec_user = settings_.exec_user, .engine = settings_.docker_host, .home = settings_.state, .version = std::string(version)}));
     backend_->set_deployments(*deployments_);
-    fleet_ = std::make_unique<FleetDoor>(FleetDoor::Parts{.control_loop = control_loop, .control = *control_, .deployments = *deployments_, .seed = os::secret_seed()});
+    fleet_ = std::make_unique<FleetDoor>(FleetDoor::Parts{.control_loop = control_loop, .control = *control_, .deployments = *deployments_, .home = settings_.state, .seed = os::secret_seed()});
     deployments_->when_asked([this] { fleet_->look(); });
     endings_ = std::make_unique<Endings>(control_loop, *certificates_, [this](catalog::EndingCertificates ending) { control_->set_ending_certificates(std::move(ending)); });
     certificates_->when_changed([this] { endings_->changed(); });
@@ -457,6 +457,8 @@ void Daemon::stop() {
     if (!handed_on_) own_.ready.store(false), own_.stopping.store(true);
     release_checkers(false);
     if (started_) {
+        // Whoever took over goes on with the containers from here, with what is half done as well.
+        if (handed_on_) fleet_->stop();
         // As the last reload said.
         Duration most = settings_.drain_timeout;
         control_thread_->run_and_wait([this, &most] {

@@ -29,7 +29,7 @@ void Deployments::go_on(std::vector<config::StoredDeployment> stored) {
             engine_ = std::make_unique<docker::Engine>(docker::Ways{.loop = thread_->loop(), .net = thread_->net(), .resolver = *resolver_, .scratch = *scratch_, .dial = [this](const std::vector<std::string>& command) { return parts_.spawner.converse(thread_->loop(), {.arguments = command, .user = "", .timeout = longest_conversation}); }, .user_agent = "hale/" + parts_.version},
                                                        std::move(*place));
         deployer_ = std::make_unique<deploy::Deployer>(
-            deploy::Deployer::Parts{.loop = thread_->loop(), .catalog = *this, .secret_bytes = os::secret_bytes, .engine = engine_.get(), .spawner = &parts_.spawner, .exec_user = parts_.exec_user});
+            deploy::Deployer::Parts{.loop = thread_->loop(), .catalog = *this, .secret_bytes = os::secret_bytes, .engine = engine_.get(), .home = parts_.home, .spawner = &parts_.spawner, .exec_user = parts_.exec_user});
         deployer_->restore(stored);
         at_hand_ = std::make_unique<deploy::AtHand>(deploy::AtHand::Parts{
             .loop = thread_->loop(), .catalog = *this, .engine = engine_.get(), .deploys = [this](const std::string& service) { return deployer_->deploys(service); }});

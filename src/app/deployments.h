@@ -31,6 +31,7 @@ public:
         os::Spawner& spawner;   // For engines behind ssh, and for hooks that are programs,
         std::string exec_user;  // who run as this one.
         std::string engine;   // Where containers are made: "unix:///var/run/docker.sock".
+        std::string home;     // The state's folder: containers are labelled with it.
         std::string version;
     };
     // Fails where no thread can be had.

@@ -8,7 +8,7 @@ void FleetDoor::start() {
     loop().post([this] {
         docker::Engine* engine = parts_.deployments.engine();
         if (engine == nullptr) return;
-        fleet_ = std::make_unique<fleet::Fleet>(fleet::Fleet::Parts{.loop = loop(), .engine = *engine, .catalog = *this, .seed = parts_.seed});
+        fleet_ = std::make_unique<fleet::Fleet>(fleet::Fleet::Parts{.loop = loop(), .engine = *engine, .catalog = *this, .home = parts_.home, .seed = parts_.seed});
         fleet_->look();
     });
 }

@@ -20,6 +20,7 @@ public:
         io::Loop& control_loop;
         catalog::Control& control;
         Deployments& deployments;
+        std::string home;  // As Deployments::Parts::home.
         std::uint64_t seed;
     };
     explicit FleetDoor(Parts parts) : parts_(parts) {}

@@ -29,6 +29,7 @@ struct InstanceNow {
     bool of_file = false;
     bool draining = false;
     std::uint32_t in_flight = 0;  // Requests under way with it.
+    bool unhealthy = false;       // By its verdict, whatever an override says.
 };
 
 // A service as it is now, those that are leaving left out.

@@ -234,7 +234,8 @@ ServiceNow Control::look(std::string_view service) const {
         if (!one->leaving)
             now.instances.push_back({.id = one->id.str(), .name = one->name.str(), .declared = one->spec->target.declared.str(), .deployment = one->spec->deployment.str(),
                                      .serving = one->lifecycle == verdict::Lifecycle::serving && !one->candidate(), .eligible = one->eligible,
-                                     .of_file = one->spec->owner == config::Owner::file, .draining = one->lifecycle == verdict::Lifecycle::draining, .in_flight = under_way_with(*one)});
+                                     .of_file = one->spec->owner == config::Owner::file, .draining = one->lifecycle == verdict::Lifecycle::draining, .in_flight = under_way_with(*one),
+                                     .unhealthy = one->current.word().state == verdict::State::unhealthy});
     for (const auto& route : declared_.routes())
         if (route.spec.service == service) now.routes.push_back(route.spec);
     return now;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace hale::catalog {
@@ -73,7 +74,12 @@ void View::apply(const Delta& delta) {
         if (lookup->error.empty()) failed_lookups_.erase(lookup->name);
         else failed_lookups_.insert_or_assign(lookup->name, lookup->error);
     } else if (const auto* deployed = std::get_if<DeploymentPut>(&delta.what)) {
-        deployments_[deployed->deployment->id] = deployed->deployment;
+        auto& known = deployments_[deployed->deployment->id];
+        if (known && !known->over && deployed->deployment->over) {
+            const auto record = nlohmann::json::parse(deployed->deployment->json, nullptr, false);
+            ++ended_deployments_[record.is_object() ? record.value("phase", "") : ""];
+        }
+        known = deployed->deployment;
         deployments_revision_ = delta.revision;
     } else if (const auto* forgotten = std::get_if<DeploymentGone>(&delta.what)) {
         deployments_.erase(forgotten->id);

@@ -81,6 +81,8 @@ public:
     // By id.
     const std::map<std::string, std::shared_ptr<const config::StoredDeployment>, std::less<>>& deployments() const { return deployments_; }
     // When one of them last changed.
+    // Those that ended since this process began, by the phase that they ended in.
+    const std::map<std::string, std::uint64_t>& ended_deployments() const { return ended_deployments_; }
     std::uint64_t deployments_revision() const { return deployments_revision_; }
     std::size_t instance_count() const { return instances_by_id_.size(); }
 
@@ -109,6 +111,7 @@ private:
     ReloadState reload_;
     std::map<std::string, std::shared_ptr<const config::StoredDeployment>, std::less<>> deployments_;
     std::uint64_t deployments_revision_ = 0;
+    std::map<std::string, std::uint64_t> ended_deployments_;
     std::vector<std::string> shadowed_;
     std::map<std::string, std::string, std::less<>> failed_lookups_;
 };

@@ -61,6 +61,8 @@ std::string asked_text(const Json& one, const std::string& address) {
 int exit_of(const Json& record) {
     const std::string phase = text_at(record, "phase");
     if (phase == "done") return exits::ok;
+    // Nobody knows whether all of it is undone.
+    if (phase == "failed") return exits::no_such;
     return flag_at(record, "over") ? exits::failed : exits::no_such;
 }
 
@@ -270,10 +272,10 @@ int run_deployments_show(const Invocation& asked, Surroundings& around) {
     Daemon daemon(asked, around);
     const auto one = daemon.get("/api/v1/deployments/" + percent_encoded(asked.target));
     if (!one) return daemon.fail(one.error());
-    Table table{.heads = {"PHASE", "ENTERED", "DEADLINE"}, .rows = {}};
+    Table table{.heads = {"PHASE", "ENTERED", "DEADLINE", "WHY"}, .rows = {}};
     for (const Json& phase : at(*one, "phases")) {
         const std::string deadline = text_at(phase, "deadline");
-        table.rows.push_back({painted(text_at(phase, "phase")), Cell(text_at(phase, "entered")), Cell(deadline.empty() ? "–" : deadline)});
+        table.rows.push_back({painted(text_at(phase, "phase")), Cell(text_at(phase, "entered")), Cell(deadline.empty() ? "–" : deadline), Cell(tame(text_at(phase, "reason")))});
     }
     print(asked, around, *one, table);
     if (asked.format == Format::table || asked.format == Format::wide) {

@@ -291,7 +291,7 @@ constexpr std::array keys_of_deploy{
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, false, d.base ? &d.base->env : nullptr, d.spec.env); })},
     Key{"secrets", Type::map, "{}", "a map from names to texts, file:PATH or env:NAME", "Variables too, whose values are never shown.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_variables(r, n, true, d.base ? &d.base->secrets : nullptr, d.spec.secrets); })},
-    Key{"required_env", Type::texts, "[]", "a list of names", "Variables that must be set, here or by the image, and not be empty; looked at before anything is made.",
+    Key{"required_env", Type::texts, "[]", "a list of names", "Variables that must be set in `env` or `secrets`, and not be empty; looked at before anything is made.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_names(r, n, is_env_name, "name of a variable", d.spec.required_env); })},
     Key{"needs", Type::texts, "[]", "a list of services, and of host:port", "What must be there before anything is made: a service with an eligible instance, an address that takes connections.",
         into<DeployDraft>([](Reading& r, const Node& n, DeployDraft& d) { read_needs(r, n, d); })},

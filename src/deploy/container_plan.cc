@@ -52,6 +52,7 @@ docker::ContainerPlan container_plan(const config::DeploySpec& spec, const Belon
     out.labels[std::string(service_label)] = whose.service;
     out.labels[std::string(deployment_label)] = whose.deployment;
     out.labels[std::string(number_label)] = fmt::format("{}", whose.number);
+    if (!whose.home.empty()) out.labels[std::string(home_label)] = whose.home;
     if (port != 0) out.labels[std::string(port_label)] = fmt::format("{}", port);
     if (!whose.application.empty()) {
         out.labels[std::string(application_label)] = whose.application;

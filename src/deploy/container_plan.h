@@ -23,6 +23,7 @@ inline constexpr std::string_view service_label = "hale.service";
 inline constexpr std::string_view deployment_label = "hale.deployment";
 inline constexpr std::string_view number_label = "hale.number";  // Of the deployment.
 inline constexpr std::string_view port_label = "hale.port";
+inline constexpr std::string_view home_label = "hale.home";      // Where the Hale that made it has its state.
 inline constexpr std::string_view application_label = "hale.application";
 inline constexpr std::string_view container_label = "hale.container";  // In the application's file.
 
@@ -31,6 +32,7 @@ struct Belonging {
     std::string service, deployment;
     std::uint64_t number = 0;
     std::string application, container;  // Empty: of a service alone.
+    std::string home = {};
 };
 
 // The port of traffic and checks: the declared one, else the only one that the image exposes.

@@ -213,12 +213,15 @@ void Containers::logs(const std::string& name, std::move_only_function<void(std:
             return engine_.logs(
                 name, {.tail = most_log_lines, .follow = false, .timestamps = false, .tty = it->tty, .since = {}}, engine_.soon(),
                 [text](docker::Source, std::string_view piece) {
-                    if (text->size() < most_log_bytes) text->append(piece.substr(0, most_log_bytes - text->size()));
+                    // What went wrong stands at the end.
+                    text->append(piece);
+                    if (text->size() > 2 * most_log_bytes) text->erase(0, text->size() - most_log_bytes);
                 },
                 [this, id, text, then = std::move(then)](Result<>) mutable {
                     over(id);
                     std::vector<std::string> lines;
-                    for (const auto line : split(*text, '\n'))
+                    const std::size_t beyond = text->size() > most_log_bytes ? text->size() - most_log_bytes : 0;
+                    for (const auto line : split(std::string_view(*text).substr(beyond), '\n'))
                         if (!line.empty()) lines.push_back(escaped(line, 500));
                     if (lines.size() > most_log_lines) lines.erase(lines.begin(), lines.end() - most_log_lines);
                     then(std::move(lines));

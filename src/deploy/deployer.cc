@@ -29,6 +29,8 @@ void Deployer::restore(const std::vector<config::StoredDeployment>& stored) {
     for (const auto& one : stored) {
         auto& number = numbers_[one.service];
         number = std::max(number, one.number);
+        numbered_.insert(one.service);
+        restored_.insert(one.id);
         auto record = record_from(one.json);
         if (record) records.push_back(std::move(*record));
         else log(LogLevel::error, fmt::format("deployment {} of {}: {}", one.id, one.service, record.error().text));
@@ -48,26 +50,37 @@ void Deployer::deploy(Request request, bool dry, AcceptedReply reply) {
         });
         return;
     }
-    if (const auto running = runs_.find(request.service); running != runs_.end()) {
-        // The newest waits: whoever waited before it is nobody's wish any more.
-        if (const auto waiting = next_.find(request.service); waiting != next_.end())
-            waiting->second.reply(fail(Code::conflict, "a newer deployment of the service took its place before it began"));
-        const std::string service = request.service, actor = request.actor;
-        next_.insert_or_assign(service, Waiting{std::move(request), std::move(reply)});
-        running->second->abort(rollout::Fault::superseded, fmt::format("a newer deployment was asked for by {}", actor));
-        return;
-    }
-    begin(std::move(request), std::move(reply));
+    if (!runs_.contains(request.service)) return begin(std::move(request), std::move(reply));
+    // What can't be begun ends nobody else's.
+    plan(request, "", [this, request, reply = std::move(reply)](Result<Record> record) mutable {
+        if (!record) return reply(std::unexpected(std::move(record.error())));
+        supersede(std::move(request), std::move(reply));
+    });
+}
+
+void Deployer::supersede(Request request, AcceptedReply reply) {
+    const auto running = runs_.find(request.service);
+    if (running == runs_.end()) return begin(std::move(request), std::move(reply));
+    // The newest waits: whoever waited before it is nobody's wish any more.
+    if (const auto waiting = next_.find(request.service); waiting != next_.end())
+        waiting->second.reply(fail(Code::conflict, "a newer deployment of the service took its place before it began"));
+    const std::string service = request.service, actor = request.actor;
+    next_.insert_or_assign(service, Waiting{std::move(request), std::move(reply)});
+    running->second->abort(rollout::Fault::superseded, fmt::format("a newer deployment was asked for by {}", actor));
 }
 
 void Deployer::know_number(const Request& request, io::Task then) {
-    if (parts_.engine == nullptr || !request.targets.empty() || numbers_.contains(request.service)) return then();
+    if (parts_.engine == nullptr || !request.targets.empty() || numbered_.contains(request.service)) return then();
     if (!former_) former_ = std::make_unique<Containers>(*parts_.engine);
     const Label label{request.compose.empty() ? service_label : application_label, request.service};
     former_->labelled(label, [this, here = std::weak_ptr(self_), service = request.service, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
         if (here.expired()) return;
-        // An engine that can't be asked is told by the preflight.
-        if (there && !numbers_.contains(service)) numbers_[service] = highest_number(*there);
+        // An engine that can't be asked is told by the preflight, and asked again by the next deployment.
+        if (there) {
+            auto& number = numbers_[service];
+            number = std::max(number, highest_number(*there));
+            numbered_.insert(service);
+        }
         then();
     });
 }
@@ -83,7 +96,8 @@ void Deployer::plan_next(Request request, std::string id, std::move_only_functio
         if (here.expired()) return;
         const auto done = done_.find(request.service);
         const Record* before = done == done_.end() || done->second.empty() ? nullptr : &done->second.back();
-        const std::uint64_t number = numbers_[request.service] + 1;
+        const auto given = numbers_.find(request.service);
+        const std::uint64_t number = (given == numbers_.end() ? 0 : given->second) + 1;
         if (request.compose.empty()) {
             if (before != nullptr && before->of_application())
                 return then(fail(Code::conflict, fmt::format("\"{}\" is an application: it is deployed by its compose file", request.service)));
@@ -115,9 +129,9 @@ void Deployer::begin(Request request, AcceptedReply reply) {
     if (runs_.size() >= most_under_way) return reply(fail(Code::exhausted, fmt::format("{} deployments are under way; try again when one is over", runs_.size())));
     plan(request, made_up("d-"), [this, request, reply = std::move(reply)](Result<Record> record) mutable {
         // Somebody else came first while this looked.
-        if (runs_.contains(request.service)) return deploy(std::move(request), false, std::move(reply));
+        if (record && runs_.contains(request.service)) return supersede(std::move(request), std::move(reply));
         if (!record) return reply(std::unexpected(std::move(record.error())));
-        ++numbers_[request.service];
+        numbers_[request.service] = record->number;
         Accepted accepted{record->id, record->number, to_json(*record)};
         run(std::move(*record));
         reply(std::move(accepted));
@@ -127,7 +141,8 @@ void Deployer::begin(Request request, AcceptedReply reply) {
 void Deployer::run(Record record) {
     std::string service = record.service;
     auto& run = runs_[service];
-    run = std::make_unique<Run>(Run::Parts{.loop = parts_.loop, .catalog = parts_.catalog, .key = made_up(""), .engine = parts_.engine, .seed = hash64(made_up("")), .spawner = parts_.spawner, .exec_user = parts_.exec_user}, std::move(record), [this, service] { over(service); });
+    run = std::make_unique<Run>(Run::Parts{.loop = parts_.loop, .catalog = parts_.catalog, .key = made_up(""), .engine = parts_.engine, .seed = hash64(made_up("")), .spawner = parts_.spawner, .exec_user = parts_.exec_user, .home = parts_.home,
+                                               .on_record = [this](const std::string& deployment) { return restored_.contains(deployment); }}, std::move(record), [this, service] { over(service); });
     run->start();
 }
 
@@ -143,6 +158,14 @@ void Deployer::over(const std::string& service) {
     auto waiting = next_.extract(service);
     if (!waiting.empty()) begin(std::move(waiting.mapped().request), std::move(waiting.mapped().reply));
 }
+
+namespace {
+// What was given the time it needed once needs it again.
+std::optional<Duration> asked_for(const Record& record) {
+    if (!record.verifying_said) return std::nullopt;
+    return record.plan.deadlines.verifying;
+}
+}  // namespace
 
 void Deployer::rollback(std::string service, std::string to, std::string actor, AcceptedReply reply) {
     const auto found = done_.find(service);
@@ -160,10 +183,12 @@ void Deployer::rollback(std::string service, std::string to, std::string actor, 
         request.overrides = again->overrides;
         request.compose = again->compose;
         request.keeps = again->of_application();
+        request.verifying = asked_for(*again);
         request.variables = again->variables;
         for (const auto& one : again->candidates) request.way_back.emplace_back(one.name, one.container);
     } else if (again != nullptr) {
         for (const auto& one : again->candidates) request.targets.push_back(one.target);
+        request.verifying = asked_for(*again);
     }
     if (again == nullptr && request.targets.empty())
         return reply(fail(Code::not_found, to.empty() ? fmt::format("there is nothing to go back to: no earlier deployment of \"{}\" is remembered", escaped(service, 80))
@@ -179,7 +204,7 @@ void Deployer::scale(std::string service, std::uint32_t replicas, std::string ac
     if (last.of_application())
         return reply(fail(Code::conflict, fmt::format("\"{}\" is an application: say deploy.replicas in its compose file, and deploy that", escaped(service, 80))));
     Request request{.service = std::move(service), .targets = {}, .overrides = with_replicas(last.overrides, replicas), .compose = {}, .variables = {}, .keeps = true,
-                    .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = {}, .actor = std::move(actor)};
+                    .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = asked_for(last), .actor = std::move(actor)};
     deploy(std::move(request), false, std::move(reply));
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ public:
         catalog::Deploying& catalog;
         std::function<std::string(std::size_t bytes)> secret_bytes;
         docker::Engine* engine = nullptr;  // Null: deployments of targets alone.
+        std::string home = {};             // Where the state is: containers say so, and another Hale's are left alone.
         io::Spawner* spawner = nullptr;    // Of hooks that are programs; null: none can be run.
         std::string exec_user;             // As whom.
     };
@@ -67,6 +69,7 @@ private:
     void plan(Request request, std::string id, std::move_only_function<void(Result<Record>)> then);
     void plan_next(Request request, std::string id, std::move_only_function<void(Result<Record>)> then);
     void begin(Request request, AcceptedReply reply);
+    void supersede(Request request, AcceptedReply reply);
     void run(Record record);
     void over(const std::string& service);
     std::string made_up(std::string_view prefix) const;
@@ -75,7 +78,9 @@ private:
     std::map<std::string, std::unique_ptr<Run>> runs_;          // By service.
     std::map<std::string, Waiting> next_;                       // By service.
     std::map<std::string, std::uint64_t> numbers_;              // The last given, by service.
-    std::unique_ptr<Containers> former_;  // Asks what is left of them.
+    std::set<std::string> numbered_;                            // Services whose last number is known for certain.
+    std::unique_ptr<Containers> former_;                        // Asks what is left of earlier ones.
+    std::set<std::string> restored_;                            // Deployments that were on record when this began.
     std::map<std::string, std::vector<Record>> done_;           // What users were switched to, the oldest first.
     std::shared_ptr<Deployer*> self_ = std::make_shared<Deployer*>(this);
 };

@@ -123,6 +123,9 @@ TEST(Deployer, VerifiesDirectlyAndThroughTheProxyThenSwitchesAndTakesTheOldAway)
     std::vector<std::string> phases;
     for (const auto& one : town.record(first).at("phases")) phases.push_back(one.at("phase"));
     EXPECT_EQ(phases, (std::vector<std::string>{"requested", "verifying", "switching", "draining", "done"}));
+    std::vector<std::string> reasons;
+    for (const auto& one : town.record(first).at("phases")) reasons.push_back(one.at("reason"));
+    EXPECT_EQ(reasons, (std::vector<std::string>{"asked for by t", "the targets are known", "what is verified passed", "users are led to it alone", "users reach it"}));
     const auto second = town.deploy({"10.0.1.2:80", "10.0.1.3:80"});
     town.live(60s);
     ASSERT_EQ(town.phase(second), "done") << town.record(second).dump(1);
@@ -418,6 +421,46 @@ TEST(Deployer, HooksAreAskedBeforeAnythingAndBehindTheSwitch) {
     EXPECT_EQ(late.desk.eligible(), Names{"web-1"});
 }
 
+TEST(Deployer, WhatCannotBeBegunEndsNobodyElses) {
+    Town town;
+    town.desk.judge("web-1", verdict::State::healthy);
+    const auto first = town.deploy({"10.0.1.1:80"});
+    town.desk.world.run_for(50ms);
+    EXPECT_EQ(town.deploy({"10.0.2.1:80", "10.0.2.1:80"}), "refused: the same target is named twice");
+    town.live(60s);
+    EXPECT_EQ(town.phase(first), "done") << town.record(first).dump(1);
+}
+
+TEST(Deployer, TheWayBackHasTheTimeThatWasAskedFor) {
+    Town town;
+    town.desk.judge("web-1", verdict::State::healthy);
+    const auto ask = [&](Duration time, std::string target) {
+        town.deployer.deploy({.service = "web", .targets = {std::move(target)}, .overrides = {}, .compose = {}, .variables = {}, .way_back = {}, .makes_service = {}, .makes_route = {}, .verifying = time, .actor = "t"}, false, [](Result<Accepted>) {});
+        town.live(60s);
+    };
+    ask(10min, "10.0.1.1:80");
+    ask(2min, "10.0.1.2:80");
+    std::string back;
+    town.deployer.rollback("web", "1", "t", [&](Result<Accepted> begun) { back = begun ? begun->json : begun.error().text; });
+    town.live(60s);
+    EXPECT_EQ(Json::parse(back).at("deadlines").at("verifying"), 600.0);
+}
+
+// Who is kept from users by an override, or was not asked yet, has not failed.
+TEST(Deployer, AnOverrideIsNoFailureOfBefore) {
+    Town town(with_deploy("pre_existing: accept"));
+    town.desk.judge("web-1", verdict::State::healthy);
+    EXPECT_EQ(town.desk.mutate(catalog::SetOverride{.service = "web", .instance = town.desk.view.instance(std::string_view("web-1"))->facts->id.str(), .state = verdict::OverrideState::down, .lasts = 1h, .reason = "r", .created = {}}), "");
+    EXPECT_EQ(town.desk.eligible(), Names{});
+    const auto id = town.deploy({"10.0.1.1:80"});
+    for (int n = 0; n < 200 && !town.record(id).value("over", false); ++n) {
+        town.live(1s, false);
+        town.desk.judge("web-1", verdict::State::healthy);
+    }
+    EXPECT_EQ(town.phase(id), "rolled_back") << town.record(id).dump(1);
+    EXPECT_EQ(town.record(id).at("fault").at("code"), "not_ready");
+}
+
 TEST(Deployer, WhatFailedBeforeIsSwitchedToWhereThatIsAccepted) {
     Town town(with_deploy("pre_existing: accept"));
     town.desk.judge("web-1", verdict::State::unhealthy);
@@ -425,7 +468,7 @@ TEST(Deployer, WhatFailedBeforeIsSwitchedToWhereThatIsAccepted) {
     const auto id = town.deploy({"10.0.1.1:80"});
     town.live(120s, false);
     ASSERT_EQ(town.phase(id), "done") << town.record(id).dump(1);
-    EXPECT_NE(town.record(id).at("accepted").get<std::string>().find("the version that serves is not eligible either"), std::string::npos);
+    EXPECT_NE(town.record(id).at("accepted").get<std::string>().find("the version that serves is unhealthy too"), std::string::npos);
     EXPECT_EQ(town.desk.lifecycle("web-1-1"), "serving");
     EXPECT_EQ(town.desk.lifecycle("web-1"), "draining");
 }

@@ -107,7 +107,7 @@ Json kept_json(const Record& record) {
     Json deadlines = Json::object();
     for (const auto& [name, limit] : limits) deadlines[std::string(name)] = (record.plan.deadlines.*limit).count();
     Json phases = Json::array();
-    for (const auto& one : record.phases) phases.push_back({rollout::text(one.phase), exact(one.entered), exact(one.deadline)});
+    for (const auto& one : record.phases) phases.push_back({rollout::text(one.phase), exact(one.entered), exact(one.deadline), one.reason});
     const auto& progress = record.progress;
     return {{"containers", std::move(containers)},
             {"deadlines", std::move(deadlines)},
@@ -182,7 +182,36 @@ void read_kept(const Json& kept, Record& out, Reading& reading) {
                             reading.known(rollout::parse_fault(one.at(6).get_ref<const std::string&>()), one.at(6)), one.at(7)});
     out.route_json = kept.at("route");
     read_strategy(kept.at("strategy"), out);
-    for (const Json& one : kept.at("phases")) out.phases.push_back({reading.phase(one.at(0)), instant(one.at(1)), instant(one.at(2))});
+    for (const Json& one : kept.at("phases")) out.phases.push_back({reading.phase(one.at(0)), instant(one.at(1)), instant(one.at(2)), one.size() > 3 ? one.at(3).get<std::string>() : std::string()});
+}
+
+}  // namespace
+
+namespace {
+
+// Why it is in the phase that it has just entered.
+std::string reason_of(const Record& record) {
+    using rollout::Phase;
+    const auto& now = record.progress;
+    const std::string fault = now.fault == rollout::Fault::none ? "" : fmt::format("{}: {}", rollout::code(now.fault), now.text);
+    switch (now.phase) {
+        case Phase::requested: return fmt::format("asked for by {}", record.actor);
+        case Phase::pulling: return "what it needs is there";
+        case Phase::yielding: return "room is made for the next containers";
+        case Phase::creating: return "the images are here";
+        case Phase::starting: return "the containers are made";
+        case Phase::verifying: return record.containers ? "the containers run" : "the targets are known";
+        case Phase::switching: return now.accepted ? fmt::format("accepted although its check fails: {}", now.text) : "what is verified passed";
+        case Phase::baking: return "users are led to it";
+        case Phase::draining: return "users are led to it alone";
+        case Phase::retiring: return "the old version was drained";
+        case Phase::done: return "users reach it";
+        case Phase::rolling_back:
+        case Phase::rolled_back:
+        case Phase::superseded:
+        case Phase::failed: return fault;
+    }
+    return fault;
 }
 
 }  // namespace
@@ -190,7 +219,7 @@ void read_kept(const Json& kept, Record& out, Reading& reading) {
 void note_phase(Record& record) {
     const auto& now = record.progress;
     if (!record.phases.empty() && record.phases.back().phase == now.phase) return;
-    record.phases.push_back({now.phase, now.entered, now.deadline});
+    record.phases.push_back({now.phase, now.entered, now.deadline, reason_of(record)});
     record.doing.clear();
 }
 
@@ -231,7 +260,7 @@ std::string to_json(const Record& record) {
     for (const auto& [name, limit] : limits) deadlines[std::string(name)] = seconds(record.plan.deadlines.*limit);
     out["deadlines"] = std::move(deadlines);
     Json phases = Json::array();
-    for (const auto& one : record.phases) phases.push_back({{"phase", rollout::text(one.phase)}, {"entered", at(one.entered)}, {"deadline", at(one.deadline)}});
+    for (const auto& one : record.phases) phases.push_back({{"phase", rollout::text(one.phase)}, {"entered", at(one.entered)}, {"deadline", at(one.deadline)}, {"reason", one.reason}});
     out["phases"] = std::move(phases);
     out["kept"] = kept_json(record);
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -54,6 +54,7 @@ struct Part {
 struct PhaseNote {
     rollout::Phase phase = rollout::Phase::requested;
     Utc entered{}, deadline{};
+    std::string reason;  // What led there.
     bool operator==(const PhaseNote&) const = default;
 };
 

@@ -55,7 +55,7 @@ Record example(std::uint64_t seed) {
     now.asked_hooks = coin(), now.hooked = coin(), now.accepted = coin(), now.leading_back = coin();
     now.failures = static_cast<std::uint32_t>(random.below(9)), now.wave = static_cast<std::uint32_t>(random.below(9));
     out.baked = coin() ? "40 requests, 2 failed" : "";
-    out.phases = {{rollout::Phase::requested, at(1), at(2)}, {now.phase, at(7), now.deadline}};
+    out.phases = {{rollout::Phase::requested, at(1), at(2), "asked for"}, {now.phase, at(7), now.deadline, coin() ? "because" : ""}};
     return out;
 }
 

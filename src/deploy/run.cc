@@ -162,14 +162,14 @@ void Run::deadline() noexcept {
 // Where the version that serves fails as well, it is not this deployment's doing (H3).
 void Run::out_of_time() {
     look_at_all(mine([this](const Looked& now) {
-        std::size_t serving = 0, eligible = 0;
+        std::size_t serving = 0, unhealthy = 0;
         const auto from = record_.from();
         for (const auto& [service, there] : now)
             for (const auto& one : there.instances)
-                if (std::ranges::find(from, one.name) != from.end() && one.serving) ++serving, eligible += one.eligible;
+                if (std::ranges::find(from, one.name) != from.end() && one.serving) ++serving, unhealthy += one.unhealthy;
         const bool unanswered = std::ranges::any_of(record_.progress.containers, [](const auto& one) { return one.direct == rollout::Word::fail; });
-        if (record_.progress.phase == Phase::verifying && serving > 0 && eligible == 0 && unanswered)
-            feed(rollout::PreExisting{fmt::format("{}; the version that serves is not eligible either", record_.progress.text)});
+        if (record_.progress.phase == Phase::verifying && serving > 0 && unhealthy == serving && unanswered)
+            feed(rollout::PreExisting{fmt::format("{}; the version that serves is unhealthy too", record_.progress.text)});
         else feed(rollout::Tick{});
     }));
 }

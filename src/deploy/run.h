@@ -47,6 +47,8 @@ public:
         std::uint64_t seed = 0;
         io::Spawner* spawner = nullptr;  // Of hooks that are programs,
         std::string exec_user;           // who run as this one.
+        std::string home = {};           // Deployer::Parts::home.
+        std::function<bool(const std::string& deployment)> on_record = {};  // Was it here when this process began? Empty: none was.
     };
     // `over` runs in a later turn, once, and may destroy this.
     Run(Parts parts, Record record, std::move_only_function<void()> over);
@@ -76,6 +78,8 @@ private:
     };
     using Images = std::map<std::string, Result<docker::ImageFacts>>;
     Label label() const;
+    // All that carry it and that this Hale made, or discovered: never what another one made on the same engine.
+    void ours(std::move_only_function<void(Result<std::vector<docker::Listed>>)> then);
     void with_specs(rollout::Fault otherwise, std::move_only_function<void(Specs)> then);
     void with_images(std::shared_ptr<Specs> specs, std::move_only_function<void(Images)> then);
     Result<docker::ContainerPlan> plan_of(std::size_t container, const Specs& specs, const docker::ImageFacts& image) const;

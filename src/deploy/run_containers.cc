@@ -29,6 +29,24 @@ constexpr std::uint32_t most_restarts = 3;  // So many ends, and it is a loop.
 // By this label its containers are known: those that it makes, and those that are there.
 Label Run::label() const { return record_.of_application() ? Label{application_label, record_.service} : Label{service_label, record_.service}; }
 
+void Run::ours(std::move_only_function<void(Result<std::vector<docker::Listed>>)> then) {
+    containers_->labelled(label(), mine([this, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
+        const auto said = [](const docker::Listed& one, std::string_view name) {
+            const auto found = one.labels.find(std::string(name));
+            return found == one.labels.end() ? std::string() : found->second;
+        };
+        const auto serving = record_.from();
+        if (there)
+            std::erase_if(*there, [&](const docker::Listed& one) {
+                const std::string deployment = said(one, deployment_label);
+                // The state may have been moved: what is on record is ours wherever it was made.
+                if (deployment.empty() || said(one, home_label) == parts_.home || (parts_.on_record && parts_.on_record(deployment))) return false;
+                return one.names.empty() || std::ranges::find(serving, one.names.front()) == serving.end();
+            });
+        then(std::move(there));
+    }));
+}
+
 void Run::watch_containers() {
     if (!record_.containers || containers_) return;
     if (parts_.engine == nullptr) return;
@@ -126,7 +144,7 @@ Result<docker::ContainerPlan> Run::plan_of(std::size_t i, const Specs& specs, co
     }
     const bool application = record_.of_application();
     Belonging whose{.service = application ? service_of(record_.service, one.container) : record_.service, .deployment = record_.id, .number = record_.number,
-                    .application = application ? record_.service : "", .container = one.container};
+                    .application = application ? record_.service : "", .container = one.container, .home = parts_.home};
     auto plan = container_plan(spec, whose, one.name, port, parts_.engine->place().path.empty());
     plan.labels[std::string(config_label)] = fingerprint(plan, image.id);
     if (const std::string writes = written_by(plan); !writes.empty()) plan.labels[std::string(writes_label)] = writes;
@@ -142,12 +160,12 @@ void Run::settle_plan(const Specs& specs, const Images& images, Fault otherwise,
         if (!plan) return feed(rollout::Failed{otherwise, plan.error().text});
         wanted.push_back({specs.of[i], specs.checks[i], *image, std::move(*plan)});
     }
-    containers_->labelled(label(), mine([this, wanted = std::move(wanted), otherwise, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
+    ours([this, wanted = std::move(wanted), otherwise, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
         const auto settled = there ? settle(record_, wanted, *there) : Result<>(std::unexpected(there.error()));
         if (!settled) return engine_failed(otherwise, settled.error());
         then();
         hear_those_who_stay();
-    }));
+    });
 }
 
 // Nothing may happen to them any more, so what was told of them before they were known to stay is asked for.
@@ -290,7 +308,7 @@ void Run::retire_containers() {
         Duration grace{0};
         std::uint32_t retain = 0;
         for (const auto& spec : specs.of) grace = std::max(grace, spec.stop_timeout), retain = std::max(retain, spec.retain);
-        containers_->labelled(label(), mine([this, grace, retain](Result<std::vector<docker::Listed>> all) {
+        ours([this, grace, retain](Result<std::vector<docker::Listed>> all) {
             if (!all) return feed(rollout::Failed{Fault::timed_out, all.error().text});
             std::set<std::string> stay;
             for (const auto& one : record_.candidates) stay.insert(one.name);
@@ -310,7 +328,7 @@ void Run::retire_containers() {
             };
             for (const auto& name : stop) containers_->stop(name, grace, mine(one_less));
             for (const auto& name : remove) containers_->remove(name, label(), grace, mine(one_less));
-        }));
+        });
     });
 }
 

@@ -25,8 +25,12 @@ std::vector<CutOff> cut_off(const std::vector<docker::Inspected>& there) {
     for (const auto& one : there) {
         if (!is_aside(one)) continue;
         CutOff left{.id = one.id, .name = std::string(usual_name(one)), .made = {}};
-        const auto instead = std::ranges::find(there, left.name, &docker::Inspected::name);
-        if (instead != there.end()) left.made = instead->id, left.start = instead->state == docker::ContainerState::created;
+        if (const auto instead = std::ranges::find(there, left.name, &docker::Inspected::name); instead != there.end()) {
+            // Made again it has all its labels; what has not is somebody else's, who took the name while it was free.
+            if (instead->labels != one.labels) continue;
+            left.made = instead->id;
+            left.start = instead->state == docker::ContainerState::created;
+        }
         out.push_back(std::move(left));
     }
     std::ranges::sort(out, {}, &CutOff::name);

@@ -1,5 +1,5 @@
-// What a Hale left that ended while it replaced a container (treatment.h): the sick one under another name, stopped, and in its
-// place nothing, or one that was not started, or one that runs. Pure.
+// What a Hale left that ended while it replaced a container (treatment.h): the sick one under another name, and in its place
+// nothing, or one that was not started, or one that was. The engine may have started the sick one since. Pure.
 
 #pragma once
 

@@ -28,6 +28,16 @@ TEST(CutOff, WhatIsDoneFollowsFromWhoHasTheName) {
         EXPECT_EQ(cut_off({container("web-1-1", "other", state), aside}), (std::vector<CutOff>{{.id = id, .name = "web-1-1", .made = "other", .start = state == State::created}}));
 }
 
+// What was made again has all its labels.
+TEST(CutOff, WhoeverElseTookTheNameIsLeftAlone) {
+    auto aside = container("web-1-1-sick-0123456789ab", id, State::exited), other = container("web-1-1", "other", State::created);
+    aside.labels = {{"hale.service", "web"}, {"hale.deployment", "d-1"}};
+    other.labels = {{"hale.service", "web"}, {"hale.deployment", "d-2"}};
+    EXPECT_EQ(cut_off({aside, other}), std::vector<CutOff>{});
+    other.labels = aside.labels;
+    EXPECT_EQ(cut_off({aside, other}).size(), 1u);
+}
+
 TEST(CutOff, NothingElseIsTakenForOne) {
     for (const std::string name : {"web-1-1", "web-sick-1", "web-1-1-sick-0123456789ac", "web-1-1-sick-0123456789ab-2", "-sick-0123456789ab", "sick-0123456789ab"}) {
         EXPECT_EQ(usual_name(container(name, id, State::exited)), name);

@@ -19,13 +19,6 @@ Fleet::Fleet(Parts parts)
 
 Fleet::~Fleet() = default;
 
-template <class Method>
-auto Fleet::mine(Method method) {
-    return [here = std::weak_ptr(self_), method = std::move(method)](auto&&... answer) mutable {
-        if (!here.expired()) method(std::forward<decltype(answer)>(answer)...);
-    };
-}
-
 void Fleet::look() {
     looks_left_ = looks_for_first;
     look_whether();
@@ -79,7 +72,7 @@ void Fleet::on_container(const docker::Inspected& container) {
     // Put aside, it is its instance's still: until another runs, it says why there is none.
     settle_key(one, {service_of(container), one.claims ? instance_name(usual_name(container)) : std::string(usual_name(container))});
     one.evidence.seen(container, now);
-    if (one.claims && one.evidence.running()) {
+    if (one.claims && one.evidence.running() && !is_aside(container)) {
         auto claim = claim_of(container, parts_.engine.place());
         one.wrong = claim ? "" : claim.error().text;
         if (claim) one.claim = std::move(*claim);
@@ -116,6 +109,7 @@ void Fleet::on_gone(const std::string& id) {
     residents_.erase(found);
     ids_[gone.key].erase(id);
     if (ids_[gone.key].empty()) ids_.erase(gone.key);
+    tries_.erase(id);
     gone.evidence.removed();
     // Nothing lifts what was said of it: its instance leaves, or somebody is to see why it does not answer.
     if (!gone.key.first.empty() && resident_of(gone.key) == nullptr) tell(gone.key, gone.evidence.word(parts_.loop.now()));
@@ -143,8 +137,8 @@ void Fleet::on_unreadable(const std::string& id, const Error& why) { log(LogLeve
 void Fleet::tell(const Resident& resident) {
     const Key& key = resident.key;
     if (key.first.empty()) return;
-    // A retired one of the same name says nothing of the one that runs; nor does one that is put aside for a treatment.
-    if (!resident.evidence.running() && resident_of(key) != &resident) return;
+    // A retired one of the same name says nothing of the one that runs; nor does one that is put aside, whether it runs or not.
+    if ((!resident.evidence.running() || is_aside(resident.now)) && resident_of(key) != &resident) return;
     tell(key, resident.evidence.word(parts_.loop.now()));
 }
 
@@ -159,14 +153,14 @@ void Fleet::tell(const Key& key, std::shared_ptr<const catalog::ContainerWord> w
     parts_.catalog.tell(std::move(one));
 }
 
-// The one that runs, else the newest that was ever started.
+// The one that runs under its own name, else the newest that was ever started.
 const Fleet::Resident* Fleet::resident_of(const Key& key) const {
     const Resident* best = nullptr;
     const auto ids = ids_.find(key);
     if (ids == ids_.end()) return nullptr;
     for (const auto& id : ids->second) {
         const Resident& one = residents_.at(id);
-        const auto rank = [](const Resident& of) { return std::tuple{of.evidence.running() || of.evidence.restarting(), of.evidence.begun(), of.now.created.value_or(Utc{})}; };
+        const auto rank = [](const Resident& of) { return std::tuple{of.evidence.running() || of.evidence.restarting(), of.evidence.begun(), !is_aside(of.now), of.now.created.value_or(Utc{})}; };
         if (best == nullptr || rank(one) > rank(*best)) best = &one;
     }
     return best;
@@ -176,7 +170,7 @@ const Fleet::Resident* Fleet::resident_of(const Key& key) const {
 
 // A container that ended badly stays to be seen; one that somebody stopped, or that had done its work, leaves.
 bool Fleet::stands(const Resident& resident) const {
-    if (!resident.claims || !resident.served) return false;
+    if (!resident.claims || !resident.served || is_aside(resident.now)) return false;
     return resident.evidence.running() || resident.evidence.restarting() || resident.evidence.ended_badly();
 }
 
@@ -306,6 +300,7 @@ void Fleet::look_after(const catalog::Housing& housing) {
     const Instant now = parts_.loop.now();
     std::set<Key> housed;
     std::vector<Patient> patients;
+    go_on_with_cut_off(housing);  // Before the rest: whoever is in its hands is not treated.
     for (const auto& one : housing.instances) {
         const Key key{one.service, one.name};
         housed.insert(key);
@@ -323,7 +318,6 @@ void Fleet::look_after(const catalog::Housing& housing) {
         if (resident != nullptr && !one.deploying) follow_address(one, *resident, *housing.document);
     }
     take_up_former(housing);
-    go_on_with_cut_off(housing);
     // Who left and is nowhere any more.
     std::vector<Key> nowhere;
     for (const auto& [key, word] : told_)
@@ -344,49 +338,32 @@ void Fleet::look_after(const catalog::Housing& housing) {
     }
 }
 
-// Somebody may deploy it this very moment: then what it finds serving is another, and it says so and ends.
-void Fleet::take_up_former(const catalog::Housing& housing) {
-    if (!made_whole_ || !following()) return;
-    const auto before = std::exchange(left_, {});
-    for (const auto& [service, vacant] : housing.vacant) take_up_of(service, vacant, *housing.document);
-    if (left_ != before && !comparing_) say_refused();
-}
-
-void Fleet::take_up_of(const std::string& service, const catalog::Vacant& vacant, const config::Document& document) {
-    std::vector<Former> there;
-    for (const auto& [id, one] : residents_) {
-        if (one.claims || one.key.first != service) continue;
-        auto former = former_of(one.now, parts_.engine.place(), one.evidence.running());
-        if (former && !vacant.recorded.contains(former->deployment)) there.push_back(std::move(*former));
-        else if (!former && former.error().code != Code::not_found) left_.insert({one.now.name, former.error().text});
-    }
-    TakenUp taken = take_up(std::move(there), vacant.instances);
-    left_.insert(taken.left.begin(), taken.left.end());
-    for (const auto& one : taken.back) put({service, one.container}, *vacant.spec, one.address, one.deployment, "take up", document);
-}
-
 // A container of a deployment that was started again may be elsewhere in its network. (Labels' own say so by themselves.)
 void Fleet::follow_address(const catalog::HousedInstance& housed, const Resident& resident, const config::Document& document) {
     if (housed.deployment.empty() || !resident.evidence.running() || !housed.spec) return;
     const auto address = deployed_at(resident.now, parts_.engine.place());
     if (!address || *address == housed.declared) return;
-    put({housed.service, housed.name}, *housed.spec, *address, housed.deployment, "follow", document);
+    put_instance({housed.service, housed.name}, *housed.spec, *address, housed.deployment, "follow", document, [key = Key{housed.service, housed.name}](Result<> done) {
+        if (!done) log(LogLevel::warning, fmt::format("instance {} of service {} keeps its old address: {}", key.second, key.first, done.error().text));
+    });
 }
 
-void Fleet::put(const Key& key, const config::ServiceSpec& service, const std::string& address, const std::string& deployment, std::string action, const config::Document& document) {
+void Fleet::put_instance(const Key& key, const config::ServiceSpec& service, const std::string& address, const std::string& deployment, std::string action, const config::Document& document,
+                         std::move_only_function<void(Result<>)> then) {
     if (!moving_.insert(key).second) return;
     std::string json = nlohmann::json{{"name", key.second}, {"address", address}, {"deployment", deployment}}.dump();
     auto spec = config::load_instance(service, json, document);
     if (!spec) {
         moving_.erase(key);
-        return;
+        return then(fail(Code::invalid, config::text(spec.error())));
     }
     catalog::Mutation mutation{.change = catalog::PutApiInstance{key.first, std::move(*spec), std::move(json)}, .actor = "docker", .action = std::move(action),
                                .object = fmt::format("{}/{}", key.first, key.second), .detail = nlohmann::json{{"address", address}, {"deployment", deployment}}.dump()};
-    parts_.catalog.mutate(std::move(mutation), mine([this, key, address](catalog::MutationResult result) {
+    parts_.catalog.mutate(std::move(mutation), mine([this, key, address, then = std::move(then)](catalog::MutationResult result) mutable {
         moving_.erase(key);
-        if (result) log(LogLevel::info, fmt::format("container {} of service {} is at {}", key.second, key.first, address));
-        else log(LogLevel::warning, fmt::format("container {} of service {} is at {}, and its instance is not: {}", key.second, key.first, address, result.error().error.text));
+        if (!result) return then(std::unexpected(result.error().error));
+        log(LogLevel::info, fmt::format("container {} of service {} is at {}", key.second, key.first, address));
+        then({});
     }));
 }
 
@@ -402,8 +379,9 @@ void Fleet::treat(const Order& order, const catalog::HousedInstance& housed) {
                                .detail = nlohmann::json{{"try", order.tried + 1}, {"why", why}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
     parts_.catalog.mutate(std::move(mutation), mine([this, order, key, what, text, id = resident->now.id](catalog::MutationResult written) {
         const auto there = residents_.find(id);
-        if (!written || there == residents_.end()) {
-            log(LogLevel::warning, fmt::format("{}: not done: {}", text, written ? std::string("it is gone") : written.error().error.text));
+        const bool in_hands = treatments_.contains(key);
+        if (!written || there == residents_.end() || in_hands) {
+            log(LogLevel::warning, fmt::format("{}: not done: {}", text, !written ? written.error().error.text : in_hands ? "it is treated already" : "it is gone"));
             return healing_.ended(order.service, order.name, parts_.loop.now());
         }
         log(LogLevel::warning, text);
@@ -435,53 +413,13 @@ void Fleet::treated(const Order& order, const Result<>& how) {
     if (const auto ids = ids_.find(key); !how && ids != ids_.end())
         for (const auto& id : ids->second) residents_.at(id).evidence.not_in_hand();
     healing_.ended(order.service, order.name, parts_.loop.now());
+    // What it left, if anything, is looked at once the engine has told of it all.
+    for (const auto& id : ids_[key]) try_again(id);
     // In a later turn: the treatment is telling this.
     parts_.loop.post(mine([this, key] {
         treatments_.erase(key);
         treated_.erase(key);
         compare_soon();
-    }));
-}
-
-// ---- What a process left that ended amid a replacement ----
-
-void Fleet::go_on_with_cut_off(const catalog::Housing& housing) {
-    if (!made_whole_ || (discover_ && !composed_whole_) || !following()) return;
-    if (std::ranges::none_of(residents_, [&](const auto& one) { return is_aside(one.second.now) && !gone_on_.contains(one.first); })) return;
-    std::vector<docker::Inspected> there;
-    for (const auto& [id, one] : residents_) there.push_back(one.now);
-    for (const auto& left : cut_off(there)) {
-        const Resident& aside = residents_.at(left.id);
-        const Key key = aside.key;
-        if (treatments_.contains(key) || aside.evidence.running()) continue;
-        const auto housed = std::ranges::find_if(housing.instances, [&](const auto& one) { return one.service == key.first && one.name == key.second; });
-        const bool instance = housed != housing.instances.end();
-        // What a deployment made is the deployment's while one is under way, and once its instance is gone.
-        if (instance ? housed->deploying : !aside.claims) continue;
-        if (gone_on_.insert(left.id).second) go_on(left, key);
-    }
-}
-
-void Fleet::go_on(const CutOff& left, const Key& key) {
-    const std::string object = fmt::format("{}/{}", key.first, key.second);
-    const std::string text = fmt::format("healing: replacing container {} of service {} was cut off: {}", left.name, key.first,
-                                         left.made.empty() ? "the old one is put back" : left.start ? "the new one is started" : "the old one is removed");
-    catalog::Mutation mutation{.change = catalog::Witness{}, .actor = "healing", .action = "replace", .object = object,
-                               .detail = nlohmann::json{{"why", text}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
-    parts_.catalog.mutate(std::move(mutation), mine([this, left, key, object, text](catalog::MutationResult written) {
-        const auto there = residents_.find(left.id);
-        if (!written || there == residents_.end() || treatments_.contains(key)) return;
-        log(LogLevel::warning, text);
-        parts_.catalog.notice("healing.replace", object, text);
-        auto& treatment = treatments_[key];
-        treatment = std::make_unique<Treatment>(parts_.engine, left.id, left.name, usual_grace);
-        treatment->go_on(left, mine([this, key, object](Result<> how) {
-            if (!how) {
-                log(LogLevel::error, fmt::format("healing: {}: {}", object, how.error().text));
-                parts_.catalog.notice("healing.failed", object, how.error().text);
-            }
-            parts_.loop.post(mine([this, key] { treatments_.erase(key); }));
-        }));
     }));
 }
 

@@ -21,8 +21,8 @@
 #include "catalog/discovering.h"
 #include "docker/engine.h"
 #include "docker/watch.h"
-#include "fleet/discovery.h"
 #include "fleet/cut_off.h"
+#include "fleet/discovery.h"
 #include "fleet/evidence.h"
 #include "fleet/former.h"
 #include "fleet/healing.h"
@@ -35,6 +35,8 @@ namespace hale::fleet {
 inline constexpr Duration settle_time = 20ms;  // What happens within it is compared together.
 inline constexpr Duration look_every = 1s;
 inline constexpr unsigned looks_for_first = 5;  // After something was asked for, until there is a container to look at.
+inline constexpr Duration try_again_first = 10s;  // Doubles
+inline constexpr Duration try_again_most = 5min;  // up to that.
 inline constexpr std::size_t most_told_refusals = 1'000;
 
 class Fleet final : docker::WatchListener {
@@ -43,6 +45,7 @@ public:
         io::Loop& loop;
         docker::Engine& engine;
         catalog::Discovering& catalog;
+        std::string home = {};  // Where the state is: containers of deployments say so, and another Hale's are left alone.
         std::uint64_t seed = 0;
     };
     explicit Fleet(Parts parts);
@@ -105,19 +108,29 @@ private:
     // ---- Looking after them ----
     void tick() noexcept;
     void look_after(const catalog::Housing& housing);
-    void take_up_former(const catalog::Housing& housing);
-    void take_up_of(const std::string& service, const catalog::Vacant& vacant, const config::Document& document);
-    // Its container is at this address: told control.
-    void put(const Key& key, const config::ServiceSpec& service, const std::string& address, const std::string& deployment, std::string action, const config::Document& document);
+    // An instance of a deployment is at this address from now on. `then` is not told while the same is under way.
+    void put_instance(const Key& key, const config::ServiceSpec& service, const std::string& address, const std::string& deployment, std::string action, const config::Document& document,
+                      std::move_only_function<void(Result<>)> then);
     void follow_address(const catalog::HousedInstance& housed, const Resident& resident, const config::Document& document);
     void treat(const Order& order, const catalog::HousedInstance& housed);
     void treated(const Order& order, const Result<>& how);
+    // ---- What processes before this one left (leftovers.cc) ----
+    void take_up_former(const catalog::Housing& housing);
+    void take_up_of(const std::string& service, const catalog::Vacant& vacant, const config::Document& document);
     void go_on_with_cut_off(const catalog::Housing& housing);
     void go_on(const CutOff& left, const Key& key);
+    // Each container once, and after what failed again later and later.
+    bool may_try(const std::string& id);
+    void try_again(const std::string& id);
     const Resident* resident_of(const Key& key) const;
 
+    // Runs it only as long as this is there.
     template <class Method>
-    auto mine(Method method);  // Runs it only as long as this is there.
+    auto mine(Method method) {
+        return [here = std::weak_ptr(self_), method = std::move(method)](auto&&... answer) mutable {
+            if (!here.expired()) method(std::forward<decltype(answer)>(answer)...);
+        };
+    }
 
     Parts parts_;
     Composed composed_listener_{*this};
@@ -138,7 +151,12 @@ private:
     Healing healing_;
     std::string held_said_;
     std::map<Key, std::unique_ptr<Treatment>> treatments_;
-    std::set<std::string> gone_on_;    // With whom, by container id: each once.
+    struct Try {
+        Instant not_before = Instant::min();
+        Duration pause = try_again_first;
+    };
+    std::map<std::string, Try> tries_;        // By container id.
+    std::map<std::string, std::string> unfit_;  // Who can't be taken up and why, by name.
     std::map<Key, Resident> treated_;  // As it was before: it stays an instance meanwhile.
     std::set<Key> moving_;             // Where they are is being told.
     std::shared_ptr<Fleet*> self_ = std::make_shared<Fleet*>(this);

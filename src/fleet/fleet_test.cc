@@ -546,6 +546,56 @@ TEST(Fleet, AReplacementThatWasCutOffIsBroughtToItsEnd) {
         }
 }
 
+// An engine that was started again starts what is to run always, also what was put aside.
+TEST(Fleet, WhatWasPutAsideAndRunsTakesNobodysPlace) {
+    const std::string old(64, 'a');
+    for (const bool deployed : {true, false})
+        for (const bool made : {true, false}) {
+            Port port(deployed ? restarted : discovering);
+            const auto labels = deployed ? of_deployment("d-1", 1) : healed("replace");
+            if (deployed) {
+                EXPECT_EQ(port.desk.mutate(port.desk.stage("d-1", {"web-1-1"})), "");
+                port.desk.judge("web-1-1", verdict::State::healthy);
+                EXPECT_EQ(port.desk.mutate(port.desk.to("d-1", {}, {"web-1-1"})), "");
+                EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-1", 1, true)}), "");
+            }
+            if (made) port.make("new", "web-1-1", labels, "10.0.1.1");
+            port.make(old, "web-1-1-sick-aaaaaaaaaaaa", labels, "10.0.1.2");
+            port.boxes[old].health = "unhealthy";
+            port.start();
+            port.run(3s);
+            EXPECT_EQ(port.boxes.contains(old), !made);
+            if (!made) EXPECT_EQ(port.boxes[old].name, "web-1-1");
+            EXPECT_EQ(port.said("web-1-1"), made ? "pass container web-1-1: runs" : "fail container web-1-1: its health check fails: exit code 1: db is away");
+            EXPECT_EQ(port.instances().find("sick"), std::string::npos) << "it is no instance of its own";
+        }
+}
+
+// Another Hale on the same engine looks after its own.
+TEST(Fleet, WhatOthersMadeIsNotGoneOnWith) {
+    const std::string old(64, 'a');
+    Port port(deployable);  // Without discovery.
+    port.make(old, "web-a-sick-aaaaaaaaaaaa", healed("replace"), "10.9.0.2");
+    port.end(old, 143);
+    port.make("c0", "web-4-1", [] { auto labels = of_deployment("d-4", 4); labels["hale.home"] = "/elsewhere"; return labels; }(), "10.9.0.3");
+    port.start();
+    port.run(10s);
+    EXPECT_EQ(port.boxes[old].name, "web-a-sick-aaaaaaaaaaaa");
+    EXPECT_EQ(port.instances(), "");
+    EXPECT_TRUE(port.audit.empty());
+    EXPECT_EQ(port.refusals, std::vector<std::string>{"container web-4-1: its label hale.home says \"/elsewhere\", and the state of this Hale is in \"\": another one made it; it is no instance"});
+}
+
+TEST(Fleet, WhoWasTakenAwayByHandStaysAway) {
+    Port port(deployable);
+    port.make("c0", "web-4-1", of_deployment("d-4", 4), "10.9.0.2");
+    port.start();
+    EXPECT_EQ(port.instances(), "web-4-1 10.9.0.2:80");
+    EXPECT_EQ(port.desk.mutate(catalog::RemoveApiInstance{"web", "web-4-1"}), "");
+    port.run(1min);
+    EXPECT_EQ(port.instances(), "");
+}
+
 // Somebody took its name meanwhile: it is said once, and nothing is done under a name that is not its own.
 TEST(Fleet, WhoCannotBePutBackIsLeftAsItIs) {
     Port port(restarted);
@@ -558,8 +608,13 @@ TEST(Fleet, WhoCannotBePutBackIsLeftAsItIs) {
     port.desk.judge("web-1-1", verdict::State::unhealthy);
     port.asked.clear();
     port.run(1min);
-    EXPECT_EQ(std::ranges::count_if(port.asked, [](const auto& one) { return one.starts_with("POST"); }), 1) << "the one try to give its name back";
-    EXPECT_EQ(std::ranges::count_if(port.notices, [](const auto& one) { return one.starts_with("healing.failed: its name can't be given back"); }), 1);
+    EXPECT_EQ(std::ranges::count_if(port.asked, [](const auto& one) { return !one.starts_with("GET"); }), 3) << "at once, and 10 s and 30 s later";
+    EXPECT_EQ(std::ranges::count(port.asked, "POST " + old + "/rename"), 3) << "nothing else is done with it";
+    EXPECT_EQ(std::ranges::count_if(port.notices, [](const auto& one) { return one.starts_with("healing.failed: its name can't be given back"); }), 3);
+    port.may_rename = true;
+    port.run(1min);
+    EXPECT_EQ(port.boxes[old].name, "web-1-1");
+    EXPECT_EQ(port.said("web-1-1"), "pass container web-1-1: runs");
 }
 
 TEST(Fleet, WhatWasPutAsideIsLeftToADeployment) {
@@ -594,7 +649,7 @@ TEST(Fleet, WhatAnEarlierHaleDeployedIsItsInstancesAgain) {
     EXPECT_EQ(port.instances("other"), "no service") << "labels declare none";
     EXPECT_EQ(port.audit, std::vector<std::string>{"docker take up web/web-4-1"});
     ASSERT_EQ(port.refusals.size(), 1u);
-    EXPECT_EQ(port.refusals[0], "container web-5-1: deployment d-5, which is not on record here, made it as another version than web-4-1, which serves; it is no instance");
+    EXPECT_EQ(port.refusals[0], "container web-5-1: deployment d-5, which is not on record here, made it as another version than web-4-1, which is there; it is no instance");
     EXPECT_EQ(port.said("web-4-1"), "pass container web-4-1: runs");
     port.go("c1");
     port.run(2s);

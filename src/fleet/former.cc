@@ -20,7 +20,7 @@ std::string label(const docker::Inspected& container, std::string_view key) {
 }  // namespace
 
 Result<Former> former_of(const docker::Inspected& container, const docker::Place& engine, bool runs) {
-    Former out{.container = container.name, .deployment = label(container, deployment_label), .version = label(container, version_label), .address = {}};
+    Former out{.container = container.name, .deployment = label(container, deployment_label), .version = label(container, config_label), .home = label(container, home_label), .address = {}};
     if (out.deployment.empty()) return fail(Code::not_found, fmt::format("container {} is of no deployment", container.name));
     out.number = parse_unsigned(label(container, number_label)).value_or(0);
     if (!runs) {
@@ -39,7 +39,7 @@ TakenUp take_up(std::vector<Former> there, const std::set<std::string>& instance
     for (auto& one : there) {
         if (one.address.empty() || instances.contains(one.container)) continue;
         if (one.version == first.version) out.back.push_back(std::move(one));
-        else out.left.push_back({one.container, fmt::format("deployment {}, which is not on record here, made it as another version than {}, which serves", one.deployment, first.container)});
+        else out.left.push_back({one.container, fmt::format("deployment {}, which is not on record here, made it as another version than {}, which is there", one.deployment, first.container)});
     }
     std::ranges::sort(out.back, {}, &Former::container);
     return out;

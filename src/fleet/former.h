@@ -2,7 +2,8 @@
 // finds by their labels what an earlier one deployed. Pure.
 //
 // Those of one version become instances again; of several versions it is the one that has an instance already, else the oldest:
-// it is what served, and the newer one may never have been verified. Whoever is left out is told, and left running.
+// it is what served, and the newer one may never have been verified. Whoever is left out is told, and left running. So is what a
+// Hale with another state folder made: it may be there still.
 
 #pragma once
 
@@ -23,6 +24,7 @@ struct Former {
     std::string deployment;
     std::uint64_t number = 0;  // Of its deployment.
     std::string version;       // Containers that were made alike have the same.
+    std::string home;          // Where the Hale that made it had its state.
     std::string address;       // Empty: it does not run.
     bool operator==(const Former&) const = default;
 };

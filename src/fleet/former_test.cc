@@ -27,12 +27,12 @@ docker::Inspected container(std::map<std::string, std::string> labels) {
     return out;
 }
 
-const std::map<std::string, std::string> whole{{"hale.service", "web"}, {"hale.deployment", "d-1"}, {"hale.number", "3"}, {"hale.config", "f"}, {"hale.port", "3000"}};
+const std::map<std::string, std::string> whole{{"hale.service", "web"}, {"hale.deployment", "d-1"}, {"hale.number", "3"}, {"hale.config", "f"}, {"hale.home", "/state"}, {"hale.port", "3000"}};
 
 TEST(Former, LabelsSayWhatItIs) {
     const auto read = former_of(container(whole), here, true);
     ASSERT_TRUE(read) << read.error().text;
-    EXPECT_EQ(*read, (Former{.container = "web-3-1", .deployment = "d-1", .number = 3, .version = "f", .address = "172.18.0.2:3000"}));
+    EXPECT_EQ(*read, (Former{.container = "web-3-1", .deployment = "d-1", .number = 3, .version = "f", .home = "/state", .address = "172.18.0.2:3000"}));
     EXPECT_EQ(former_of(container(whole), here, false)->address, "");
     for (const std::string missing : {"hale.deployment", "hale.port"}) {
         auto labels = whole;
@@ -58,7 +58,7 @@ std::string shown(const TakenUp& taken) {
 TEST(Former, OneVersionServesWhateverTheOrder) {
     // Two of version a, by two deployments, for somebody scaled it; one of b, which came last; one of each does not run, nor does an
     // earlier version, which was kept for the way back.
-    std::vector<Former> there{{"web-1-1", "d-1", 1, "a", "x"}, {"web-2-1", "d-2", 2, "a", "x"}, {"web-3-1", "d-3", 3, "b", "x"}, {"web-1-2", "d-1", 1, "a", ""}, {"web-3-2", "d-3", 3, "b", ""}, {"web-0-1", "d-0", 0, "c", ""}};
+    std::vector<Former> there{{"web-1-1", "d-1", 1, "a", "", "x"}, {"web-2-1", "d-2", 2, "a", "", "x"}, {"web-3-1", "d-3", 3, "b", "", "x"}, {"web-1-2", "d-1", 1, "a", "", ""}, {"web-3-2", "d-3", 3, "b", "", ""}, {"web-0-1", "d-0", 0, "c", "", ""}};
     std::ranges::sort(there, {}, &Former::container);
     do {
         EXPECT_EQ(shown(take_up(there, {})), "web-1-1 web-2-1 | web-3-1") << "the oldest that runs says which";
@@ -70,7 +70,7 @@ TEST(Former, OneVersionServesWhateverTheOrder) {
     } while (std::ranges::next_permutation(there, {}, &Former::container).found);
     EXPECT_EQ(shown(take_up({}, {})), " |");
     const auto told = take_up(there, {}).left.front();
-    EXPECT_EQ(text(told), "container web-3-1: deployment d-3, which is not on record here, made it as another version than web-1-1, which serves; it is no instance");
+    EXPECT_EQ(text(told), "container web-3-1: deployment d-3, which is not on record here, made it as another version than web-1-1, which is there; it is no instance");
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ namespace hale::fleet {
 inline constexpr std::string_view service_label = "hale.service";
 inline constexpr std::string_view deployment_label = "hale.deployment";  // Made by us: no word of its labels declares anything.
 inline constexpr std::string_view number_label = "hale.number";   // Of that deployment.
-inline constexpr std::string_view version_label = "hale.config";  // The same on all that were made alike.
+inline constexpr std::string_view config_label = "hale.config";   // The same on all that were made alike.
+inline constexpr std::string_view home_label = "hale.home";       // Where the Hale that made it has its state.
 inline constexpr std::string_view port_label = "hale.port";
 inline constexpr std::string_view network_label = "hale.network";
 inline constexpr std::string_view compose_project_label = "com.docker.compose.project";

@@ -70,7 +70,7 @@ void Treatment::take_over() {
 
 void Treatment::remove_old() {
     call_ = engine_.remove(id_, {.force = true, .volumes = false}, engine_.soon(), [this](Result<> removed) {
-        if (!removed) return end(fail(removed.error().code, fmt::format("another container {} is there; the old one is left as {}: {}", name_, aside_, removed.error().text)));
+        if (!removed && removed.error().code != Code::not_found) return end(fail(removed.error().code, fmt::format("another container {} is there; the old one is left as {}: {}", name_, aside_, removed.error().text)));
         end({});
     });
 }

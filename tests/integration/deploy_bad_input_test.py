@@ -113,7 +113,8 @@ class DeployBadInput(EngineCase):
         with Site() as site:
             self.start(site)
             self.deploy(site)
-            for n, labels in ((2, []), (3, ["--label", "hale.service=web", "--label", "hale.deployment=d-elsewhere"])):
+            made = ["--label", "hale.service=web", "--label", "hale.deployment=d-elsewhere"]
+            for n, labels in ((2, []), (3, made), (4, [*made, "--label", "hale.home=/var/lib/another"])):
                 with self.subTest(labels=labels):
                     theirs = self.engine.docker("run", "-d", "--network", "none", *labels, "--name", f"web-{n}-1", "web:2").stdout.strip()
                     done = self.deploy(site, code=1)
@@ -121,6 +122,27 @@ class DeployBadInput(EngineCase):
                     there = json.loads(self.engine.docker("inspect", f"web-{n}-1").stdout)[0]
                     self.assertEqual((there["Id"], there["State"]["Status"]), (theirs, "running"))
                     self.engine.docker("rm", "-f", theirs)
+            # Of another Hale on the same engine nothing is retired, whatever it is called.
+            theirs = self.engine.docker("run", "-d", "--network", "none", *made, "--label", "hale.home=/var/lib/another", "--name", "web-a", "web:2").stdout.strip()
+            for _ in range(2):
+                self.deploy(site, "--image", "web:2")
+                self.assertIn("web-a", self.containers())
+            # What this one made before it lost its records is retired, and not at once removed.
+            self.engine.docker("run", "-d", "--network", "none", *made, "--label", f"hale.home={site.state}", "--name", "web-b", "web:1")
+            self.deploy(site)
+            self.assertNotIn("web-b", self.containers())
+            self.assertIn("web-b", self.containers("-a"))
+            self.engine.docker("rm", "-f", theirs)
+
+    def test_of_a_long_log_the_end_is_kept(self):
+        self.image("long:1", '["/bin/busybox", "sh", "-c", "i=0; while [ $i -lt 60 ]; do i=$((i+1)); /bin/busybox printf \'%d %01500d\\\\n\' $i 0; done; echo the last word; exit 3"]')
+        with Site() as site:
+            self.start(site)
+            self.deploy(site, "--image", "long:1", code=1)
+            log = self.last_record(site)["instances"][0]["log"]
+            self.assertEqual(log[-1], "the last word")
+            self.assertLessEqual(len(log), 50)
+            self.assertGreater(len(log), 10)
 
     def test_the_newer_of_two_takes_its_place(self):
         self.image("late:1", LATE)

@@ -40,6 +40,23 @@ class DeployContainers(EngineCase):
             self.assertEqual(self.served(site), "web:2")
             print(f"{len(took)} deployments of 2 containers, {load.answered} requests, {len(load.failed)} failed; median {sorted(took)[len(took) // 2]:.2f} s")
 
+    def test_an_end_that_says_enough_is_not_waited_out(self):
+        self.image("exits:2", '["/bin/busybox", "sh", "-c", "/bin/busybox sleep 0.5; echo no database; exit 7"]')
+        self.image("eats:1", '["/bin/busybox", "sh", "-c", "/bin/busybox sleep 0.5; exec /bin/busybox tail /dev/zero"]')
+        with Site() as site:
+            self.start(site)
+            self.deploy(site)
+            for said, fault, says in (({"image": "exits:2", "restart": "no"}, "container_exited", "ended with exit code 7"), ({"image": "exits:2"}, "crash_loop", "ended 3 times, the last time with exit code 7"),
+                                      ({"image": "eats:1", "restart": "no", "memory": "16MiB"}, "container_oom", "ran out of memory")):
+                with self.subTest(fault=fault):
+                    begun = site.api("/api/v1/services/web:deploy", "POST", {"deploy": said, "timeout": "10m"})[1]["deployment"]
+                    self.assertEqual(site.cli("deployments", "follow", begun, timeout=120).returncode, 1)
+                    record = site.api(f"/api/v1/deployments/{begun}")[1]
+                    self.assertEqual(record["fault"]["code"], fault, record["fault"])
+                    self.assertIn(says, record["fault"]["text"])
+                    self.assertLess(record["seconds"], 60, "of the ten minutes that it was given")
+                    self.assertEqual(self.served(site), "web:1")
+
     def test_what_is_wrong_is_named_and_the_old_version_serves_on(self):
         with Site() as site:
             self.start(site)

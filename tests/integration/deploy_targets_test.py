@@ -64,6 +64,12 @@ class DeployTargets(Case):
             for verb in (("deploy", "wbe", "--target", second.address), ("rollback", "wbe"), ("scale", "wbe", "2")):
                 misspelt = site.cli(*verb)
                 self.assertEqual((misspelt.returncode, misspelt.stderr), (3, 'hale: there is no service "wbe"; did you mean web?\n'))
+            # What is there already stays as it is, and who asks for something else is told.
+            for flags, says in ((("--health-path", "/other"), "its checks do not ask for that path"), (("--host", "web.test", "--tls"), "says no tls"),
+                                (("--host", "web.test", "--strip"), "strips nothing"), (("--host", "web.test", "--project", "p"), "as no project's")):
+                refused = site.cli("deploy", "web", "--target", second.address, *flags)
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                self.assertIn(says, refused.stderr)
             self.assertEqual(site.cli("rollback", "web").returncode, 3)
             dry = site.cli("deploy", "web", "--target", second.address, "--dry-run", "-o", "json")
             self.assertEqual(dry.returncode, 0, dry.stderr)

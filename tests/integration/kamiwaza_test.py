@@ -7,6 +7,8 @@ import json
 import os
 import re
 import subprocess
+import tempfile
+import time
 import unittest
 
 from containers import EngineCase, SERVER
@@ -30,6 +32,7 @@ class Kamiwaza(EngineCase):
         stages = re.split(r"^== ", done.stdout, flags=re.M)[1:]
         for stage, says in zip(stages[2:], ("DEPLOYED", "DEPLOYED", "not_ready", "container_exited", "preflight_failed", "DEPLOYED"), strict=True):
             self.assertIn(says, stage)
+        self.assertIn("verifying 4m", stages[2])
         self.assertIn("users: 200 notes:late", stages[4])
         self.assertIn("| cannot reach the model", stages[5])
         self.assertIn("notes-tool-notes-", stages[7])
@@ -48,13 +51,23 @@ class Kamiwaza(EngineCase):
         self.assertEqual(ended.returncode, 0 if status == "DEPLOYED" else 1)
         return status, record, done.stderr
 
+    def test_the_platforms_own_figures_are_what_is_asked(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"name": "x", "services": {"web": {"image": "app:1", "ports": ["3000"]}}}, file)
+            file.flush()
+            for said, interval in (({}, "1s"), ({"KAMIWAZA_EXTENSION_PROBE_INTERVAL": "2.5"}, "2.5s")):
+                done = subprocess.run([os.path.join(EXAMPLE, "import"), file.name, "x.test"], capture_output=True, text=True, check=True, env={**os.environ, **said})
+                check = json.loads(done.stdout)["services"]["web"]["x-hale"]["check"]
+                self.assertEqual((check["interval"], check["http"], check["expect"]), (interval, "/", ["[STATUS] < 400"]))
+
     def begin(self, site):
         site.start(f'docker: {{host: "{self.engine.socket}"}}\ndrain_timeout: 1s\nservices: {{}}\n')
 
     def test_k1_k5_each_state_of_a_container(self):
         self.image("exits:1", '["/bin/busybox", "sh", "-c", "echo last words; exit 3"]')
         web = {"ports": ["3000"]}
-        ready_late = health(["sh", "-c", "[ -e /ready ] || { /bin/busybox touch /tried; [ -e /again ] && /bin/busybox touch /ready; /bin/busybox touch /again; false; }"])
+        # The engine calls it unhealthy after 3 failures; the seventh time it passes.
+        ready_late = health(["sh", "-c", 'n=x$$(/bin/busybox cat /n 2>/dev/null); echo $$n > /n; [ "$${#n}" -gt 6 ]'])
         rows = [
             # what its container says, whether it is asked, how it ends, and why
             ("healthy", {**web, **health(["true"])}, "DEPLOYED", None),
@@ -70,8 +83,12 @@ class Kamiwaza(EngineCase):
             self.begin(site)
             for row, container, status, fault in rows:
                 with self.subTest(row=row):
-                    ended, record, _ = self.bring(site, "web", {"stop_grace_period": "1s", **container})
+                    began = time.time()
+                    ended, record, _ = self.bring(site, "web", {"stop_grace_period": "1s", **container}, timeout="20s" if status == "DEPLOYED" else "4s")
                     self.assertEqual((ended, record["fault"] and record["fault"]["code"]), (status, fault), record["fault"])
+                    if row == "unhealthy, then healthy":
+                        told = self.engine.docker("events", "--since", f"{began:.3f}", "--until", f"{time.time():.3f}", "--filter", "event=health_status", "--format", "{{.Action}}").stdout
+                        self.assertEqual([one.removeprefix("health_status: ") for one in told.split("\n") if one][:2], ["unhealthy", "healthy"])
                     if fault == "container_exited":
                         self.assertEqual(record["instances"][0]["log"], ["last words"])
 
@@ -107,7 +124,7 @@ class Kamiwaza(EngineCase):
             self.assertTrue(replay["same"])
             self.assertLess(max(n for n, event in enumerate(events) if event == "started"), min(n for n, event in enumerate(events) if event == "health"), events)
             for phase in record["phases"]:
-                self.assertTrue(phase["entered"] and (phase["deadline"] or phase["phase"] == "done"), phase)
+                self.assertTrue(phase["entered"] and phase["reason"] and (phase["deadline"] or phase["phase"] == "done"), phase)
 
 
 if __name__ == "__main__":
