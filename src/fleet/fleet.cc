@@ -72,7 +72,7 @@ void Fleet::on_container(const docker::Inspected& container) {
     // Put aside, it is its instance's still: until another runs, it says why there is none.
     settle_key(one, {service_of(container), one.claims ? instance_name(usual_name(container)) : std::string(usual_name(container))});
     one.evidence.seen(container, now);
-    if (one.claims && one.evidence.running() && !is_aside(container)) {
+    if (one.claims && one.evidence.running()) {
         auto claim = claim_of(container, parts_.engine.place());
         one.wrong = claim ? "" : claim.error().text;
         if (claim) one.claim = std::move(*claim);

@@ -57,6 +57,8 @@ struct Port final : catalog::Discovering {
 
     // ---- Discovering: the same as in the daemon, by posts ----
     void mutate(catalog::Mutation mutation, catalog::MutationReply reply) override {
+        if (!may_audit && mutation.actor == "healing")
+            return loop.post([reply = std::move(reply)]() mutable { reply(std::unexpected(catalog::MutationFailed{{Code::unavailable, "the disk is full"}, {}})); });
         audit.push_back(fmt::format("{} {} {}", mutation.actor, mutation.action, mutation.object));
         if (on_audit && mutation.actor == "healing") desk.world.loop().post([this] { on_audit(); });
         desk.world.loop().post([this, mutation = std::move(mutation), reply = std::move(reply)]() mutable {
@@ -177,6 +179,7 @@ struct Port final : catalog::Discovering {
             later.push_back([this, id] { happened("rename", id); });
             return ok(204);
         }
+        if (seen.method == "DELETE" && !may_remove) return ok(500, R"({"message":"not now"})");
         if (seen.method == "DELETE") return later.push_back([this, id] { remove(id); }), ok(204);
         const bool up = box.state == "running";
         const Duration after = id == slow ? Duration{2s} : Duration{0};
@@ -222,7 +225,7 @@ struct Port final : catalog::Discovering {
     http::Scratch scratch;
     std::map<std::string, Box> boxes;
     Box gone;
-    bool may_create = true, may_rename = true;
+    bool may_create = true, may_rename = true, may_remove = true, may_audit = true;
     std::string slow;  // The engine takes its time to tell of this one.
     std::vector<io::Task> later;
     std::function<void()> meanwhile, on_audit;  // Before a container stops; before healing acts.
@@ -548,7 +551,7 @@ TEST(Fleet, AReplacementThatWasCutOffIsBroughtToItsEnd) {
 
 // An engine that was started again starts what is to run always, also what was put aside.
 TEST(Fleet, WhatWasPutAsideAndRunsTakesNobodysPlace) {
-    const std::string old(64, 'a');
+    const std::string old(64, 'z');
     for (const bool deployed : {true, false})
         for (const bool made : {true, false}) {
             Port port(deployed ? restarted : discovering);
@@ -560,15 +563,34 @@ TEST(Fleet, WhatWasPutAsideAndRunsTakesNobodysPlace) {
                 EXPECT_EQ(port.desk.mutate(catalog::RecordDeployment{port.desk.record("d-1", 1, true)}), "");
             }
             if (made) port.make("new", "web-1-1", labels, "10.0.1.1");
-            port.make(old, "web-1-1-sick-aaaaaaaaaaaa", labels, "10.0.1.2");
+            port.make(old, "web-1-1-sick-zzzzzzzzzzzz", labels, "10.0.1.2");
             port.boxes[old].health = "unhealthy";
+            port.may_remove = false;
             port.start();
             port.run(3s);
+            if (made) EXPECT_EQ(port.said("web-1-1"), "pass container web-1-1: runs") << "as long as it can't be removed";
+            port.may_remove = true;
+            port.run(10s);
             EXPECT_EQ(port.boxes.contains(old), !made);
             if (!made) EXPECT_EQ(port.boxes[old].name, "web-1-1");
             EXPECT_EQ(port.said("web-1-1"), made ? "pass container web-1-1: runs" : "fail container web-1-1: its health check fails: exit code 1: db is away");
             EXPECT_EQ(port.instances().find("sick"), std::string::npos) << "it is no instance of its own";
         }
+}
+
+TEST(Fleet, WhatIsNotOnRecordIsNotDoneAndTriedAgain) {
+    const std::string old(64, 'a');
+    Port port(discovering);
+    port.make(old, "web-1-1-sick-aaaaaaaaaaaa", healed("replace"), "10.0.1.1");
+    port.end(old, 143);
+    port.may_audit = false;
+    port.start();
+    port.run(5s);
+    EXPECT_EQ(port.boxes[old].name, "web-1-1-sick-aaaaaaaaaaaa");
+    port.may_audit = true;
+    port.run(10s);
+    EXPECT_EQ(port.boxes[old].name, "web-1-1");
+    EXPECT_EQ(port.instances(), "web-1-1 10.0.1.1:80");
 }
 
 // Another Hale on the same engine looks after its own.

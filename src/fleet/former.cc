@@ -10,15 +10,6 @@
 
 namespace hale::fleet {
 
-namespace {
-
-std::string label(const docker::Inspected& container, std::string_view key) {
-    const auto found = container.labels.find(std::string(key));
-    return found == container.labels.end() ? std::string{} : found->second;
-}
-
-}  // namespace
-
 Result<Former> former_of(const docker::Inspected& container, const docker::Place& engine, bool runs) {
     Former out{.container = container.name, .deployment = label(container, deployment_label), .version = label(container, config_label), .home = label(container, home_label), .address = {}};
     if (out.deployment.empty()) return fail(Code::not_found, fmt::format("container {} is of no deployment", container.name));

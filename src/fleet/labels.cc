@@ -13,6 +13,11 @@
 
 namespace hale::fleet {
 
+std::string label(const docker::Inspected& container, std::string_view key) {
+    const auto found = container.labels.find(std::string(key));
+    return found == container.labels.end() ? std::string{} : found->second;
+}
+
 namespace {
 
 using Json = nlohmann::json;
@@ -25,11 +30,6 @@ constexpr std::array<std::string_view, 9> said_of_service{"check", "checks", "he
 constexpr std::string_view known_labels =
     "hale.service, hale.host, hale.path, hale.strip, hale.port, hale.network, hale.weight, and those that begin with hale.check., hale.checks., hale.heal., "
     "hale.timeouts., hale.retry., hale.balance., hale.panic., hale.tls, hale.degraded_weight";
-
-std::string label(const docker::Inspected& container, std::string_view key) {
-    const auto found = container.labels.find(std::string(key));
-    return found == container.labels.end() ? std::string{} : found->second;
-}
 
 bool is_number(std::string_view text) {
     if (text.starts_with('-')) text.remove_prefix(1);

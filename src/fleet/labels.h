@@ -36,6 +36,8 @@ struct Claim {
     bool operator==(const Claim&) const = default;
 };
 
+// Empty: it has none of that name.
+std::string label(const docker::Inspected& container, std::string_view key);
 // Whether its labels make it an instance: hale.service does, and so do compose's own beside any of ours.
 bool claims(const docker::Inspected& container);
 // Which service it belongs to, deployed or discovered; empty: none.

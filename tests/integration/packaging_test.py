@@ -86,7 +86,8 @@ class Packaging(unittest.TestCase):
         self.docker("import", BASE, TAG)
 
     def deploys_from_inside_a_container(self):
-        """With the engine's socket and the host's network; the same image routes on when that is gone."""
+        """With the engine's socket and the host's network. Another one of the image, whose state is empty, finds what it deployed; and
+        without the socket it routes to it as to anything else."""
         web = os.path.join(self.folder, "web")
         os.makedirs(os.path.join(web, "bin"))
         os.makedirs(os.path.join(web, "www"))
@@ -102,17 +103,36 @@ class Packaging(unittest.TestCase):
             out.write('listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\nservices: {web: {hosts: [web.test], check: {http: /up}, deploy: {image: "web:1", stop_timeout: 1s}}}\n')
         os.chmod(self.folder, 0o755)
         socket = f"{self.folder}/docker.sock"
-        name = self.docker("run", "-d", "--network", "host", "-v", f"{socket}:/var/run/docker.sock", "--group-add", str(os.stat(socket).st_gid), "-v", f"{etc}:/etc/hale:ro", "--no-healthcheck",
-                           "hale:test", "serve", "--config", "/etc/hale/hale.yml").stdout.strip()
-        try:
-            wait_for(lambda: self.docker("exec", name, "hale", "list", good=None).returncode == 0, "the daemon in its container", 60)
-            done = self.docker("exec", name, "hale", "deploy", "web")
-            self.assertIn("is done: users reach it", done.stderr)
+        engine = ["-v", f"{socket}:/var/run/docker.sock", "--group-add", str(os.stat(socket).st_gid)]
+
+        def served(name):
             listen = json.loads(self.docker("exec", name, "cat", "/var/lib/hale/listen.json").stdout)
             status, _, body = request(listen["http"], path="/up", headers={"Host": "web.test"})
-            self.assertEqual((status, body), (200, b"deployed\n"))
+            return (status, body) == (200, b"deployed\n")
+
+        def run(*options):
+            name = self.docker("run", "-d", "--network", "host", *options, "-v", f"{etc}:/etc/hale:ro", "--no-healthcheck", "hale:test", "serve", "--config", "/etc/hale/hale.yml").stdout.strip()
+            self.addCleanup(self.docker, "rm", "-f", name, good=None)
+            wait_for(lambda: self.docker("exec", name, "hale", "list", good=None).returncode == 0, "the daemon in its container", 60)
+            return name
+
+        try:
+            name = run(*engine)
+            done = self.docker("exec", name, "hale", "deploy", "web")
+            self.assertIn("is done: users reach it", done.stderr)
+            self.assertTrue(served(name))
+            self.docker("rm", "-f", name)
+            name = run(*engine)
+            wait_for(lambda: served(name), "what an earlier one deployed", 20)
+            self.docker("rm", "-f", name)
+            address = self.docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "web-1-1").stdout.strip()
+            with open(os.path.join(etc, "hale.yml"), "w") as out:
+                out.write(f'listen: {{http: "127.0.0.1:0", admin: "127.0.0.1:0"}}\nservices: {{web: {{hosts: [web.test], check: {{http: /up}}, instances: ["{address}:3000"]}}}}\n')
+            name = run()
+            wait_for(lambda: served(name), "the same without the engine's socket", 20)
+            self.docker("rm", "-f", name)
         finally:
-            self.docker("rm", "-f", name, "web-1-1", good=None)
+            self.docker("rm", "-f", "web-1-1", good=None)
 
     def test_the_image_runs_and_is_healthy_and_the_package_comes_and_goes(self):
         self.engine()
