@@ -42,6 +42,11 @@ void Deployer::restore(const std::vector<config::StoredDeployment>& stored) {
     }
 }
 
+namespace {
+// What is wrong in itself ends nobody else's deployment. What is in its way now may be gone once that one is undone.
+bool hopeless(const Result<Record>& record) { return !record && record.error().code == Code::invalid; }
+}  // namespace
+
 void Deployer::deploy(Request request, bool dry, AcceptedReply reply) {
     if (dry) {
         plan(std::move(request), "", [reply = std::move(reply)](Result<Record> record) mutable {
@@ -51,9 +56,8 @@ void Deployer::deploy(Request request, bool dry, AcceptedReply reply) {
         return;
     }
     if (!runs_.contains(request.service)) return begin(std::move(request), std::move(reply));
-    // What can't be begun ends nobody else's.
     plan(request, "", [this, request, reply = std::move(reply)](Result<Record> record) mutable {
-        if (!record) return reply(std::unexpected(std::move(record.error())));
+        if (hopeless(record)) return reply(std::unexpected(std::move(record.error())));
         supersede(std::move(request), std::move(reply));
     });
 }
@@ -129,7 +133,7 @@ void Deployer::begin(Request request, AcceptedReply reply) {
     if (runs_.size() >= most_under_way) return reply(fail(Code::exhausted, fmt::format("{} deployments are under way; try again when one is over", runs_.size())));
     plan(request, made_up("d-"), [this, request, reply = std::move(reply)](Result<Record> record) mutable {
         // Somebody else came first while this looked.
-        if (record && runs_.contains(request.service)) return supersede(std::move(request), std::move(reply));
+        if (!hopeless(record) && runs_.contains(request.service)) return supersede(std::move(request), std::move(reply));
         if (!record) return reply(std::unexpected(std::move(record.error())));
         numbers_[request.service] = record->number;
         Accepted accepted{record->id, record->number, to_json(*record)};

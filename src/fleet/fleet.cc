@@ -414,7 +414,8 @@ void Fleet::treated(const Order& order, const Result<>& how) {
         for (const auto& id : ids->second) residents_.at(id).evidence.not_in_hand();
     healing_.ended(order.service, order.name, parts_.loop.now());
     // What it left, if anything, is looked at once the engine has told of it all.
-    for (const auto& id : ids_[key]) try_again(id);
+    if (const auto ids = ids_.find(key); ids != ids_.end())
+        for (const auto& id : ids->second) try_again(id);
     // In a later turn: the treatment is telling this.
     parts_.loop.post(mine([this, key] {
         treatments_.erase(key);
