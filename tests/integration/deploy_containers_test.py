@@ -7,8 +7,8 @@ import signal
 import time
 import unittest
 
-from containers import LATE, SERVED_AT_ONCE, EngineCase
-from harness import Site, wait_for
+from containers import CONFIG, LATE, SERVED_AT_ONCE, EngineCase
+from harness import Site, free_port, wait_for
 from successors import Load
 
 HEALTH = 'HEALTHCHECK --interval=300ms --timeout=2s --retries=3 CMD ["/bin/busybox", "{probe}"]\n'
@@ -39,6 +39,28 @@ class DeployContainers(EngineCase):
             self.assertEqual(back.returncode, 0, back.stderr)
             self.assertEqual(self.served(site), "web:2")
             print(f"{len(took)} deployments of 2 containers, {load.answered} requests, {len(load.failed)} failed; median {sorted(took)[len(took) // 2]:.2f} s")
+
+    def test_earlier_versions_are_kept_and_any_of_them_is_gone_back_to(self):
+        def word(name):
+            return [one for one in json.loads(self.engine.docker("inspect", name).stdout)[0]["Config"]["Env"] if one.startswith("N=")]
+
+        with Site() as site:
+            self.start(site)
+            for n in range(1, 8):
+                self.deploy(site, "--env", f"N={n}")
+            self.assertEqual(self.containers("-a"), [f"web-{n}-1" for n in range(2, 8)], "the one that serves, and five before it")
+            back = site.cli("rollback", "web", "--to", "3", timeout=120)
+            self.assertEqual(back.returncode, 0, back.stderr)
+            self.assertIn("(started again)", back.stderr)
+            self.assertEqual(self.containers(), ["web-3-1"])
+            self.assertEqual(word("web-3-1"), ["N=3"])
+            anew = site.cli("rollback", "web", "--to", "1", timeout=120)
+            self.assertEqual(anew.returncode, 0, anew.stderr)
+            self.assertEqual(self.containers(), ["web-9-1"], "the first one's container is no more: one is made as it was")
+            self.assertEqual(word("web-9-1"), ["N=1"])
+            none = site.cli("rollback", "web", "--to", "70")
+            self.assertEqual(none.returncode, 3)
+            self.assertIn('no deployment "70" of "web"', none.stderr)
 
     def test_an_end_that_says_enough_is_not_waited_out(self):
         self.image("exits:2", '["/bin/busybox", "sh", "-c", "/bin/busybox sleep 0.5; echo no database; exit 7"]')
@@ -127,6 +149,34 @@ class DeployContainers(EngineCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(self.served(site), "late:1")
             self.assertEqual(self.containers(), ["web-2-1"])
+
+
+class EngineByTcp(EngineCase):
+    """Its containers are reached at the ports that they publish."""
+
+    versions = ("web:1", "web:2")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tcp = f"127.0.0.1:{free_port()}"
+        cls.options = ("--host", f"tcp://{cls.tcp}")
+        super().setUpClass()
+
+    def test_an_engine_is_spoken_with_by_tcp(self):
+        with Site() as site:
+            site.start(CONFIG.format(engine=f"tcp://{self.tcp}", more="", check=""))
+            self.deploy(site)
+            self.assertEqual(self.served(site), "web:1")
+            target = self.last_record(site)["instances"][0]["target"]
+            self.assertRegex(target, r"^127\.0\.0\.1:\d+$")
+            self.assertNotEqual(target, "127.0.0.1:3000", "the port that is published, not the container's own")
+            self.deploy(site, "--image", "web:2")
+            self.assertEqual(self.served(site), "web:2")
+            ran = site.cli("exec", "web-2-1", "--", "/bin/busybox", "cat", "/www/index.html")
+            self.assertEqual((ran.returncode, ran.stdout), (0, "web:2\n"))
+            self.assertEqual([one["name"] for one in json.loads(site.cli("ps", "-o", "json").stdout)["items"]], ["web-2-1"])
+            failed = self.deploy(site, "--image", "nowhere.invalid/x:1", code=1)
+            self.assertIn("image_pull_failed", failed.stderr)
 
 
 if __name__ == "__main__":

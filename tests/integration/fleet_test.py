@@ -220,6 +220,23 @@ class Fleet(EngineCase):
             self.assertEqual([one["action"] for one in self.audit(site)], ["replace"])
             self.wait_served(site)
 
+    def test_what_was_deployed_is_healed_and_followed_to_its_new_address(self):
+        with Site() as site:
+            self.start(site, '{web: {hosts: [web.test], check: {http: /up, interval: 1s}, heal: {policy: replace, after: 2s, backoff: {first: 2s, max: 10s}}, '
+                             'deploy: {image: "web:1", replicas: 2, stop_timeout: 1s}}}')
+            done = site.cli("deploy", "web", timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            before = self.engine.docker("inspect", "-f", "{{.Id}}", "web-1-1").stdout
+            with Load(site.where["http"], "web.test", rate=50, threads=SERVED_AT_ONCE) as load:
+                self.engine.docker("exec", "web-1-1", "/bin/busybox", "rm", "/www/up")
+                site.wait_state("web-1-1", "unhealthy")
+                site.wait_state("web-1-1", "healthy", 40)
+            self.assertNotEqual(self.engine.docker("inspect", "-f", "{{.Id}}", "web-1-1").stdout, before)
+            self.assertEqual([(one["action"], one["object"]) for one in self.audit(site)], [("replace", "web/web-1-1")])
+            # What asked a container for what it had lost was told 404 by it; nobody was refused.
+            self.assertEqual([one for one in load.failed if " 404 " not in one][:5], [])
+            self.assertEqual(site.cli("ps", "web").stdout.count("running"), 2)
+
     def test_a_replacement_that_was_cut_off_is_brought_to_its_end(self):
         with Site() as site:
             self.start(site)
