@@ -15,6 +15,7 @@
 #include "api/target.h"
 #include "base/text.h"
 #include "deploy/by_hand.h"
+#include "docker/hale_labels.h"
 
 namespace hale::api {
 
@@ -23,28 +24,23 @@ namespace {
 constexpr std::size_t most_words = 256;           // Of a command,
 constexpr std::size_t most_word_bytes = 64 << 10;  // and of each of them.
 
-std::string label(const docker::Inspected& container, const char* name) {
-    const auto found = container.labels.find(name);
-    return found == container.labels.end() ? std::string() : found->second;
-}
-
 // The instance that a container is, where there is one.
 const catalog::InstanceView* instance_of(const Desk& desk, const docker::Inspected& container) {
     const auto* instance = desk.view.instance(std::string_view(container.name));
-    return instance != nullptr && instance->facts->name == container.name && instance->facts->service == label(container, "hale.service") ? instance : nullptr;
+    return instance != nullptr && instance->facts->name == container.name && instance->facts->service == docker::label(container, docker::service_label) ? instance : nullptr;
 }
 
 // Of the deployment that made it, which may be forgotten, or be another Hale's.
 std::optional<std::uint64_t> number_of(const Desk& desk, const docker::Inspected& container) {
     const auto& all = desk.view.deployments();
-    if (const auto own = all.find(label(container, "hale.deployment")); own != all.end()) return own->second->number;
-    return parse_unsigned(label(container, "hale.number"));
+    if (const auto own = all.find(docker::label(container, docker::deployment_label)); own != all.end()) return own->second->number;
+    return parse_unsigned(docker::label(container, docker::number_label));
 }
 
 // Whether a deployment of its service or application after the one that made it is done.
 bool replaced(const Desk& desk, const docker::Inspected& container) {
     const auto& all = desk.view.deployments();
-    const std::string application = label(container, "hale.application"), owner = application.empty() ? label(container, "hale.service") : application;
+    const std::string application = docker::label(container, docker::application_label), owner = application.empty() ? docker::label(container, docker::service_label) : application;
     const std::uint64_t number = number_of(desk, container).value_or(0);
     return std::ranges::any_of(all, [&](const auto& one) {
         if (one.second->service != owner || one.second->number <= number || !one.second->over) return false;
@@ -56,8 +52,8 @@ bool replaced(const Desk& desk, const docker::Inspected& container) {
 void write_container(JsonWriter& json, const Desk& desk, const deploy::ContainerNow& one) {
     const auto& container = one.container;
     const auto* instance = instance_of(desk, container);
-    const std::string deployment = label(container, "hale.deployment");
-    json.open('{').text("name", container.name).text("id", container.id).text("service", label(container, "hale.service")).text("deployment", deployment);
+    const std::string deployment = docker::label(container, docker::deployment_label);
+    json.open('{').text("name", container.name).text("id", container.id).text("service", docker::label(container, docker::service_label)).text("deployment", deployment);
     if (const auto number = number_of(desk, container)) json.number("number", *number);
     else json.null("number");
     json.text("image", container.image).text("image_id", container.image_id);

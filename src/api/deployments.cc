@@ -84,7 +84,7 @@ void deploy_service(Desk& desk, const CallPtr& call) {
     // What is there already stays as it is: who asks for something else is told, and not left in the belief that it was done.
     if (present != nullptr && present->facts->spec) {
         const auto& spec = *present->facts->spec;
-        if (body.has("health_path") && !asks_for(spec, health_path)) body.fault("health_path", fmt::format("service \"{}\" is there already, and its checks do not ask for that path; hale check put, or the file, changes them", request.service));
+        if (body.has("health_path") && !asks_for(spec, health_path)) body.fault("health_path", fmt::format("service \"{}\" is there already, and its checks do not ask for that path: leave it out, or change the check where it is declared, in the file or by the API", request.service));
         if (tls && !spec.tls) body.fault("tls", fmt::format("service \"{}\" is there already, and says no tls; the file or the API changes that", request.service));
     }
     if (!body.ok()) return answer_problem(call, body.problem());
@@ -112,12 +112,14 @@ void deploy_service(Desk& desk, const CallPtr& call) {
         auto route = config::load_route(json, document);
         if (!route) return answer_problems(call, route.error());
         const auto& routes = desk.view.routes();
-        const bool there = std::ranges::any_of(routes, [&](const auto& one) { return one.spec.id == route->id && one.spec.service == request.service; });
-        const auto same = std::ranges::find_if(routes, [&](const auto& one) { return one.spec.id == route->id && one.spec.service == request.service; });
-        if (there && strip && !same->spec.strip) body.fault("strip", "its route is there already, and strips nothing; take it away first: hale route remove");
-        if (there && !project.empty() && project != same->spec.project) body.fault("project", fmt::format("its route is there already, as {}", same->spec.project.empty() ? "no project's" : same->spec.project));
-        if (!body.ok()) return answer_problem(call, body.problem());
-        if (!there) request.makes_route = catalog::PutApiRoute{std::move(*route), std::move(json)};
+        const auto there = std::ranges::find_if(routes, [&](const auto& one) { return one.spec.id == route->id && one.spec.service == request.service; });
+        if (there == routes.end()) {
+            request.makes_route = catalog::PutApiRoute{std::move(*route), std::move(json)};
+        } else {
+            if (strip && !there->spec.strip) body.fault("strip", "its route is there already, and strips nothing; take it away first: hale route remove");
+            if (!project.empty() && project != there->spec.project) body.fault("project", fmt::format("its route is there already, as {}", there->spec.project.empty() ? "no project's" : there->spec.project));
+            if (!body.ok()) return answer_problem(call, body.problem());
+        }
     }
     begin(desk, call, std::move(request), dry);
 }

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "config/deploy_spec.h"
+#include "docker/hale_labels.h"
 #include "docker/place.h"
 #include "docker/plans.h"
 #include "docker/reach.h"
@@ -19,13 +20,9 @@
 namespace hale::deploy {
 
 // By these a Hale that was restarted, or installed anew, knows its own containers.
-inline constexpr std::string_view service_label = "hale.service";
-inline constexpr std::string_view deployment_label = "hale.deployment";
-inline constexpr std::string_view number_label = "hale.number";  // Of the deployment.
-inline constexpr std::string_view port_label = "hale.port";
-inline constexpr std::string_view home_label = "hale.home";      // Where the Hale that made it has its state.
-inline constexpr std::string_view application_label = "hale.application";
-inline constexpr std::string_view container_label = "hale.container";  // In the application's file.
+using docker::application_label, docker::config_label, docker::container_label, docker::deployment_label, docker::home_label, docker::number_label, docker::port_label, docker::service_label,
+    docker::writes_label;
+using docker::label;
 
 // Whose a container is.
 struct Belonging {

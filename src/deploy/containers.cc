@@ -99,8 +99,7 @@ void Containers::create(docker::ContainerPlan plan, Done then) {
     const std::string name = plan.name;
     inspect(name, [this, plan = std::move(plan), then = std::move(then)](Result<docker::Inspected> there) mutable {
         if (there) {
-            const auto made_by = there->labels.find(std::string(deployment_label));
-            if (made_by != there->labels.end() && made_by->second == plan.labels.at(std::string(deployment_label))) return then({});
+            if (label(*there, deployment_label) == label(plan, deployment_label)) return then({});
             return then(fail(Code::conflict, fmt::format("a container named {} is there already, and this deployment did not make it: it is left alone", plan.name)));
         }
         if (there.error().code != Code::not_found) return then(std::unexpected(std::move(there.error())));
@@ -190,8 +189,7 @@ void Containers::remove(const std::string& name, const Label& whose, Duration gr
     inspect(name, [this, name, whose, grace, then = std::move(then)](Result<docker::Inspected> it) mutable {
         if (!it && it.error().code == Code::not_found) return then({});
         if (!it) return then(std::unexpected(std::move(it.error())));
-        const auto label = it->labels.find(std::string(whose.name));
-        if (label == it->labels.end() || label->second != whose.value) return then({});
+        if (label(*it, whose.name) != whose.value) return then({});
         stop(name, grace, [this, name, then = std::move(then)](Result<> stopped) mutable {
             if (!stopped) return then(std::move(stopped));
             begin([&](std::uint64_t id) {

@@ -93,12 +93,8 @@ void Logs::start() {
             std::erase_if(*all, [](const auto& one) { return one.names.empty(); });
             const bool any = std::ranges::any_of(*all, [](const auto& one) { return one.state == docker::ContainerState::running; });
             const auto newest = std::ranges::max_element(*all, {}, [](const auto& one) { return one.created.value_or(Utc{}); });
-            const auto version = [](const docker::Listed& one) {
-                const auto found = one.labels.find(std::string(deployment_label));
-                return found == one.labels.end() ? std::string() : found->second;
-            };
             for (const auto& one : *all)
-                if (any ? one.state == docker::ContainerState::running : version(one) == version(*newest)) names_.push_back(one.names.front());
+                if (any ? one.state == docker::ContainerState::running : label(one, deployment_label) == label(*newest, deployment_label)) names_.push_back(one.names.front());
             std::ranges::sort(names_);
             if (names_.empty()) return hearing_.begun(fail(Code::not_found, fmt::format("service \"{}\" has no container at {}", escaped(request_.service, 80), calls_.engine().place().shown)));
             if (names_.size() > most_read_at_once)

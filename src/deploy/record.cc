@@ -185,10 +185,6 @@ void read_kept(const Json& kept, Record& out, Reading& reading) {
     for (const Json& one : kept.at("phases")) out.phases.push_back({reading.phase(one.at(0)), instant(one.at(1)), instant(one.at(2)), one.size() > 3 ? one.at(3).get<std::string>() : std::string()});
 }
 
-}  // namespace
-
-namespace {
-
 // Why it is in the phase that it has just entered.
 std::string reason_of(const Record& record) {
     using rollout::Phase;

@@ -31,16 +31,12 @@ Label Run::label() const { return record_.of_application() ? Label{application_l
 
 void Run::ours(std::move_only_function<void(Result<std::vector<docker::Listed>>)> then) {
     containers_->labelled(label(), mine([this, then = std::move(then)](Result<std::vector<docker::Listed>> there) mutable {
-        const auto said = [](const docker::Listed& one, std::string_view name) {
-            const auto found = one.labels.find(std::string(name));
-            return found == one.labels.end() ? std::string() : found->second;
-        };
         const auto serving = record_.from();
         if (there)
             std::erase_if(*there, [&](const docker::Listed& one) {
-                const std::string deployment = said(one, deployment_label);
+                const std::string deployment = docker::label(one, deployment_label);
                 // The state may have been moved: what is on record is ours wherever it was made.
-                if (deployment.empty() || said(one, home_label) == parts_.home || (parts_.on_record && parts_.on_record(deployment))) return false;
+                if (deployment.empty() || docker::label(one, home_label) == parts_.home || (parts_.on_record && parts_.on_record(deployment))) return false;
                 return one.names.empty() || std::ranges::find(serving, one.names.front()) == serving.end();
             });
         then(std::move(there));
@@ -240,8 +236,7 @@ void Run::start_container(std::size_t i) {
             const bool over = it->state == docker::ContainerState::exited || it->state == docker::ContainerState::dead;
             return over ? ended(i, *it) : feed(rollout::Started{i});
         }
-        const auto said = it->labels.find(std::string(port_label));
-        const auto port = said == it->labels.end() ? std::nullopt : parse_unsigned(said->second);
+        const auto port = parse_unsigned(docker::label(*it, port_label));
         const bool instance = !record_.candidates[i].service.empty();
         const std::string network = it->attachments.empty() ? it->network_mode : it->attachments.front().network;
         containers_->start(name, network, instance ? static_cast<std::uint16_t>(port.value_or(0)) : std::uint16_t{0}, mine([this, i, instance](Result<Containers::Begun> begun) {
@@ -314,10 +309,10 @@ void Run::retire_containers() {
             for (const auto& one : record_.candidates) stay.insert(one.name);
             std::vector<std::string> stop, remove, versions;
             for (const auto& one : *all) {
-                const auto version = one.labels.find(std::string(deployment_label));
-                if (version == one.labels.end() || one.names.empty() || stay.contains(one.names.front())) continue;
-                if (std::ranges::find(versions, version->second) == versions.end()) versions.push_back(version->second);
-                const auto age = static_cast<std::size_t>(std::ranges::find(versions, version->second) - versions.begin());
+                const std::string version = docker::label(one, deployment_label);
+                if (version.empty() || one.names.empty() || stay.contains(one.names.front())) continue;
+                if (std::ranges::find(versions, version) == versions.end()) versions.push_back(version);
+                const auto age = static_cast<std::size_t>(std::ranges::find(versions, version) - versions.begin());
                 (age < retain ? stop : remove).push_back(one.names.front());
             }
             auto left = std::make_shared<std::size_t>(stop.size() + remove.size());

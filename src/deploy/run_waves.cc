@@ -100,13 +100,9 @@ void Run::start_old(std::size_t i) {
     const std::string& name = record_.plan.old[i];
     containers_->inspect(name, mine([this, i, name](Result<docker::Inspected> it) {
         if (!it) return restore_later(i, it.error().text);
-        const auto label = [&](std::string_view key) {
-            const auto found = it->labels.find(std::string(key));
-            return found == it->labels.end() ? std::string{} : found->second;
-        };
-        const auto port = parse_unsigned(label(port_label));
+        const auto port = parse_unsigned(docker::label(*it, port_label));
         const std::string network = it->attachments.empty() ? it->network_mode : it->attachments.front().network;
-        containers_->start(name, network, static_cast<std::uint16_t>(port.value_or(0)), mine([this, i, name, deployment = label(deployment_label)](Result<Containers::Begun> begun) {
+        containers_->start(name, network, static_cast<std::uint16_t>(port.value_or(0)), mine([this, i, name, deployment = docker::label(*it, deployment_label)](Result<Containers::Begun> begun) {
             if (!begun) return restore_later(i, begun.error().text);
             if (begun->ended) return restore_later(i, fmt::format("it ended at once, with exit code {}", begun->ended->exit_code));
             put_old(i, begun->address, deployment);

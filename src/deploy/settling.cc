@@ -16,11 +16,6 @@ namespace hale::deploy {
 
 namespace {
 
-std::string label_of(const docker::Listed& one, std::string_view label) {
-    const auto found = one.labels.find(std::string(label));
-    return found == one.labels.end() ? std::string{} : found->second;
-}
-
 // Texts that follow each other, so that no two lists read the same.
 class Spelling {
 public:
@@ -82,7 +77,7 @@ std::string fingerprint(const docker::ContainerPlan& plan, const std::string& im
 std::uint64_t highest_number(const std::vector<docker::Listed>& there) {
     std::uint64_t out = 0;
     for (const auto& one : there)
-        if (!label_of(one, deployment_label).empty()) out = std::max(out, parse_unsigned(label_of(one, number_label)).value_or(0));
+        if (!label(one, deployment_label).empty()) out = std::max(out, parse_unsigned(label(one, number_label)).value_or(0));
     return out;
 }
 
@@ -110,7 +105,7 @@ Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::ve
         verifying = std::max(verifying, verification_of(want.checks ? *want.checks : config::CheckList{}, health));
 
         const auto is_ours = [&](const docker::Listed& other) {
-            return !other.names.empty() && !taken.contains(other.names.front()) && label_of(other, container_label) == one.container;
+            return !other.names.empty() && !taken.contains(other.names.front()) && label(other, container_label) == one.container;
         };
         const docker::Listed* stays = nullptr;
         const docker::Listed* again = nullptr;
@@ -120,7 +115,7 @@ Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::ve
             // The oldest first: they are the last to go.
             for (const auto& other : there | std::views::reverse) {
                 const bool serves = one.service.empty() || std::ranges::find(from, other.names.empty() ? std::string{} : other.names.front()) != from.end();
-                if (is_ours(other) && serves && other.state == docker::ContainerState::running && label_of(other, config_label) == print) {
+                if (is_ours(other) && serves && other.state == docker::ContainerState::running && label(other, config_label) == print) {
                     stays = &other;
                     break;
                 }
@@ -141,8 +136,8 @@ Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::ve
         // Two versions of what nobody is routed to (a database) would write over each other.
         if (stays == nullptr && again == nullptr && !plan.routed && !plan.one_shot)
             for (const auto& other : there) {
-                if (other.state != docker::ContainerState::running || !is_ours(other) || label_of(other, deployment_label) == record.id) continue;
-                const std::string theirs = label_of(other, writes_label), mine = written_by(want.plan);
+                if (other.state != docker::ContainerState::running || !is_ours(other) || label(other, deployment_label) == record.id) continue;
+                const std::string theirs = label(other, writes_label), mine = written_by(want.plan);
                 for (const auto volume : split(mine, ' '))
                     if (!volume.empty() && std::ranges::any_of(split(theirs, ' '), [&](const auto one_of) { return one_of == volume; }))
                         return fail(Code::conflict, fmt::format("container {} writes volume {}, and so does {}, which runs: two versions of it at once would damage it. Stop the old one first: docker stop {}",
@@ -150,7 +145,7 @@ Result<> settle(Record& record, const std::vector<Wanted>& wanted, const std::ve
             }
         // One that is left of a deployment which is not on record keeps its name, and whoever made it without us keeps it too.
         const auto* namesake = stays == nullptr && again == nullptr ? find_named(there, one.name) : nullptr;
-        const std::string theirs = namesake != nullptr ? label_of(*namesake, deployment_label) : "";
+        const std::string theirs = namesake != nullptr ? label(*namesake, deployment_label) : "";
         const bool taken_name = !theirs.empty() && theirs != record.id;
         if ((had_anothers_name || taken_name) && !one.kept && !one.reused) one.name = free_name(names, part_of(record, one), record.number, i + 1);
         if (const auto* chosen = stays != nullptr ? stays : again) one.name = chosen->names.front();

@@ -23,10 +23,7 @@ struct Wanted {
     docker::ContainerPlan plan;  // Without its name; with its fingerprint among the labels.
 };
 
-// By this label containers that would be made the same are known.
-inline constexpr std::string_view config_label = "hale.config";
 // What it writes beside itself: volumes, blank-separated.
-inline constexpr std::string_view writes_label = "hale.writes";
 std::string written_by(const docker::ContainerPlan& plan);
 // Of everything that makes a container what it is, but its name, its deployment, and who may stop it when.
 std::string fingerprint(const docker::ContainerPlan& plan, const std::string& image_id);

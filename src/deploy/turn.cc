@@ -35,18 +35,14 @@ void HandTurn::begin() {
     began_ = parts_.loop.now();
     by_ = began_ + request_.within;
     inspect([this](const docker::Inspected& container) {
-        const auto label = [&](std::string_view name) {
-            const auto found = container.labels.find(std::string(name));
-            return found == container.labels.end() ? std::string() : found->second;
-        };
-        if (label(service_label) != request_.service)
+        if (label(container, service_label) != request_.service)
             return end(fail(Code::denied, fmt::format("container {} is none that Hale made for service \"{}\": it is left alone", container.name, escaped(request_.service, 80))));
-        deployment_ = label(deployment_label);
+        deployment_ = label(container, deployment_label);
         // Found by its labels: it comes and goes as those tell, whoever stops it.
         if (deployment_.empty())
             return end(fail(Code::denied, fmt::format("container {0} was made by somebody else, and service \"{1}\" follows its labels: docker {2} {0} does it, and Hale hears of it", container.name, escaped(request_.service, 80), text(request_.verb))));
-        application_ = label(application_label);
-        port_ = static_cast<std::uint16_t>(parse_unsigned(label(port_label)).value_or(0));
+        application_ = label(container, application_label);
+        port_ = static_cast<std::uint16_t>(parse_unsigned(label(container, port_label)).value_or(0));
         if (!container.attachments.empty()) network_ = container.attachments.front().network;
         if (container.stop_timeout) grace_ = *container.stop_timeout;
         look([this](const catalog::ServiceNow& now, const catalog::InstanceNow& instance) { looked(now, instance); });

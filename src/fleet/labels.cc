@@ -13,11 +13,6 @@
 
 namespace hale::fleet {
 
-std::string label(const docker::Inspected& container, std::string_view key) {
-    const auto found = container.labels.find(std::string(key));
-    return found == container.labels.end() ? std::string{} : found->second;
-}
-
 namespace {
 
 using Json = nlohmann::json;

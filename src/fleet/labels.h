@@ -9,17 +9,14 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "docker/hale_labels.h"
 #include "docker/place.h"
 #include "docker/words.h"
 
 namespace hale::fleet {
 
-inline constexpr std::string_view service_label = "hale.service";
-inline constexpr std::string_view deployment_label = "hale.deployment";  // Made by us: no word of its labels declares anything.
-inline constexpr std::string_view number_label = "hale.number";   // Of that deployment.
-inline constexpr std::string_view config_label = "hale.config";   // The same on all that were made alike.
-inline constexpr std::string_view home_label = "hale.home";       // Where the Hale that made it has its state.
-inline constexpr std::string_view port_label = "hale.port";
+using docker::config_label, docker::home_label, docker::label, docker::number_label, docker::port_label, docker::service_label;
+using docker::deployment_label;  // Made by us: no word of its labels declares anything.
 inline constexpr std::string_view network_label = "hale.network";
 inline constexpr std::string_view compose_project_label = "com.docker.compose.project";
 inline constexpr std::string_view compose_service_label = "com.docker.compose.service";
@@ -36,8 +33,6 @@ struct Claim {
     bool operator==(const Claim&) const = default;
 };
 
-// Empty: it has none of that name.
-std::string label(const docker::Inspected& container, std::string_view key);
 // Whether its labels make it an instance: hale.service does, and so do compose's own beside any of ours.
 bool claims(const docker::Inspected& container);
 // Which service it belongs to, deployed or discovered; empty: none.
